@@ -1,0 +1,27 @@
+#include "worker/parameters.h"
+
+#include <algorithm>
+
+namespace lockstep::worker {
+
+int Parameters::Add(std::string name, std::vector<int64_t> shape) {
+  int64_t size = 1;
+  for (const int64_t extent : shape) size *= extent;
+  list_.push_back({std::move(name), std::move(shape), size_, size});
+  size_ += size;
+  return static_cast<int>(list_.size()) - 1;
+}
+
+void Parameters::Allocate() {
+  std::fill_n(values_.Require(size_), size_, 0.0f);
+  std::fill_n(gradient_.Require(size_), size_, 0.0f);
+}
+
+int Parameters::Find(const std::string& name) const {
+  for (size_t i = 0; i < list_.size(); ++i) {
+    if (list_[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+}  // namespace lockstep::worker

@@ -1,0 +1,55 @@
+#ifndef LOCKSTEP_WORKER_PARAMETERS_H_
+#define LOCKSTEP_WORKER_PARAMETERS_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "worker/buffer.h"
+
+namespace lockstep::worker {
+
+/// A named view into the flat parameter buffer.
+struct Parameter {
+  std::string name;            ///< PyTorch's: "rnn.weight_ih_l0"
+  std::vector<int64_t> shape;  ///< PyTorch's: [4H, I]
+  int64_t offset = 0;          ///< in floats, from the start of the flat buffer
+  int64_t size = 0;            ///< product of the shape
+};
+
+/// The parameters of a model: one flat float buffer, a second one of the same layout for their
+/// gradient, and names. Add everything first, then Allocate; views hold from then on.
+class Parameters {
+ public:
+  /// Appends a parameter and returns its index. Only before Allocate.
+  int Add(std::string name, std::vector<int64_t> shape);
+
+  /// Makes both buffers, all zero.
+  void Allocate();
+
+  int64_t size() const { return size_; }
+  const std::vector<Parameter>& list() const { return list_; }
+
+  std::span<float> values() { return {values_.data(), static_cast<size_t>(size_)}; }
+  std::span<const float> values() const { return {values_.data(), static_cast<size_t>(size_)}; }
+  std::span<float> gradient() { return {gradient_.data(), static_cast<size_t>(size_)}; }
+  std::span<const float> gradient() const { return {gradient_.data(), static_cast<size_t>(size_)}; }
+
+  /// Values and gradient of the parameter at `index`.
+  float* value(int index) { return values_.data() + list_[index].offset; }
+  const float* value(int index) const { return values_.data() + list_[index].offset; }
+  float* gradient(int index) { return gradient_.data() + list_[index].offset; }
+
+  /// -1 when there is none of this name.
+  int Find(const std::string& name) const;
+
+ private:
+  std::vector<Parameter> list_;
+  int64_t size_ = 0;
+  Buffer values_, gradient_;
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_PARAMETERS_H_
