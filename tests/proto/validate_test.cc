@@ -1,0 +1,99 @@
+#include <limits>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/proto/schema_fields.h"
+
+namespace lockstep::proto {
+namespace {
+
+namespace pb = google::protobuf;
+using ::testing::HasSubstr;
+
+TEST(ValidateTest, NamesTheFieldItsValueAndWhatIsAllowed) {
+  EXPECT_EQ(ParseFailure("optimizer { learning_rate: -1 }"),
+            "run.textproto: optimizer.learning_rate is -1; allowed: (0, inf)");
+  EXPECT_EQ(ParseFailure("data { lanes: 0 }"),
+            "run.textproto: data.lanes is 0; allowed: [1, 1000000]");
+  EXPECT_EQ(ParseFailure("model { dropout: 1 }"),
+            "run.textproto: model.dropout is 1; allowed: [0, 1)");
+  EXPECT_EQ(ParseFailure("optimizer { adamw { beta2: 1.5 } }"),
+            "run.textproto: optimizer.adamw.beta2 is 1.5; allowed: [0, 1)");
+  EXPECT_EQ(ParseFailure("data { path: \"\" }"),
+            "run.textproto: data.path is \"\"; allowed: a text that is not empty");
+}
+
+TEST(ValidateTest, RefusesInfinityAndNanInEveryFloat) {
+  for (const auto& [path, field] : AllFields()) {
+    if (field->cpp_type() != pb::FieldDescriptor::CPPTYPE_DOUBLE) continue;
+    for (const char* value : {"nan", "inf", "-inf", "1e999"}) {
+      EXPECT_THAT(ParseFailure("", {fmt::format("{}={}", path, value)}), HasSubstr("allowed: "))
+          << path << " " << value;
+    }
+  }
+}
+
+// No range may be so wide that it forbids nothing: each whole number but the seed has a bound.
+TEST(ValidateTest, RefusesTheSmallestNumberInEveryWholeNumber) {
+  for (const auto& [path, field] : AllFields()) {
+    const bool wide = field->cpp_type() == pb::FieldDescriptor::CPPTYPE_INT64;
+    if (!wide && field->cpp_type() != pb::FieldDescriptor::CPPTYPE_INT32) continue;
+    const std::int64_t smallest =
+        wide ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int32_t>::min();
+    EXPECT_THAT(ParseFailure("", {fmt::format("{}={}", path, smallest)}),
+                HasSubstr(fmt::format("{} is {}; allowed: ", path, smallest)));
+  }
+}
+
+TEST(ValidateTest, ValidatesAMessageThatWasBuiltInCode) {
+  RunConfig config;
+  config.mutable_checkpoint()->set_keep(0);
+  try {
+    ValidateRunConfig(config);
+    FAIL() << "keep = 0 was accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(), "checkpoint.keep is 0; allowed: [1, 1000000]");
+  }
+}
+
+TEST(ValidateTest, TiedEmbeddingNeedsEqualSizes) {
+  EXPECT_EQ(ParseFailure("model { tie_embedding: true embedding_size: 8 hidden_size: 8 }"), "");
+  EXPECT_THAT(ParseFailure("model { tie_embedding: true embedding_size: 8 hidden_size: 16 }"),
+              HasSubstr("model.tie_embedding is true; allowed: true only when "
+                        "model.embedding_size (8) equals model.hidden_size (16)"));
+}
+
+TEST(ValidateTest, NesterovNeedsMomentumWithoutDampening) {
+  EXPECT_EQ(ParseFailure("optimizer { sgd { nesterov: true momentum: 0.9 } }"), "");
+  EXPECT_THAT(ParseFailure("optimizer { sgd { nesterov: true } }"),
+              HasSubstr("optimizer.sgd.nesterov is true"));
+  EXPECT_THAT(ParseFailure("optimizer { sgd { nesterov: true momentum: 0.9 dampening: 0.1 } }"),
+              HasSubstr("optimizer.sgd.dampening (0.1) is 0"));
+}
+
+TEST(ValidateTest, ForgetGateBiasNeedsAnLstm) {
+  const std::string bias = " initialization { forget_gate_bias: 1 } }";
+  EXPECT_EQ(ParseFailure("model { cell: LSTM" + bias), "");
+  EXPECT_EQ(ParseFailure("model { cell: GRU initialization { forget_gate_bias: 0 } }"), "");
+  EXPECT_THAT(ParseFailure("model { cell: GRU" + bias),
+              HasSubstr("model.initialization.forget_gate_bias is 1; allowed: 0"));
+}
+
+TEST(ValidateTest, PlateauNeedsEvaluations) {
+  const std::string plateau = "optimizer { schedule { plateau { } } } ";
+  EXPECT_EQ(ParseFailure(plateau), "");
+  EXPECT_THAT(ParseFailure(plateau + "evaluation { every_steps: 0 }"),
+              HasSubstr("evaluation.every_steps is 0; allowed: 1 or more"));
+  EXPECT_EQ(ParseFailure("evaluation { every_steps: 0 }"), "");
+}
+
+TEST(ValidateTest, EarlyStoppingNeedsEvaluations) {
+  EXPECT_EQ(ParseFailure("evaluation { every_steps: 1 early_stopping { patience: 3 } }"), "");
+  EXPECT_THAT(ParseFailure("evaluation { every_steps: 0 early_stopping { patience: 3 } }"),
+              HasSubstr("evaluation.every_steps is 0; allowed: 1 or more"));
+}
+
+}  // namespace
+}  // namespace lockstep::proto
