@@ -1,0 +1,147 @@
+#include "io/checkpoint_folder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "io/errors.h"
+#include "io/file_descriptor.h"
+#include "io/publish.h"
+#include "io/seal.h"
+
+namespace lockstep::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "step-";
+constexpr std::string_view kSuffix = ".h5";
+constexpr char kBestName[] = "best.h5";
+
+struct StepFile {
+  int64_t step;
+  fs::path path;
+};
+
+std::optional<int64_t> StepOfName(const std::string& name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  const char* begin = name.data() + kPrefix.size();
+  const char* end = name.data() + name.size() - kSuffix.size();
+  int64_t step = 0;
+  const auto [rest, error] = std::from_chars(begin, end, step);
+  if (error != std::errc() || rest != end || step < 0) return std::nullopt;
+  return step;
+}
+
+// Highest step first. None when the folder is missing.
+std::vector<StepFile> StepFiles(const fs::path& folder) {
+  std::vector<StepFile> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::optional<int64_t> step = StepOfName(entry->path().filename().string());
+    if (step) files.push_back({*step, entry->path()});
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    ThrowReadFailure(folder, error.value());
+  }
+  std::ranges::sort(files, std::ranges::greater(), &StepFile::step);
+  return files;
+}
+
+bool IsWhole(const fs::path& path) {
+  try {
+    VerifyFile(path);
+    return true;
+  } catch (const InputError&) {
+    return false;
+  } catch (const SystemError&) {
+    return false;
+  }
+}
+
+// Where best.h5 stands among the step checkpoints; last when its seal does not say.
+int64_t SealedStep(const fs::path& path) {
+  try {
+    return ReadSeal(path).step;
+  } catch (const InputError&) {
+    return -1;
+  } catch (const SystemError&) {
+    return -1;
+  }
+}
+
+}  // namespace
+
+CheckpointFolder::CheckpointFolder(fs::path folder) : folder_(std::move(folder)) {}
+
+fs::path CheckpointFolder::StepPath(int64_t step) const {
+  return folder_ / fmt::format("{}{:012}{}", kPrefix, step, kSuffix);
+}
+
+fs::path CheckpointFolder::BestPath() const { return folder_ / kBestName; }
+
+std::optional<CheckpointFolder::Found> CheckpointFolder::LoadNewest(
+    std::vector<std::string>* passed_over) const {
+  std::vector<StepFile> candidates = StepFiles(folder_);
+  std::error_code ignored;
+  if (fs::exists(BestPath(), ignored)) {
+    const StepFile best = {SealedStep(BestPath()), BestPath()};
+    candidates.insert(
+        std::ranges::upper_bound(candidates, best.step, std::ranges::greater(), &StepFile::step),
+        best);
+  }
+  for (const StepFile& candidate : candidates) {
+    // A failing disk is passed over, too: an older checkpoint is better than none.
+    try {
+      Found found = {candidate.path, ReadCheckpoint(candidate.path)};
+      if (found.checkpoint.header.step == candidate.step) return found;
+      passed_over->push_back(fmt::format("{} holds step {}, which is not the step of its name",
+                                         candidate.path.string(), found.checkpoint.header.step));
+    } catch (const InputError& error) {
+      passed_over->push_back(error.what());
+    } catch (const SystemError& error) {
+      passed_over->push_back(error.what());
+    }
+  }
+  return std::nullopt;
+}
+
+bool CheckpointFolder::HasAny() const {
+  std::error_code ignored;
+  return !StepFiles(folder_).empty() || fs::exists(BestPath(), ignored);
+}
+
+std::vector<std::string> CheckpointFolder::Prune(int keep) const {
+  if (keep < 1) throw std::invalid_argument("at least one checkpoint must be kept");
+  const std::vector<StepFile> files = StepFiles(folder_);
+  std::vector<std::string> problems;
+  if (files.size() <= static_cast<size_t>(keep)) return problems;
+  int whole = 0;
+  for (const StepFile& file : files) {
+    if (whole < keep) {
+      whole += IsWhole(file.path) ? 1 : 0;
+    } else if (::unlink(file.path.c_str()) != 0 && errno != ENOENT) {
+      problems.push_back(fmt::format("cannot remove the old checkpoint {}: {}", file.path.string(),
+                                     std::generic_category().message(errno)));
+    }
+  }
+  return problems;
+}
+
+void CheckpointFolder::RemoveLeftovers() const { RemoveNewFiles(folder_); }
+
+void CheckpointFolder::RemoveBeyond(int64_t step) const {
+  for (const StepFile& file : StepFiles(folder_)) {
+    if (file.step <= step) break;
+    if (::unlink(file.path.c_str()) != 0 && errno != ENOENT) ThrowWriteFailure(file.path, errno);
+  }
+}
+
+}  // namespace lockstep::io

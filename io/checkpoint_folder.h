@@ -1,0 +1,57 @@
+#ifndef LOCKSTEP_IO_CHECKPOINT_FOLDER_H_
+#define LOCKSTEP_IO_CHECKPOINT_FOLDER_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint.h"
+
+namespace lockstep::io {
+
+/// The folder of a run's checkpoints: step-000000000500.h5 and so on, and best.h5. Only the run
+/// that holds the run folder's lock may call what removes files.
+class CheckpointFolder {
+ public:
+  /// Does not create anything.
+  explicit CheckpointFolder(std::filesystem::path folder);
+
+  std::filesystem::path StepPath(int64_t step) const;
+  std::filesystem::path BestPath() const;
+
+  /// The newest checkpoint that is whole: from the highest step down, until seal and digests hold
+  /// (best.h5 counts with its sealed step, and behind a step checkpoint of the same step). What was
+  /// passed over (damaged, unreadable, of another format, or holding another step than its name
+  /// says), and why, is appended to `passed_over`. nullopt when the folder is missing or holds
+  /// none. InputError when the folder may not be read.
+  struct Found {
+    std::filesystem::path path;
+    Checkpoint checkpoint;
+  };
+  std::optional<Found> LoadNewest(std::vector<std::string>* passed_over) const;
+
+  /// True when the folder holds a file that looks like a checkpoint, whole or not.
+  bool HasAny() const;
+
+  /// Removes step checkpoints but the `keep` newest whole ones (damaged ones older than those go
+  /// too); never best.h5. keep >= 1. Reads the checkpoints that it keeps, to see that they are
+  /// whole. An unremovable file is reported in the return value, not thrown.
+  std::vector<std::string> Prune(int keep) const;
+
+  /// Removes what a killed writer left half-written (*.new). Call only while the run folder is
+  /// locked.
+  void RemoveLeftovers() const;
+
+  /// Removes the step checkpoints beyond `step` (after a resume from an older one), so that they
+  /// cannot shadow the new ones. SystemError or InputError when one cannot be removed.
+  void RemoveBeyond(int64_t step) const;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace lockstep::io
+
+#endif  // LOCKSTEP_IO_CHECKPOINT_FOLDER_H_

@@ -1,0 +1,20 @@
+#ifndef LOCKSTEP_IO_INSPECT_H_
+#define LOCKSTEP_IO_INSPECT_H_
+
+#include <filesystem>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace lockstep::io {
+
+/// What a file of ours is, as a JSON object that keeps its order: path, format, version, bytes,
+/// step, digest, "whole": true or false with "damage" (the reason); then, as far as it can be read:
+/// for a dataset tokens, splits, vocabulary (kind, size, unknown, most common), sources,
+/// fingerprint; for a checkpoint configuration, dataset fingerprint, counters, measures, the
+/// tensors' names and shapes, number of parameters. Verifies the whole file. InputError when it is
+/// missing or not ours.
+nlohmann::ordered_json InspectFile(const std::filesystem::path& path);
+
+}  // namespace lockstep::io
+
+#endif  // LOCKSTEP_IO_INSPECT_H_

@@ -1,0 +1,87 @@
+#include "io/metrics_log.h"
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "io/file_descriptor.h"
+#include "io/publish.h"
+
+namespace lockstep::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kReadBytes = size_t{1} << 20;
+
+// False for what a killed run wrote too much, and for half lines.
+bool IsToKeep(const std::string& line, int64_t last_step) {
+  const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return false;
+  const auto step = object.find("step");
+  return step != object.end() && step->is_number_integer() && step->get<int64_t>() <= last_step;
+}
+
+// Calls `act` for each line to keep; false when there is something else in the file.
+template <typename Act>
+bool ForKeptLines(const FileDescriptor& file, int64_t last_step, const Act& act) {
+  std::string text;  // what is read and not yet a whole line
+  std::vector<char> block(kReadBytes);
+  bool all = true;
+  for (uint64_t offset = 0;;) {
+    const size_t got = file.ReadAt(offset, block.data(), block.size());
+    // A last line without its line feed may lack digits.
+    if (got == 0) return all && text.empty();
+    offset += got;
+    text.append(block.data(), got);
+    size_t begin = 0;
+    for (size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      const std::string line = text.substr(begin, end - begin);
+      if (IsToKeep(line, last_step)) {
+        act(line);
+      } else {
+        all = false;
+      }
+    }
+    text.erase(0, begin);
+  }
+}
+
+void Cut(const fs::path& path, int64_t last_step) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return;
+  const FileDescriptor old = FileDescriptor::OpenForReading(path);
+  if (ForKeptLines(old, last_step, [](const std::string&) {})) return;
+  NewFile file(path);
+  ForKeptLines(old, last_step, [&](const std::string& line) { file.Append(line + '\n'); });
+  file.Publish();
+}
+
+}  // namespace
+
+MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {
+  Cut(path, last_step);
+  file_ = std::fopen(path.c_str(), "ae");
+  if (file_ == nullptr) ThrowWriteFailure(path, errno);
+}
+
+MetricsLog::~MetricsLog() { std::fclose(file_); }
+
+void MetricsLog::Write(const StepMetrics& metrics) {
+  nlohmann::ordered_json line = {{"step", metrics.step},
+                                 {"epoch", metrics.epoch},
+                                 {"loss", metrics.loss},
+                                 {"gradient_norm", metrics.gradient_norm},
+                                 {"learning_rate", metrics.learning_rate},
+                                 {"tokens_per_second", metrics.tokens_per_second}};
+  if (metrics.validation_loss) line["validation_loss"] = *metrics.validation_loss;
+  const std::string text = line.dump() + '\n';
+  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
+    ThrowWriteFailure(path_, errno);
+  }
+}
+
+}  // namespace lockstep::io

@@ -1,0 +1,51 @@
+#ifndef LOCKSTEP_IO_PUBLISH_H_
+#define LOCKSTEP_IO_PUBLISH_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+#include "io/file_descriptor.h"
+
+namespace lockstep::io {
+
+/// A file on its way to its name; the one way in which any file of ours appears. It is written
+/// under a new name in the target's folder, .NAME.HOST.PID.new, and gets the target's name when it
+/// is whole and durable. A reader sees the old file or the new one, never a part.
+class NewFile {
+ public:
+  /// Creates the empty new file, after removing those that dead processes of this host left for the
+  /// same target. InputError: no folder, no right to write there, or the target is a folder.
+  explicit NewFile(const std::filesystem::path& target);
+  /// Removes the new file unless Publish was called.
+  ~NewFile();
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  /// The new name. Others may open it, write it and close it; it must stay the same file.
+  const std::filesystem::path& path() const { return path_; }
+
+  /// Appends bytes. SystemError on a full disk.
+  void Append(std::string_view bytes);
+
+  /// fsync, rename, fsync of the folder. On an error before the rename the new file is removed by
+  /// the destructor and the old one stands; a failed fsync is never tried again. SystemError.
+  void Publish();
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path folder_;
+  std::filesystem::path path_;
+  // Open from the start to the end, so that the kernel owes us every write-back error of the file.
+  FileDescriptor file_;
+  uint64_t size_bytes_ = 0;
+  bool published_ = false;
+};
+
+/// Removes the new files in `folder`, whoever left them. Only for a folder that nobody else writes
+/// to.
+void RemoveNewFiles(const std::filesystem::path& folder);
+
+}  // namespace lockstep::io
+
+#endif  // LOCKSTEP_IO_PUBLISH_H_

@@ -1,0 +1,149 @@
+#include "io/checkpoint_folder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "io/errors.h"
+#include "tests/io/file_bytes.h"
+#include "tests/io/small_files.h"
+#include "tests/io/temporary_folder.h"
+
+namespace lockstep::io {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class CheckpointFolderTest : public testing::Test {
+ protected:
+  void Write(int64_t step) { SmallCheckpoint(step).Write(folder_.StepPath(step)); }
+  void WriteBest(int64_t step) { SmallCheckpoint(step).Write(folder_.BestPath()); }
+
+  void Damage(const std::filesystem::path& path) {
+    std::string bytes = Bytes(path);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    PutBytes(path, bytes);
+  }
+
+  // The step that is found, -1 for none; what was passed over goes to passed_over_.
+  int64_t Newest() {
+    passed_over_.clear();
+    const auto found = folder_.LoadNewest(&passed_over_);
+    if (!found) return -1;
+    path_ = found->path;
+    EXPECT_EQ(found->checkpoint.tensors.size(), SmallCheckpoint(1).tensors.size());
+    return found->checkpoint.header.step;
+  }
+
+  TemporaryFolder scratch_;
+  CheckpointFolder folder_{scratch_.path()};
+  std::vector<std::string> passed_over_;
+  std::filesystem::path path_;
+};
+
+TEST_F(CheckpointFolderTest, NamesSortBySteps) {
+  EXPECT_EQ(folder_.StepPath(500), scratch_ / "step-000000000500.h5");
+  EXPECT_EQ(folder_.BestPath(), scratch_ / "best.h5");
+}
+
+TEST_F(CheckpointFolderTest, FindsNothingWhereThereIsNothing) {
+  EXPECT_EQ(Newest(), -1);
+  EXPECT_FALSE(folder_.HasAny());
+  const CheckpointFolder missing(scratch_ / "missing");
+  EXPECT_FALSE(missing.LoadNewest(&passed_over_));
+  EXPECT_FALSE(missing.HasAny());
+  EXPECT_THAT(missing.Prune(1), IsEmpty());
+  missing.RemoveLeftovers();
+  missing.RemoveBeyond(0);
+  PutBytes(scratch_ / "step-12x.h5", "");
+  PutBytes(scratch_ / "notes.txt", "");
+  EXPECT_FALSE(folder_.HasAny());
+  EXPECT_THAT(passed_over_, IsEmpty());
+}
+
+TEST_F(CheckpointFolderTest, TakesTheHighestStepNotTheYoungestFile) {
+  Write(1000);
+  Write(999);
+  Write(20);
+  WriteBest(20);
+  EXPECT_TRUE(folder_.HasAny());
+  EXPECT_EQ(Newest(), 1000);
+  EXPECT_THAT(passed_over_, IsEmpty());
+  // Beyond the twelve digits of the names, too.
+  Write(2000000000000);
+  EXPECT_EQ(Newest(), 2000000000000);
+}
+
+TEST_F(CheckpointFolderTest, BestCountsWithItsSealedStep) {
+  WriteBest(30);
+  EXPECT_TRUE(folder_.HasAny());
+  Write(20);
+  EXPECT_EQ(Newest(), 30);
+  EXPECT_EQ(path_, folder_.BestPath());
+  Write(30);
+  EXPECT_EQ(Newest(), 30);
+  EXPECT_EQ(path_, folder_.StepPath(30));
+}
+
+TEST_F(CheckpointFolderTest, FallsBackOverDamagedFilesAndSaysWhy) {
+  for (const int64_t step : {10, 20, 30, 40, 50, 60}) Write(step);
+  WriteBest(20);
+  Damage(folder_.StepPath(60));
+  std::filesystem::resize_file(folder_.StepPath(50), 3000);
+  PutBytes(folder_.StepPath(40), "");
+  std::filesystem::copy_file(folder_.StepPath(10), folder_.StepPath(30),
+                             std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(folder_.StepPath(20));
+  std::filesystem::create_directory(folder_.StepPath(20));
+  EXPECT_EQ(Newest(), 20);
+  EXPECT_EQ(path_, folder_.BestPath());
+  EXPECT_THAT(passed_over_,
+              ElementsAre(testing::AllOf(HasSubstr("step-000000000060.h5"), HasSubstr("digest")),
+                          testing::AllOf(HasSubstr("step-000000000050.h5"), HasSubstr("3000")),
+                          testing::AllOf(HasSubstr("step-000000000040.h5"), HasSubstr("empty")),
+                          testing::AllOf(HasSubstr("step-000000000030.h5"), HasSubstr("step 10")),
+                          testing::AllOf(HasSubstr("step-000000000020.h5"), HasSubstr("folder"))));
+  PutBytes(folder_.BestPath(), "nothing");
+  EXPECT_EQ(Newest(), 10);
+  EXPECT_EQ(passed_over_.size(), 5u);  // best.h5, whose step is unknown, comes after step 10
+  Damage(folder_.StepPath(10));
+  EXPECT_EQ(Newest(), -1);
+  EXPECT_EQ(passed_over_.size(), 7u);
+  EXPECT_TRUE(folder_.HasAny());
+}
+
+TEST_F(CheckpointFolderTest, PruneKeepsTheNewestWholeOnesAndTheBest) {
+  for (const int64_t step : {10, 20, 30, 40, 50}) Write(step);
+  WriteBest(10);
+  Damage(folder_.StepPath(50));
+  Damage(folder_.StepPath(20));
+  EXPECT_THAT(folder_.Prune(2), IsEmpty());
+  EXPECT_THAT(scratch_.Names(), ElementsAre("best.h5", "step-000000000030.h5",
+                                            "step-000000000040.h5", "step-000000000050.h5"));
+  EXPECT_THAT(folder_.Prune(3), IsEmpty());
+  EXPECT_EQ(scratch_.Names().size(), 4u);
+  EXPECT_THROW(folder_.Prune(0), std::invalid_argument);
+}
+
+TEST_F(CheckpointFolderTest, PruneReportsWhatItCannotRemove) {
+  for (const int64_t step : {20, 30}) Write(step);
+  std::filesystem::create_directory(folder_.StepPath(10));
+  EXPECT_THAT(folder_.Prune(1), ElementsAre(HasSubstr("step-000000000010.h5")));
+  EXPECT_THAT(scratch_.Names(), ElementsAre("step-000000000010.h5", "step-000000000030.h5"));
+}
+
+TEST_F(CheckpointFolderTest, RemovesLeftoversAndWhatLiesBeyond) {
+  for (const int64_t step : {10, 20, 30}) Write(step);
+  WriteBest(30);
+  PutBytes(scratch_ / ".step-000000000040.h5.host.1.new", "half");
+  folder_.RemoveLeftovers();
+  folder_.RemoveBeyond(20);
+  EXPECT_THAT(scratch_.Names(),
+              ElementsAre("best.h5", "step-000000000010.h5", "step-000000000020.h5"));
+  std::filesystem::create_directory(folder_.StepPath(30));
+  EXPECT_THROW(folder_.RemoveBeyond(20), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace lockstep::io

@@ -1,0 +1,113 @@
+#include "io/inspect.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "io/errors.h"
+#include "io/seal.h"
+#include "tests/io/file_bytes.h"
+#include "tests/io/small_files.h"
+#include "tests/io/temporary_folder.h"
+
+namespace lockstep::io {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::vector<std::string> Keys(const ordered_json& json) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : json.items()) keys.push_back(key);
+  return keys;
+}
+
+class InspectTest : public testing::Test {
+ protected:
+  TemporaryFolder folder_;
+  std::filesystem::path path_ = folder_ / "file.h5";
+};
+
+TEST_F(InspectTest, ADataset) {
+  DatasetWriter writer(path_, MakeVocabulary(256));
+  const std::vector<uint32_t> tokens = {65, 200, 65, 66, 65, 200};
+  writer.Append(tokens);
+  const std::string fingerprint =
+      writer.Publish(std::vector<double>{50, 50}, {{"a\xff.txt", 6, 6}});
+  const ordered_json json = InspectFile(path_);
+  EXPECT_THAT(Keys(json),
+              testing::ElementsAre("path", "format", "version", "bytes", "step", "digest", "whole",
+                                   "tokens", "splits", "vocabulary", "sources", "fingerprint"));
+  EXPECT_EQ(json["path"], path_.string());
+  EXPECT_EQ(json["format"], "lockstep.tokens");
+  EXPECT_EQ(json["bytes"], std::filesystem::file_size(path_));
+  EXPECT_EQ(json["digest"], ReadSeal(path_).digest);
+  EXPECT_EQ(json["whole"], true);
+  EXPECT_EQ(json["tokens"], 6);
+  EXPECT_EQ(json["splits"][1]["name"], "validation");
+  EXPECT_EQ(json["splits"][1]["tokens"], 3);
+  EXPECT_EQ(json["vocabulary"]["kind"], "byte");
+  EXPECT_EQ(json["vocabulary"]["size"], 256);
+  EXPECT_TRUE(json["vocabulary"]["unknown"].is_null());
+  EXPECT_EQ(json["vocabulary"]["most_common"][0]["token"], "A");
+  EXPECT_EQ(json["vocabulary"]["most_common"][0]["count"], 3);
+  EXPECT_EQ(json["vocabulary"]["most_common"][1]["token"], "\\xc8");
+  EXPECT_EQ(json["sources"][0]["path"], "a\\xff.txt");
+  EXPECT_EQ(json["fingerprint"], fingerprint);
+  EXPECT_NO_THROW(json.dump());
+}
+
+TEST_F(InspectTest, ACheckpoint) {
+  SmallCheckpoint(17).Write(path_);
+  const ordered_json json = InspectFile(path_);
+  EXPECT_EQ(json["format"], "lockstep.checkpoint");
+  EXPECT_EQ(json["step"], 17);
+  EXPECT_EQ(json["whole"], true);
+  EXPECT_EQ(json["counters"]["step_in_epoch"], -7);
+  EXPECT_EQ(json["measures"]["best_validation_loss"], 0.1);
+  EXPECT_EQ(json["vocabulary"]["unknown"], 0);
+  EXPECT_EQ(json["configuration"], SmallCheckpoint(17).header.configuration);
+  EXPECT_EQ(json["tensors"].size(), SmallCheckpoint(17).tensors.size());
+  EXPECT_EQ(json["tensors"][0], ordered_json({{"name", "empty"}, {"shape", {0, 5}}}));
+  EXPECT_EQ(json["parameters"], 4 * 80);
+  EXPECT_NO_THROW(json.dump());
+}
+
+TEST_F(InspectTest, DamageIsToldWithWhatIsLeft) {
+  SmallCheckpoint(17).Write(path_);
+  const std::string whole = Bytes(path_);
+  std::string bytes = whole;
+  const size_t text = bytes.find("model {");
+  ASSERT_NE(text, std::string::npos);
+  bytes[text] ^= 1;
+  PutBytes(path_, bytes);
+  const ordered_json flipped = InspectFile(path_);
+  EXPECT_EQ(flipped["whole"], false);
+  EXPECT_THAT(flipped["damage"].get<std::string>(), testing::HasSubstr("digest"));
+  EXPECT_EQ(flipped["step"], 17);
+  EXPECT_EQ(flipped["parameters"], 4 * 80);
+  EXPECT_FALSE(flipped.contains("configuration"));
+
+  PutBytes(path_, whole.substr(0, 1000));
+  const ordered_json cut = InspectFile(path_);
+  EXPECT_EQ(cut["whole"], false);
+  EXPECT_THAT(cut["damage"].get<std::string>(), testing::HasSubstr("1000 bytes"));
+  EXPECT_EQ(cut["bytes"], 1000);
+  EXPECT_EQ(cut["step"], 17);
+
+  PutBytes(path_, std::string(512, '\0') + whole.substr(512));
+  const ordered_json unsealed = InspectFile(path_);
+  EXPECT_THAT(Keys(unsealed), testing::ElementsAre("path", "bytes", "whole", "damage"));
+}
+
+TEST_F(InspectTest, WhatIsNotOursIsInputError) {
+  PutBytes(path_, "a text");
+  EXPECT_THROW(InspectFile(path_), InputError);
+  EXPECT_THROW(InspectFile(folder_ / "missing"), InputError);
+  EXPECT_THROW(InspectFile(folder_.path()), InputError);
+  SmallCheckpoint(17).Write(path_);
+  WriteSeal(path_, "lockstep.dreams", 1, 0);
+  EXPECT_THROW(InspectFile(path_), InputError);
+}
+
+}  // namespace
+}  // namespace lockstep::io
