@@ -1,0 +1,165 @@
+#include "trainer/checkpoint_contents.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "trainer/exit_status.h"
+
+namespace lockstep::trainer {
+namespace {
+
+std::vector<uint64_t> Unsigned(const std::vector<int64_t>& shape) {
+  return {shape.begin(), shape.end()};
+}
+
+// The tensor of this name, checked to have this shape.
+const io::Tensor& Require(const io::Checkpoint& checkpoint, const std::string& origin,
+                          const std::string& name, const std::vector<uint64_t>& shape) {
+  const io::Tensor* tensor = checkpoint.Find(name);
+  if (!tensor) {
+    throw UsageError(
+        fmt::format("{}: is of another model: it holds no {}. Use the configuration that it was "
+                    "trained with, or another training.folder.",
+                    origin, name));
+  }
+  if (tensor->shape != shape) {
+    throw UsageError(
+        fmt::format("{}: is of another model: {} is [{}], here it is [{}]. Use the configuration "
+                    "and the dataset that it was trained with.",
+                    origin, name, fmt::join(tensor->shape, ", "), fmt::join(shape, ", ")));
+  }
+  return *tensor;
+}
+
+// Calls visit(name, value) for every number of a position: written once, read and stored alike.
+template <class PositionType, class VisitCounter, class VisitMeasure>
+void VisitNumbers(PositionType& p, VisitCounter&& counter, VisitMeasure&& measure) {
+  counter("step", p.step);
+  counter("epoch", p.epoch);
+  counter("batch", p.batch);
+  counter("total_batches", p.total_batches);
+  counter("tokens", p.tokens);
+  counter("evaluated_step", p.evaluated_step);
+  counter("best_step", p.best_step);
+  counter("evaluations_without_improvement", p.evaluations_without_improvement);
+  measure("best_validation_loss", p.best_loss);
+  measure("validation_loss", p.validation_loss);
+  measure("loss", p.loss);
+  measure("gradient_norm", p.gradient_norm);
+  measure("learning_rate", p.learning_rate);
+  measure("tokens_per_second", p.tokens_per_second);
+}
+
+}  // namespace
+
+void StorePosition(const Replica& replica, io::CheckpointHeader& header) {
+  header.step = replica.position.step;
+  VisitNumbers(
+      replica.position, [&](const char* name, int64_t value) { header.counters[name] = value; },
+      [&](const char* name, double value) { header.measures[name] = value; });
+  header.counters["optimizer_steps"] = replica.optimizer.steps();
+  const worker::PlateauState& plateau = replica.schedule.plateau();
+  header.counters["plateau_bad_evaluations"] = plateau.bad_evaluations;
+  header.measures["plateau_best"] = plateau.best;
+  header.measures["plateau_factor"] = plateau.factor;
+}
+
+void LoadPosition(const io::CheckpointHeader& header, Replica& replica) {
+  VisitNumbers(
+      replica.position, [&](const char* name, int64_t& value) { value = header.counters.at(name); },
+      [&](const char* name, double& value) { value = header.measures.at(name); });
+  replica.optimizer.set_steps(header.counters.at("optimizer_steps"));
+  replica.schedule.set_plateau({header.measures.at("plateau_factor"),
+                                header.measures.at("plateau_best"),
+                                header.counters.at("plateau_bad_evaluations")});
+}
+
+std::vector<io::TensorView> ViewTensors(const Replica& replica,
+                                        const worker::RecurrentState& state) {
+  std::vector<io::TensorView> views;
+  const worker::Parameters& parameters = replica.model.parameters();
+  for (const worker::Parameter& p : parameters.list()) {
+    const auto at = static_cast<size_t>(p.offset), size = static_cast<size_t>(p.size);
+    views.push_back(
+        {"parameters/" + p.name, Unsigned(p.shape), parameters.values().subspan(at, size)});
+    for (const auto& slot : replica.optimizer.slots()) {
+      views.push_back({"optimizer/" + slot.name + "/" + p.name,
+                       Unsigned(p.shape),
+                       {slot.values.data() + at, size}});
+    }
+  }
+  const worker::LanguageModelOptions& options = replica.model.options();
+  const auto layers = static_cast<uint64_t>(options.layers);
+  const auto units = static_cast<uint64_t>(options.hidden_size);
+  const std::vector<uint64_t> shape = {layers, state.h.size() / layers / units, units};
+  views.push_back({"state/h", shape, state.h});
+  if (!state.c.empty()) views.push_back({"state/c", shape, state.c});
+  return views;
+}
+
+void LoadParameters(const io::Checkpoint& checkpoint, const std::string& origin,
+                    worker::Parameters& parameters) {
+  for (const worker::Parameter& p : parameters.list()) {
+    const io::Tensor& tensor =
+        Require(checkpoint, origin, "parameters/" + p.name, Unsigned(p.shape));
+    std::copy(tensor.values.begin(), tensor.values.end(), parameters.values().data() + p.offset);
+  }
+}
+
+void LoadOptimizer(const io::Checkpoint& checkpoint, const std::string& origin, Replica& replica) {
+  for (const worker::Parameter& p : replica.model.parameters().list()) {
+    for (auto& slot : replica.optimizer.slots()) {
+      const io::Tensor& tensor =
+          Require(checkpoint, origin, "optimizer/" + slot.name + "/" + p.name, Unsigned(p.shape));
+      std::copy(tensor.values.begin(), tensor.values.end(), slot.values.data() + p.offset);
+    }
+  }
+}
+
+worker::RecurrentState LoadState(const io::Checkpoint& checkpoint, const std::string& origin,
+                                 const worker::LanguageModel& model, int64_t lanes) {
+  const worker::LanguageModelOptions& options = model.options();
+  const std::vector<uint64_t> shape = {static_cast<uint64_t>(options.layers),
+                                       static_cast<uint64_t>(lanes),
+                                       static_cast<uint64_t>(options.hidden_size)};
+  worker::RecurrentState state;
+  state.h = Require(checkpoint, origin, "state/h", shape).values;
+  if (options.cell == worker::Cell::kLstm) {
+    state.c = Require(checkpoint, origin, "state/c", shape).values;
+  }
+  return state;
+}
+
+std::vector<float> SliceLanes(const std::vector<float>& all, int layers, int64_t lanes,
+                              LaneRange range) {
+  if (all.empty()) return {};
+  const int64_t units = static_cast<int64_t>(all.size()) / layers / lanes;
+  std::vector<float> part;
+  part.reserve(layers * range.count() * units);
+  for (int layer = 0; layer < layers; ++layer) {
+    const auto row = all.begin() + layer * lanes * units;
+    part.insert(part.end(), row + range.begin * units, row + range.end * units);
+  }
+  return part;
+}
+
+std::vector<float> JoinLanes(const std::vector<float>& parts, int layers, int64_t lanes,
+                             int ranks) {
+  if (parts.empty()) return {};
+  const int64_t units = static_cast<int64_t>(parts.size()) / layers / lanes;
+  std::vector<float> all(parts.size());
+  auto from = parts.begin();
+  for (int rank = 0; rank < ranks; ++rank) {
+    const LaneRange range = LanesOfRank(lanes, rank, ranks);
+    for (int layer = 0; layer < layers; ++layer) {
+      const int64_t count = range.count() * units;
+      std::copy(from, from + count, all.begin() + (layer * lanes + range.begin) * units);
+      from += count;
+    }
+  }
+  return all;
+}
+
+}  // namespace lockstep::trainer

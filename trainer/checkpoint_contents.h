@@ -1,0 +1,42 @@
+#ifndef LOCKSTEP_TRAINER_CHECKPOINT_CONTENTS_H_
+#define LOCKSTEP_TRAINER_CHECKPOINT_CONTENTS_H_
+
+#include <string>
+#include <vector>
+
+#include "io/checkpoint.h"
+#include "trainer/replica.h"
+
+namespace lockstep::trainer {
+
+// What a checkpoint's names mean (io/FORMATS.md lists them). None of this is collective.
+
+/// Counters and measures of a position and a schedule, and back.
+void StorePosition(const Replica& replica, io::CheckpointHeader& header);
+void LoadPosition(const io::CheckpointHeader& header, Replica& replica);
+
+/// Views of parameters, optimizer state and hidden state; `state` is of all lanes of the job, [L,
+/// lanes, H]. They borrow from both arguments.
+std::vector<io::TensorView> ViewTensors(const Replica& replica,
+                                        const worker::RecurrentState& state);
+
+/// Copies a checkpoint's parameters into a model. UsageError when names or shapes differ; `origin`
+/// names the file.
+void LoadParameters(const io::Checkpoint& checkpoint, const std::string& origin,
+                    worker::Parameters& parameters);
+
+/// Copies optimizer state and returns the hidden state of all lanes [L, lanes, H]. UsageError when
+/// names or shapes differ.
+void LoadOptimizer(const io::Checkpoint& checkpoint, const std::string& origin, Replica& replica);
+worker::RecurrentState LoadState(const io::Checkpoint& checkpoint, const std::string& origin,
+                                 const worker::LanguageModel& model, int64_t lanes);
+
+/// The part of a state [L, lanes, H] that belongs to some lanes, and the reverse: `parts` holds
+/// each rank's [L, B_rank, H] one after another in rank order.
+std::vector<float> SliceLanes(const std::vector<float>& all, int layers, int64_t lanes,
+                              LaneRange range);
+std::vector<float> JoinLanes(const std::vector<float>& parts, int layers, int64_t lanes, int ranks);
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_CHECKPOINT_CONTENTS_H_

@@ -1,0 +1,73 @@
+#ifndef LOCKSTEP_TRAINER_CHECKPOINTER_H_
+#define LOCKSTEP_TRAINER_CHECKPOINTER_H_
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "io/checkpoint.h"
+#include "io/dataset.h"
+#include "io/run_folder.h"
+#include "proto/run_config.h"
+#include "trainer/communicator.h"
+#include "trainer/console.h"
+#include "trainer/replica.h"
+
+namespace lockstep::trainer {
+
+/// Saves a run's replicas and brings them back. Rank 0 reads and writes, the others send and
+/// receive: only rank 0's host needs the run folder.
+class Checkpointer {
+ public:
+  /// `folder` is nullptr on ranks other than 0. All arguments must outlive this.
+  Checkpointer(Communicator& communicator, Console& console, const io::RunFolder* folder,
+               const proto::RunConfig& config, const io::Dataset& dataset);
+
+  /// Collective. Brings `replica` to where a checkpoint stands. `resume` is "auto" (the newest
+  /// whole checkpoint of the run folder, if it holds any), "never" (what the folder holds is set
+  /// aside under another name) or a file. Returns the file that was loaded, "" for a new start.
+  /// AgreedError: damaged files only, another model, another dataset.
+  std::string Restore(const std::string& resume, Replica& replica);
+
+  /// Collective. Saves under the step's name, or as the best; saves nothing twice. Prunes to
+  /// checkpoint.keep.
+  void SaveStep(const Replica& replica);
+  void SaveBest(const Replica& replica);
+
+  /// The last file that this object saved as a step, or loaded; empty when there is none.
+  const std::filesystem::path& last_good() const { return last_good_; }
+
+  /// Rank 0: seconds since the last save or the start. 0 elsewhere.
+  double SecondsSinceSave() const;
+
+ private:
+  struct Source {
+    std::filesystem::path path;
+    io::Checkpoint checkpoint;
+  };
+  // What the newest file holds. An evaluation that was put off by a stop changes the second alone.
+  struct Saved {
+    int64_t step = -1;
+    int64_t evaluated_step = -1;
+    bool operator==(const Saved&) const = default;
+  };
+  std::optional<Source> Choose(const std::string& resume);
+  void SetAside();
+  void Check(const Source& source) const;
+  void Save(const std::filesystem::path& path, const Replica& replica);
+  void RequireEqualReplicas(const Replica& replica);
+
+  Communicator& communicator_;
+  Console& console_;
+  const io::RunFolder* const folder_;
+  const proto::RunConfig& config_;
+  const io::Dataset& dataset_;
+  Saved saved_;
+  std::filesystem::path last_good_;
+  std::chrono::steady_clock::time_point saved_at_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_CHECKPOINTER_H_

@@ -1,0 +1,226 @@
+#include "trainer/communicator.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <numeric>
+
+#include <fmt/format.h>
+#include <mpi.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "trainer/watchdog.h"
+
+namespace lockstep::trainer {
+namespace {
+
+// MPI counts are ints: longer arrays go in pieces.
+constexpr size_t kPiece = size_t{1} << 28;
+
+void Check(int code, const char* what) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw std::runtime_error(fmt::format("{} failed: {}", what, std::string(text, length)));
+}
+
+std::string HostName() {
+  char name[MPI_MAX_PROCESSOR_NAME];
+  int length = 0;
+  MPI_Get_processor_name(name, &length);
+  return {name, static_cast<size_t>(length)};
+}
+
+}  // namespace
+
+struct Communicator::Impl {
+  explicit Impl(std::function<void(const std::string&, double)> on_expiry)
+      : watchdog(std::move(on_expiry)) {}
+  Watchdog watchdog;
+};
+
+Communicator::Communicator() {
+  int provided = 0;
+  Check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+  MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  host_ = HostName();
+  impl_ = std::make_unique<Impl>([this](const std::string& what, double seconds) {
+    // MPI may not be called here: the main thread is stuck in it. The launcher ends the others.
+    const std::string message = fmt::format(
+        "lockstep: error{}: waited {:.0f} s for the other ranks ({}). One of them has stopped or "
+        "its network is cut. The last "
+        "checkpoint is good: start the job again (training.timeout_minutes sets this bound).\n",
+        Place(), seconds, what);
+    [[maybe_unused]] const auto written = write(STDERR_FILENO, message.data(), message.size());
+    _exit(kFailed);
+  });
+  MeasureHost();
+}
+
+Communicator::~Communicator() = default;
+
+std::string Communicator::Place() const {
+  return size_ > 1 ? fmt::format(" (rank {} on {})", rank_, host_) : "";
+}
+
+void Communicator::SetTimeoutSeconds(double seconds) { impl_->watchdog.set_limit_seconds(seconds); }
+
+void Communicator::MeasureHost() {
+  const Watchdog::Section section(impl_->watchdog, "start");
+  MPI_Comm local;
+  Check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local),
+        "MPI_Comm_split_type");
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  sched_getaffinity(0, sizeof own, &own);
+  std::array<uint64_t, sizeof(cpu_set_t) / 8> mine, all;
+  std::memcpy(mine.data(), &own, sizeof own);
+  Check(MPI_Allreduce(mine.data(), all.data(), static_cast<int>(mine.size()), MPI_UINT64_T, MPI_BOR,
+                      local),
+        "MPI_Allreduce");
+  MPI_Comm_size(local, &host_share_.ranks);
+  cpu_set_t together;
+  std::memcpy(&together, all.data(), sizeof together);
+  host_share_.cores = std::max(1, CPU_COUNT(&together));
+  host_share_.own_cores = std::max(1, CPU_COUNT(&own));
+  MPI_Comm_free(&local);
+}
+
+void Communicator::Sum(std::span<float> x) {
+  const Watchdog::Section section(impl_->watchdog, "sum of gradients");
+  for (size_t at = 0; at < x.size(); at += kPiece) {
+    Check(MPI_Allreduce(MPI_IN_PLACE, x.data() + at,
+                        static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT, MPI_SUM,
+                        MPI_COMM_WORLD),
+          "MPI_Allreduce");
+  }
+}
+
+void Communicator::Sum(std::span<double> x) {
+  const Watchdog::Section section(impl_->watchdog, "sum of losses");
+  Check(MPI_Allreduce(MPI_IN_PLACE, x.data(), static_cast<int>(x.size()), MPI_DOUBLE, MPI_SUM,
+                      MPI_COMM_WORLD),
+        "MPI_Allreduce");
+}
+
+void Communicator::Max(std::span<double> x) {
+  const Watchdog::Section section(impl_->watchdog, "agreement");
+  Check(MPI_Allreduce(MPI_IN_PLACE, x.data(), static_cast<int>(x.size()), MPI_DOUBLE, MPI_MAX,
+                      MPI_COMM_WORLD),
+        "MPI_Allreduce");
+}
+
+void Communicator::BroadcastBytes(void* data, size_t bytes) {
+  const Watchdog::Section section(impl_->watchdog, "broadcast");
+  auto* at = static_cast<char*>(data);
+  for (size_t done = 0; done < bytes; done += kPiece) {
+    Check(MPI_Bcast(at + done, static_cast<int>(std::min(kPiece, bytes - done)), MPI_BYTE, 0,
+                    MPI_COMM_WORLD),
+          "MPI_Bcast");
+  }
+}
+
+void Communicator::Broadcast(std::span<float> x) { BroadcastBytes(x.data(), x.size_bytes()); }
+
+void Communicator::Broadcast(std::string& text) {
+  uint64_t size = text.size();
+  BroadcastValue(size);
+  text.resize(size);
+  BroadcastBytes(text.data(), size);
+}
+
+std::vector<float> Communicator::Gather(std::span<const float> x) {
+  const Watchdog::Section section(impl_->watchdog, "gathering of states");
+  const int count = static_cast<int>(x.size());
+  std::vector<int> counts(size_), offsets(size_);
+  Check(MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, MPI_COMM_WORLD), "MPI_Gather");
+  std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), 0);
+  std::vector<float> all(is_root() ? offsets.back() + counts.back() : 0);
+  Check(MPI_Gatherv(x.data(), count, MPI_FLOAT, all.data(), counts.data(), offsets.data(),
+                    MPI_FLOAT, 0, MPI_COMM_WORLD),
+        "MPI_Gatherv");
+  return all;
+}
+
+std::vector<std::string> Communicator::Gather(const std::string& text) {
+  const Watchdog::Section section(impl_->watchdog, "gathering of names");
+  constexpr int kLength = 256;
+  char mine[kLength] = {};
+  text.copy(mine, kLength - 1);
+  std::vector<char> all(is_root() ? size_t{kLength} * size_ : 0);
+  Check(MPI_Gather(mine, kLength, MPI_CHAR, all.data(), kLength, MPI_CHAR, 0, MPI_COMM_WORLD),
+        "MPI_Gather");
+  std::vector<std::string> texts;
+  for (size_t at = 0; at < all.size(); at += kLength) texts.emplace_back(all.data() + at);
+  return texts;
+}
+
+void Communicator::Together(const std::function<void()>& action) {
+  struct {
+    int rank;
+    int status;
+  } failure = {size_, kDone};
+  std::string message;
+  try {
+    action();
+  } catch (const std::exception& error) {
+    failure = {rank_, StatusOf(error)};
+    message = error.what();
+    // The rank matters to the user only where not every rank says the same.
+    if (rank_ > 0) message += Place();
+  }
+  int first = size_;
+  {
+    const Watchdog::Section section(impl_->watchdog, "agreement");
+    Check(MPI_Allreduce(&failure.rank, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD),
+          "MPI_Allreduce");
+  }
+  if (first == size_) return;
+  const Watchdog::Section section(impl_->watchdog, "agreement");
+  int length = static_cast<int>(message.size());
+  Check(MPI_Bcast(&length, 1, MPI_INT, first, MPI_COMM_WORLD), "MPI_Bcast");
+  message.resize(length);
+  Check(MPI_Bcast(message.data(), length, MPI_CHAR, first, MPI_COMM_WORLD), "MPI_Bcast");
+  Check(MPI_Bcast(&failure.status, 1, MPI_INT, first, MPI_COMM_WORLD), "MPI_Bcast");
+  throw AgreedError(message, static_cast<ExitStatus>(failure.status));
+}
+
+void Communicator::OnRoot(const std::function<void()>& action) {
+  Together([&] {
+    if (is_root()) action();
+  });
+}
+
+void Communicator::RequireSame(const std::string& value, const std::string& what) {
+  std::string root = value;
+  Broadcast(root);
+  Together([&] {
+    if (value == root) return;
+    throw UsageError(fmt::format("{} is {} here, but {} on rank 0. Give every host the same file.",
+                                 what, value, root));
+  });
+}
+
+void Communicator::Finalize() {
+  const Watchdog::Section section(impl_->watchdog, "end");
+  MPI_Finalize();
+}
+
+void Communicator::Abort(int status) {
+  MPI_Abort(MPI_COMM_WORLD, status);
+  std::_Exit(status);
+}
+
+int LauncherRank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
+    if (const char* value = std::getenv(name)) return std::atoi(value);
+  }
+  return 0;
+}
+
+}  // namespace lockstep::trainer

@@ -1,0 +1,263 @@
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "io/vocabulary.h"
+#include "trainer/commands.h"
+#include "trainer/communicator.h"
+#include "trainer/exit_status.h"
+#include "trainer/stop_signal.h"
+#include "trainer/train_job.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using Command = std::function<ExitStatus()>;
+
+void Tell(const std::exception& error, const std::string& place = "") {
+  fmt::print(stderr, "lockstep: error{}: {}\n", place, error.what());
+}
+
+// Commands that all ranks run together.
+ExitStatus RunOnRanks(const std::function<ExitStatus(Communicator&)>& body) {
+  Communicator communicator;
+  ExitStatus status = kDone;
+  try {
+    status = body(communicator);
+  } catch (const AgreedError& error) {
+    if (communicator.is_root()) Tell(error);
+    status = error.status();
+  } catch (const std::exception& error) {
+    Tell(error, communicator.Place());
+    status = StatusOf(error);
+    // The others know nothing of this and would wait for ever.
+    if (communicator.size() > 1) communicator.Abort(status);
+  }
+  communicator.Finalize();
+  return status;
+}
+
+// Commands that need one process: under mpirun only rank 0 acts.
+ExitStatus RunAlone(const Command& body) {
+  if (LauncherRank() != 0) return kDone;
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    Tell(error);
+    return StatusOf(error);
+  }
+}
+
+// An option that takes one of a few names. `value` must outlive the parsing.
+template <class T>
+void AddChoice(CLI::App* app, const std::string& name, T& value,
+               const std::vector<std::pair<std::string, T>>& choices, const std::string& standard,
+               const std::string& description) {
+  std::vector<std::string> names;
+  for (const auto& choice : choices) names.push_back(choice.first);
+  app->add_option_function<std::string>(
+         name,
+         [&value, choices](const std::string& given) {
+           for (const auto& [known, meaning] : choices) {
+             if (known == given) value = meaning;
+           }
+         },
+         description)
+      ->type_name("NAME")
+      ->check(CLI::IsMember(names))
+      ->default_str(standard);
+}
+
+void AddProgress(CLI::App* app, Console::Mode& mode) {
+  AddChoice<Console::Mode>(app, "--progress", mode,
+                           {{"auto", Console::Mode::kAuto},
+                            {"live", Console::Mode::kLive},
+                            {"plain", Console::Mode::kPlain}},
+                           "auto",
+                           "live (one line, written over), plain (a line at intervals) or auto");
+}
+
+void AddImport(CLI::App& app, Command& command) {
+  CLI::App* import = app.add_subcommand("import", "Make a dataset");
+  import->require_subcommand(1);
+  CLI::App* text = import->add_subcommand(
+      "text",
+      "Make a dataset of tokens from text files and folders (recursively, in sorted order)");
+  auto arguments = std::make_shared<ImportArguments>();
+  io::TextImportOptions& options = arguments->options;
+  text->add_option("PATH", options.paths, "Files and folders")->required();
+  text->add_option("-o,--output", options.output, "The dataset to write (HDF5)")->required();
+  AddChoice<io::TokenKind>(
+      text, "--tokens", options.tokens,
+      {{"char", io::TokenKind::kChar},
+       {"byte", io::TokenKind::kByte},
+       {"word", io::TokenKind::kWord}},
+      "char", "What a token is: char (Unicode code point), byte, or word (ICU's boundaries)");
+  text->add_option("--encoding", options.encoding,
+                   "Any name that ICU knows: utf-8, gbk, gb18030, latin-1, ...")
+      ->capture_default_str();
+  AddChoice<bool>(text, "--invalid", options.replace_invalid, {{"error", false}, {"replace", true}},
+                  "error", "A wrong byte is an error, or is replaced by U+FFFD");
+  text->add_option("--split", options.split, "Shares of train, validation and test")
+      ->delimiter(',')
+      ->type_name("TRAIN,VALIDATION,TEST")
+      ->expected(1, 3)
+      ->default_str("90,5,5");
+  text->add_option(
+          "--vocabulary", options.vocabulary_limit,
+          "Most tokens in the vocabulary, the rest is <unk>; 0: no limit, for words 50,000")
+      ->capture_default_str();
+  text->add_option("--normalize", options.normalization, "Unicode normalisation")
+      ->check(CLI::IsMember({"none", "nfc", "nfd", "nfkc", "nfkd"}))
+      ->capture_default_str();
+  text->add_flag("--lowercase", options.lowercase, "Lower-case the text");
+  AddProgress(text, arguments->progress);
+  text->callback([&command, arguments] {
+    command = [arguments] { return RunAlone([&] { return ImportText(*arguments); }); };
+  });
+}
+
+void AddTrain(CLI::App& app, Command& command) {
+  CLI::App* train = app.add_subcommand("train", "Train a model; under mpirun or srun on all ranks");
+  auto arguments = std::make_shared<TrainArguments>();
+  train
+      ->add_option("CONFIG", arguments->configuration,
+                   "Run configuration; `lockstep config` prints all fields")
+      ->required();
+  train
+      ->add_option("--set", arguments->overrides,
+                   "Replace a field: --set optimizer.learning_rate=0.001")
+      ->type_name("FIELD=VALUE")
+      ->allow_extra_args(false);
+  train
+      ->add_option("--resume", arguments->resume,
+                   "auto: go on from the run folder's newest whole checkpoint; never: start anew "
+                   "(an older run is kept under "
+                   "another name); or a checkpoint to start from")
+      ->capture_default_str();
+  AddProgress(train, arguments->progress);
+  train->callback([&command, arguments] {
+    command = [arguments] {
+      CatchStopSignals();  // one may come while MPI starts
+      return RunOnRanks(
+          [&](Communicator& communicator) { return Train(communicator, *arguments); });
+    };
+  });
+}
+
+void AddEvaluate(CLI::App& app, Command& command) {
+  CLI::App* evaluate =
+      app.add_subcommand("evaluate", "Measure a checkpoint on a split; under mpirun on all ranks");
+  auto arguments = std::make_shared<EvaluateArguments>();
+  evaluate->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
+  evaluate->add_option("--split", arguments->split, "train, validation or test")
+      ->capture_default_str();
+  evaluate->add_option("--data", arguments->data, "Another dataset with the same vocabulary");
+  evaluate->add_flag("--json", arguments->json, "The result as JSON on standard output");
+  AddProgress(evaluate, arguments->progress);
+  evaluate->callback([&command, arguments] {
+    command = [arguments] {
+      return RunOnRanks(
+          [&](Communicator& communicator) { return EvaluateCheckpoint(communicator, *arguments); });
+    };
+  });
+}
+
+void AddSample(CLI::App& app, Command& command) {
+  CLI::App* sample = app.add_subcommand("sample", "Let a model write");
+  auto arguments = std::make_shared<SampleArguments>();
+  sample->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
+  sample->add_option("--prompt", arguments->prompt, "Text to go on from");
+  sample->add_option("--length", arguments->length, "Tokens to write")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  sample
+      ->add_option("--temperature", arguments->options.temperature,
+                   "Below 1 bolder, above 1 more varied; 0 always takes the likeliest token")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  sample
+      ->add_option("--top-k", arguments->options.top_k,
+                   "Draw among the k likeliest tokens only; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  sample->add_option("--seed", arguments->options.seed, "The same seed writes the same text")
+      ->capture_default_str();
+  sample->callback([&command, arguments] {
+    command = [arguments] { return RunAlone([&] { return Sample(*arguments); }); };
+  });
+}
+
+void AddInspect(CLI::App& app, Command& command) {
+  CLI::App* inspect = app.add_subcommand(
+      "inspect", "Tell what a dataset or checkpoint is, and whether it is whole");
+  auto arguments = std::make_shared<InspectArguments>();
+  inspect->add_option("FILE", arguments->file, "The file")->required();
+  inspect->add_flag("--json", arguments->json, "As JSON on standard output");
+  inspect->callback([&command, arguments] {
+    command = [arguments] { return RunAlone([&] { return Inspect(*arguments); }); };
+  });
+}
+
+void AddConfig(CLI::App& app, Command& command) {
+  CLI::App* config = app.add_subcommand(
+      "config", "Print the whole configuration with its defaults, annotated, as a valid file");
+  config->callback([&command] { command = [] { return RunAlone(PrintConfiguration); }; });
+}
+
+// --version behind every command, too.
+void AddVersion(CLI::App& app) {
+  app.set_version_flag("--version", "lockstep " LOCKSTEP_VERSION);
+  for (CLI::App* subcommand : app.get_subcommands({})) AddVersion(*subcommand);
+}
+
+// "lockstep import text".
+std::string CommandName(const CLI::App* app) {
+  std::string name = app->get_name();
+  while ((app = app->get_parent())) name = app->get_name() + " " + name;
+  return name;
+}
+
+ExitStatus Run(int argc, char** argv) {
+  CLI::App app(
+      "Lockstep trains recurrent sequence models on CPU clusters.\n\n"
+      "Exit status: 0 done; 2 wrong flags, configuration or data; 3 training diverged; 75 stopped "
+      "by a signal with a "
+      "checkpoint saved, start again to go on; 1 anything else.",
+      "lockstep");
+  app.require_subcommand(1);
+  // CLI11 tells of the missing command first; the misspelt one is what helps.
+  app.failure_message([](const CLI::App* at, const CLI::Error& error) {
+    const std::vector<std::string> extras = at->remaining();
+    const std::string what = extras.empty() || !dynamic_cast<const CLI::RequiredError*>(&error)
+                                 ? error.what()
+                                 : fmt::format("unknown command {}", extras.front());
+    return fmt::format("lockstep: error: {}. See {} --help.\n", what, CommandName(at));
+  });
+  Command command;
+  AddImport(app, command);
+  AddTrain(app, command);
+  AddEvaluate(app, command);
+  AddSample(app, command);
+  AddInspect(app, command);
+  AddConfig(app, command);
+  AddVersion(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (LauncherRank() != 0) return error.get_exit_code() == 0 ? kDone : kWrongInput;
+    return app.exit(error) == 0 ? kDone : kWrongInput;
+  }
+  return command();
+}
+
+}  // namespace
+}  // namespace lockstep::trainer
+
+int main(int argc, char** argv) { return lockstep::trainer::Run(argc, argv); }

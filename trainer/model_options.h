@@ -1,0 +1,23 @@
+#ifndef LOCKSTEP_TRAINER_MODEL_OPTIONS_H_
+#define LOCKSTEP_TRAINER_MODEL_OPTIONS_H_
+
+#include <cstdint>
+
+#include "proto/run_config.h"
+#include "worker/initialization.h"
+#include "worker/language_model.h"
+#include "worker/optimizer.h"
+#include "worker/schedule.h"
+
+namespace lockstep::trainer {
+
+// The run configuration in the worker's terms: proto/ and worker/ do not know each other.
+
+worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size);
+worker::InitializationOptions InitializationOptions(const proto::RunConfig& config);
+worker::OptimizerOptions OptimizerOptions(const proto::Optimizer& config);
+worker::Schedule MakeSchedule(const proto::Optimizer& config, int64_t total_steps);
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_MODEL_OPTIONS_H_

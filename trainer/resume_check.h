@@ -1,0 +1,19 @@
+#ifndef LOCKSTEP_TRAINER_RESUME_CHECK_H_
+#define LOCKSTEP_TRAINER_RESUME_CHECK_H_
+
+#include <string>
+
+#include "proto/run_config.h"
+
+namespace lockstep::trainer {
+
+/// Throws UsageError where `now` cannot go on from a checkpoint that was trained with `then`:
+/// another model, another layout of the data over lanes, another seed or another optimizer.
+/// Everything else (learning rate, length, dropout, intervals, ...) may change. `checkpoint` names
+/// the file in the message.
+void CheckSameTraining(const proto::RunConfig& then, const proto::RunConfig& now,
+                       const std::string& checkpoint);
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_RESUME_CHECK_H_

@@ -1,0 +1,230 @@
+#include "trainer/train_job.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "io/dataset.h"
+#include "io/metrics_log.h"
+#include "io/run_folder.h"
+#include "trainer/checkpointer.h"
+#include "trainer/host_memory.h"
+#include "trainer/model_options.h"
+#include "trainer/rank_threads.h"
+#include "trainer/stop_signal.h"
+#include "trainer/train_loop.h"
+#include "worker/gate_kernels.h"
+#include "worker/gemm.h"
+
+namespace lockstep::trainer {
+namespace {
+
+constexpr double kMegabyte = 1e6;
+
+// Rank 0 reads the configuration; the others get its complete text.
+proto::RunConfig LoadConfiguration(Communicator& communicator, const TrainArguments& arguments) {
+  proto::RunConfig config;
+  std::string text;
+  communicator.OnRoot([&] {
+    config = proto::LoadRunConfig(arguments.configuration, arguments.overrides);
+    text = proto::PrintRunConfig(config);
+  });
+  communicator.Broadcast(text);
+  if (!communicator.is_root()) config = proto::ParseRunConfig(text, "rank 0's configuration");
+  return config;
+}
+
+io::Dataset OpenDataset(Communicator& communicator, const proto::RunConfig& config) {
+  std::optional<io::Dataset> dataset;
+  communicator.Together([&] {
+    dataset.emplace(io::Dataset::Open(config.data().path()));
+    const io::Split& split = dataset->split(config.data().split());
+    const LaneLayout layout(split, config.data().lanes(), config.data().time_steps());
+    const int64_t lanes = config.data().lanes(), time_steps = config.data().time_steps();
+    if (layout.predictions() < lanes * time_steps) {
+      throw UsageError(
+          fmt::format("{}: split \"{}\" has {} tokens, but one step takes {} (data.lanes {} x "
+                      "data.time_steps {}, and one more). Lower these, "
+                      "or import more text.",
+                      config.data().path(), split.name, split.size(), lanes * time_steps + 1, lanes,
+                      time_steps));
+    }
+    if (communicator.size() > lanes) {
+      throw UsageError(
+          fmt::format("{} ranks for data.lanes {}: a rank would have nothing to do. Start at most "
+                      "{} ranks, or raise data.lanes.",
+                      communicator.size(), lanes, lanes));
+    }
+  });
+  communicator.RequireSame(dataset->fingerprint(), "the fingerprint of " + config.data().path());
+  return std::move(*dataset);
+}
+
+// False, with a word why, where the validation split holds nothing to predict.
+bool CanEvaluate(Communicator& communicator, Console& console, const proto::RunConfig& config,
+                 const io::Dataset& dataset) {
+  const std::string& name = config.evaluation().split();
+  const auto& splits = dataset.splits();
+  const auto split = std::find_if(splits.begin(), splits.end(),
+                                  [&](const io::Split& s) { return s.name == name; });
+  if (split != splits.end() && split->size() >= 2) return true;
+  const std::string reason =
+      fmt::format("{}: split \"{}\" holds nothing to predict", dataset.path().string(), name);
+  communicator.Together([&] {
+    if (config.evaluation().early_stopping().patience() > 0 ||
+        config.optimizer().schedule().has_plateau()) {
+      throw UsageError(
+          reason +
+          ", but early stopping and the plateau schedule need it. Import with --split 90,10.");
+    }
+  });
+  console.Warn(reason + ": there will be no evaluation and no best checkpoint.");
+  return false;
+}
+
+std::string DescribeHosts(const std::vector<std::string>& hosts) {
+  std::map<std::string, int> ranks;
+  for (const std::string& host : hosts) ++ranks[host];
+  std::string text;
+  for (const auto& [host, count] : ranks) {
+    text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", host, count);
+  }
+  return text;
+}
+
+void Introduce(Communicator& communicator, Console& console, const proto::RunConfig& config,
+               const io::Dataset& dataset, const Replica& replica, const LaneLayout& layout,
+               const TrainingLength& length, int threads) {
+  const std::vector<std::string> hosts = communicator.Gather(communicator.host());
+  if (!communicator.is_root()) return;
+  console.Info(
+      fmt::format("lockstep {}: {} rank(s) on {}; {} thread(s) each; oneDNN {}; gate kernels {}",
+                  LOCKSTEP_VERSION, communicator.size(), DescribeHosts(hosts), threads,
+                  worker::GemmDescription(), worker::GateKernelTarget()));
+  const proto::Model& model = config.model();
+  const int64_t parameters = replica.model.parameters().size();
+  console.Info(fmt::format("model: {} {} x {}, {}, {} parameters", proto::Cell_Name(model.cell()),
+                           model.layers(), model.hidden_size(),
+                           model.embedding_size() > 0
+                               ? fmt::format("embedding {}", model.embedding_size())
+                               : "one-hot input",
+                           parameters));
+  console.Info(
+      fmt::format("data: {}, {} tokens ({}) to train on, vocabulary {}; {} lanes ({} on rank 0) x "
+                  "{} time steps, {} steps an epoch, {} steps in all",
+                  dataset.path().string(), dataset.split(config.data().split()).size(),
+                  io::TokenKindName(dataset.vocabulary().kind()), dataset.vocabulary().size(),
+                  layout.lanes(), replica.lanes.count(), config.data().time_steps(),
+                  length.steps_per_epoch, length.total_steps));
+  const auto copies = static_cast<int64_t>(2 + replica.optimizer.slots().size());
+  const double fixed = static_cast<double>(parameters * copies * 4) / kMegabyte;
+  const double working = static_cast<double>(replica.model.WorkingBytes(config.data().time_steps(),
+                                                                        replica.lanes.count())) /
+                         kMegabyte;
+  const double available = static_cast<double>(AvailableMemoryBytes()) / kMegabyte;
+  console.Info(
+      fmt::format("memory: about {:.0f} MB a rank (parameters, gradient, optimizer {:.0f}; "
+                  "activations {:.0f}); {:.0f} MB available on this host",
+                  fixed + working, fixed, working, available));
+  if (available > 0 && (fixed + working) * communicator.host_share().ranks > available) {
+    console.Warn(
+        "that is more than this host has: lower data.lanes, data.time_steps or model.hidden_size, "
+        "or use more hosts.");
+  }
+}
+
+void Conclude(Communicator& communicator, Console& console, const proto::RunConfig& config,
+              const Replica& replica, const TrainLoop& loop, TrainLoop::Outcome outcome,
+              const Checkpointer& checkpointer, io::TokenKind kind, const std::string& resume) {
+  std::array<double, 2> most = {static_cast<double>(PeakMemoryBytes()),
+                                static_cast<double>(StopSignal())};
+  communicator.Max(most);
+  if (!communicator.is_root()) return;
+  console.EndLive();
+  const Position& position = replica.position;
+  console.Info(fmt::format("time on rank 0: {}", loop.timer().Summary()));
+  console.Info(fmt::format("peak memory: {:.0f} MB a rank", most[0] / kMegabyte));
+  if (position.best_step > 0) {
+    console.Info(fmt::format("best validation loss {:.4f} ({}) at step {}: {}/checkpoints/best.h5",
+                             position.best_loss, DescribeLoss(position.best_loss, kind),
+                             position.best_step, config.training().folder()));
+  }
+  if (outcome == TrainLoop::Outcome::kSignal) {
+    console.Info(fmt::format(
+        "stopped by signal {} after step {}; saved {}. Start the same command again{} to go on.",
+        static_cast<int>(most[1]), position.step, checkpointer.last_good().string(),
+        resume == "auto" ? "" : " without --resume"));
+    return;
+  }
+  console.Info(fmt::format("{} after step {}; saved {}",
+                           outcome == TrainLoop::Outcome::kComplete ? "complete" : "stopped early",
+                           position.step, checkpointer.last_good().string()));
+  const std::string file = position.best_step > 0
+                               ? config.training().folder() + "/checkpoints/best.h5"
+                               : checkpointer.last_good().string();
+  console.Info(fmt::format("next: lockstep evaluate {0}; lockstep sample {0}", file));
+}
+
+}  // namespace
+
+ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
+  Console console(!communicator.is_root(), arguments.progress);
+  const proto::RunConfig config = LoadConfiguration(communicator, arguments);
+  communicator.SetTimeoutSeconds(60.0 * config.training().timeout_minutes());
+  const io::Dataset dataset = OpenDataset(communicator, config);
+  std::optional<io::RunFolder> folder;
+  communicator.OnRoot([&] {
+    folder.emplace(config.training().folder());
+    console.OpenLog(folder->log());
+  });
+  const bool evaluate = CanEvaluate(communicator, console, config, dataset);
+
+  const LaneLayout layout(dataset.split(config.data().split()), config.data().lanes(),
+                          config.data().time_steps());
+  const TrainingLength length = LengthOf(config.training(), layout);
+  Replica replica(ModelOptions(config, static_cast<int64_t>(dataset.vocabulary().size())),
+                  OptimizerOptions(config.optimizer()),
+                  MakeSchedule(config.optimizer(), length.total_steps),
+                  LanesOfRank(config.data().lanes(), communicator.rank(), communicator.size()));
+  const int threads = ChooseThreads(communicator, console, config.training().threads());
+  Introduce(communicator, console, config, dataset, replica, layout, length, threads);
+
+  Checkpointer checkpointer(communicator, console, folder ? &*folder : nullptr, config, dataset);
+  const std::string resumed = checkpointer.Restore(arguments.resume, replica);
+  if (resumed.empty()) {
+    worker::Initialize(replica.model, InitializationOptions(config));
+    console.Info(fmt::format("new run in {}", config.training().folder()));
+  } else {
+    console.Info(fmt::format("going on from {} (step {})", resumed, replica.position.step));
+  }
+  const Position& position = replica.position;
+  // A stop may have put off the last evaluation.
+  const bool evaluated = !evaluate || position.evaluated_step == position.step;
+  if (position.step >= length.total_steps && evaluated) {
+    console.Info(
+        fmt::format("this run is complete ({} steps). Raise training.epochs (or steps) to go on, "
+                    "or start anew with --resume never.",
+                    replica.position.step));
+    return kDone;
+  }
+
+  std::optional<io::MetricsLog> metrics;
+  communicator.OnRoot([&] {
+    io::WriteTextFile(folder->configuration(), proto::PrintRunConfig(config));
+    // The line of the last step is written again, with the validation loss where its evaluation was
+    // put off.
+    metrics.emplace(folder->metrics(), std::max<int64_t>(0, replica.position.step - 1));
+  });
+  Lanes lanes(dataset, layout, replica.lanes);
+  TrainLoop loop(communicator, console, config, dataset, lanes, length, evaluate, checkpointer,
+                 metrics ? &*metrics : nullptr, replica);
+  const TrainLoop::Outcome outcome = loop.Run();
+  Conclude(communicator, console, config, replica, loop, outcome, checkpointer,
+           dataset.vocabulary().kind(), arguments.resume);
+  return outcome == TrainLoop::Outcome::kSignal ? kStopped : kDone;
+}
+
+}  // namespace lockstep::trainer

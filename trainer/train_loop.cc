@@ -1,0 +1,232 @@
+#include "trainer/train_loop.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "trainer/evaluation.h"
+#include "trainer/stop_signal.h"
+#include "worker/clip.h"
+
+namespace lockstep::trainer {
+
+TrainingLength LengthOf(const proto::Training& config, const LaneLayout& layout) {
+  const int64_t batches = config.accumulate_batches();
+  TrainingLength length;
+  length.steps_per_epoch = (layout.batches() + batches - 1) / batches;
+  length.total_steps =
+      config.has_steps() ? config.steps() : config.epochs() * length.steps_per_epoch;
+  return length;
+}
+
+TrainLoop::TrainLoop(Communicator& communicator, Console& console, const proto::RunConfig& config,
+                     const io::Dataset& dataset, Lanes& lanes, const TrainingLength& length,
+                     bool evaluate, Checkpointer& checkpointer, io::MetricsLog* metrics,
+                     Replica& replica)
+    : communicator_(communicator),
+      console_(console),
+      config_(config),
+      dataset_(dataset),
+      lanes_(lanes),
+      length_(length),
+      evaluate_(evaluate),
+      checkpointer_(checkpointer),
+      metrics_(metrics),
+      replica_(replica),
+      progress_(console,
+                {length.total_steps, length.steps_per_epoch, dataset.vocabulary().kind(),
+                 config.training().progress_seconds()},
+                replica.position.step) {}
+
+TrainLoop::Outcome TrainLoop::Run() {
+  bool stop = false;
+  // A stop may have come between a step and its evaluation: then that comes first now.
+  if (EvaluationDue()) stop = !EvaluateNow();
+  if (replica_.position.step > 0) WriteMetrics();
+  while (!stop && !Finished() && !PatienceIsOver()) {
+    const StepTotals totals = Step();
+    stop = totals.stop;
+    if (!stop && EvaluationDue()) stop = !EvaluateNow();
+    WriteMetrics();
+    progress_.Step(replica_.position, static_cast<int64_t>(totals.tokens));
+    if (!stop && (totals.save || CheckpointDue())) {
+      timer_.Enter(Phase::kCheckpoint);
+      checkpointer_.SaveStep(replica_);
+    }
+    timer_.Enter(Phase::kOther);
+  }
+  progress_.Flush(replica_.position);
+  timer_.Enter(Phase::kCheckpoint);
+  checkpointer_.SaveStep(replica_);
+  timer_.Enter(Phase::kOther);
+  if (stop) return Outcome::kSignal;
+  return Finished() ? Outcome::kComplete : Outcome::kStoppedEarly;
+}
+
+// One update: the gradient of the mean loss over the global batch, whatever ranks hold of it.
+TrainLoop::StepTotals TrainLoop::Step() {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  Position& position = replica_.position;
+  const auto gradient = replica_.model.parameters().gradient();
+
+  double tokens = 0.0;
+  const double loss = AccumulateGradient(&tokens);
+  const StepTotals totals = Reduce(loss, tokens);
+  RequireFinite(totals.loss, "loss", position.step + 1);
+
+  timer_.Enter(Phase::kOptimizer);
+  worker::Scale(gradient, 1.0 / totals.tokens);
+  const double norm = worker::GlobalNorm(gradient);
+  RequireFinite(norm, "norm of the gradient", position.step + 1);
+  const proto::Clip& clip = config_.optimizer().clip();
+  if (clip.has_global_norm()) worker::ClipByGlobalNorm(gradient, norm, clip.global_norm());
+  if (clip.has_value()) worker::ClipByValue(gradient, clip.value());
+  const double rate = replica_.schedule.Rate(position.step);
+  replica_.optimizer.Step(replica_.model.parameters().values(), gradient, rate);
+
+  timer_.Enter(Phase::kOther);
+  ++position.step;
+  position.validation_loss = std::numeric_limits<double>::quiet_NaN();
+  position.tokens += static_cast<int64_t>(totals.tokens);
+  position.loss = totals.loss / totals.tokens;
+  position.gradient_norm = norm;
+  position.learning_rate = rate;
+  position.tokens_per_second =
+      totals.tokens / std::chrono::duration<double>(Clock::now() - start).count();
+  return totals;
+}
+
+// Sums of losses and gradients over this rank's lanes and the batches of one update. Returns the
+// loss.
+double TrainLoop::AccumulateGradient(double* tokens) {
+  Position& position = replica_.position;
+  const auto gradient = replica_.model.parameters().gradient();
+  std::fill(gradient.begin(), gradient.end(), 0.0f);
+  double loss = 0.0;
+  for (int i = 0; i < config_.training().accumulate_batches(); ++i) {
+    timer_.Enter(Phase::kData);
+    const worker::TokenBatch batch = lanes_.Read(position.batch);
+    const int64_t places = batch.time_steps * batch.lanes;
+    *tokens +=
+        static_cast<double>(places - std::count(batch.targets, batch.targets + places, kNoTarget));
+
+    timer_.Enter(Phase::kForward);
+    const worker::DropoutSite site = {config_.training().seed(),
+                                      static_cast<uint64_t>(position.total_batches), 0,
+                                      replica_.lanes.begin};
+    loss += replica_.model.Forward(batch, replica_.state, site);
+
+    timer_.Enter(Phase::kBackward);
+    replica_.model.Backward();
+    Advance();
+    if (position.batch == 0) break;  // an update does not reach into the next epoch
+  }
+  return loss;
+}
+
+// To the next batch; a new epoch starts from a zero state.
+void TrainLoop::Advance() {
+  Position& position = replica_.position;
+  ++position.total_batches;
+  if (++position.batch < lanes_.layout().batches()) return;
+  position.batch = 0;
+  ++position.epoch;
+  replica_.state = replica_.model.ZeroState(replica_.lanes.count());
+}
+
+// Sums over all ranks, and the decisions that all must take together.
+TrainLoop::StepTotals TrainLoop::Reduce(double loss, double tokens) {
+  timer_.Enter(Phase::kReduce);
+  const double minutes = config_.checkpoint().every_minutes();
+  const bool save = minutes > 0.0 && checkpointer_.SecondsSinceSave() >= 60.0 * minutes;
+  std::array<double, 4> sums = {loss, tokens, StopSignal() != 0 ? 1.0 : 0.0, save ? 1.0 : 0.0};
+  communicator_.Sum(std::span<double>(sums));
+  communicator_.Sum(replica_.model.parameters().gradient());
+  return {sums[0], sums[1], sums[2] > 0.0, sums[3] > 0.0};
+}
+
+void TrainLoop::RequireFinite(double value, const char* what, int64_t step) const {
+  if (std::isfinite(value)) return;
+  const std::string good =
+      checkpointer_.last_good().empty()
+          ? "There is no checkpoint yet."
+          : fmt::format("The last good checkpoint is {}.", checkpointer_.last_good().string());
+  throw AgreedError(
+      fmt::format(
+          "training diverged: the {} is {} at step {}. {} Lower optimizer.learning_rate or "
+          "optimizer.clip.global_norm, or add optimizer.schedule.warmup_steps, and start again.",
+          what, value, step, good),
+      kDiverged);
+}
+
+bool TrainLoop::EvaluationDue() const {
+  const Position& position = replica_.position;
+  if (!evaluate_ || position.step == 0 || position.evaluated_step == position.step) return false;
+  const int64_t every = config_.evaluation().every_steps();
+  return Finished() || (every > 0 && position.step % every == 0);
+}
+
+// False when a stop signal cut the evaluation short; then it is still due.
+bool TrainLoop::EvaluateNow() {
+  timer_.Enter(Phase::kEvaluation);
+  const auto result = Evaluate(
+      communicator_, replica_.model, dataset_, dataset_.split(config_.evaluation().split()),
+      config_.data().lanes(), config_.data().time_steps(),
+      [&](double share) { console_.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
+  if (!result) return false;
+  Observe(result->loss);
+  timer_.Enter(Phase::kOther);
+  return true;
+}
+
+void TrainLoop::Observe(double validation_loss) {
+  Position& position = replica_.position;
+  RequireFinite(validation_loss, "validation loss", position.step);
+  position.evaluated_step = position.step;
+  position.validation_loss = validation_loss;
+  replica_.schedule.Observe(validation_loss);
+  const double least = config_.evaluation().early_stopping().minimum_improvement();
+  const bool better = validation_loss < position.best_loss - least;
+  console_.Info(fmt::format(
+      "step {}: validation loss {:.4f}, {}{}", position.step, validation_loss,
+      DescribeLoss(validation_loss, dataset_.vocabulary().kind()),
+      better ? ", the best so far"
+             : fmt::format(" (best {:.4f} at step {})", position.best_loss, position.best_step)));
+  if (!better) {
+    ++position.evaluations_without_improvement;
+    return;
+  }
+  position.best_loss = validation_loss;
+  position.best_step = position.step;
+  position.evaluations_without_improvement = 0;
+  timer_.Enter(Phase::kCheckpoint);
+  checkpointer_.SaveBest(replica_);
+}
+
+bool TrainLoop::PatienceIsOver() const {
+  const int patience = config_.evaluation().early_stopping().patience();
+  return patience > 0 && replica_.position.evaluations_without_improvement >= patience;
+}
+
+bool TrainLoop::CheckpointDue() const {
+  const int64_t every = config_.checkpoint().every_steps();
+  return every > 0 && replica_.position.step % every == 0;
+}
+
+void TrainLoop::WriteMetrics() {
+  if (!metrics_) return;
+  const Position& position = replica_.position;
+  std::optional<double> validation_loss;
+  if (!std::isnan(position.validation_loss)) validation_loss = position.validation_loss;
+  // The epoch that the step belonged to, counted from 1; `epoch` may have moved on already.
+  const int64_t epoch = (position.step - 1) / length_.steps_per_epoch + 1;
+  metrics_->Write({position.step, epoch, position.loss, position.gradient_norm,
+                   position.learning_rate, position.tokens_per_second, validation_loss});
+}
+
+}  // namespace lockstep::trainer

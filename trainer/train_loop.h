@@ -1,0 +1,80 @@
+#ifndef LOCKSTEP_TRAINER_TRAIN_LOOP_H_
+#define LOCKSTEP_TRAINER_TRAIN_LOOP_H_
+
+#include <cstdint>
+
+#include "io/dataset.h"
+#include "io/metrics_log.h"
+#include "proto/run_config.h"
+#include "trainer/checkpointer.h"
+#include "trainer/communicator.h"
+#include "trainer/console.h"
+#include "trainer/lanes.h"
+#include "trainer/phase_timer.h"
+#include "trainer/progress.h"
+#include "trainer/replica.h"
+
+namespace lockstep::trainer {
+
+/// How long a training is; agreed before it starts, so that no rank ever runs out early.
+struct TrainingLength {
+  int64_t steps_per_epoch = 0;
+  int64_t total_steps = 0;
+};
+TrainingLength LengthOf(const proto::Training& config, const LaneLayout& layout);
+
+/// The training loop of one rank. Everything here is collective. All arguments must outlive it.
+class TrainLoop {
+ public:
+  enum class Outcome { kComplete, kStoppedEarly, kSignal };
+
+  /// `metrics` is nullptr on ranks other than 0; it must be cut to the step before `replica`'s.
+  /// `evaluate` is false where the validation split holds nothing.
+  TrainLoop(Communicator& communicator, Console& console, const proto::RunConfig& config,
+            const io::Dataset& dataset, Lanes& lanes, const TrainingLength& length, bool evaluate,
+            Checkpointer& checkpointer, io::MetricsLog* metrics, Replica& replica);
+
+  /// Trains until the end of the run, early stopping or a stop signal on any rank, and leaves a
+  /// checkpoint. AgreedError with kDiverged when loss or gradient are no longer numbers.
+  Outcome Run();
+
+  const PhaseTimer& timer() const { return timer_; }
+
+ private:
+  struct StepTotals {
+    double loss = 0.0;    ///< sum over all tokens of all ranks
+    double tokens = 0.0;  ///< of all ranks
+    bool stop = false;    ///< some rank has got a stop signal
+    bool save = false;    ///< rank 0's clock asks for a checkpoint
+  };
+  StepTotals Step();
+  double AccumulateGradient(double* tokens);
+  StepTotals Reduce(double loss, double tokens);
+  void RequireFinite(double value, const char* what, int64_t step) const;
+  void Advance();
+
+  bool EvaluationDue() const;
+  bool EvaluateNow();
+  void Observe(double validation_loss);
+  bool CheckpointDue() const;
+  bool PatienceIsOver() const;
+  bool Finished() const { return replica_.position.step >= length_.total_steps; }
+  void WriteMetrics();
+
+  Communicator& communicator_;
+  Console& console_;
+  const proto::RunConfig& config_;
+  const io::Dataset& dataset_;
+  Lanes& lanes_;
+  const TrainingLength length_;
+  const bool evaluate_;
+  Checkpointer& checkpointer_;
+  io::MetricsLog* const metrics_;
+  Replica& replica_;
+  Progress progress_;
+  PhaseTimer timer_;
+};
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_TRAIN_LOOP_H_
