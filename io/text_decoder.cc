@@ -102,9 +102,8 @@ void TextDecoder::Close::operator()(UConverter* converter) const { ucnv_close(co
 
 TextDecoder::TextDecoder(const std::string& encoding, bool replace_invalid) {
   UErrorCode status = U_ZERO_ERROR;
-  // An empty name would be ICU's default, which depends on the machine.
-  if (!encoding.empty()) converter_.reset(ucnv_open(encoding.c_str(), &status));
-  if (converter_ == nullptr || U_FAILURE(status)) ThrowUnknownEncoding(encoding);
+  converter_.reset(ucnv_open(encoding.c_str(), &status));
+  if (U_FAILURE(status)) ThrowUnknownEncoding(encoding);
   ucnv_setToUCallBack(converter_.get(), replace_invalid ? ReplaceInvalid : UCNV_TO_U_CALLBACK_STOP,
                       &replaced_, nullptr, nullptr, &status);
   if (U_FAILURE(status)) {

@@ -13,8 +13,6 @@
 namespace lockstep::io {
 namespace {
 
-constexpr size_t kMostUnits = 4096;
-
 void Check(UErrorCode status, const char* what) {
   if (U_FAILURE(status)) {
     throw SystemError(fmt::format("ICU: {} failed: {}", what, u_errorName(status)));
@@ -62,8 +60,9 @@ void ConvertInto(size_t likely_units, std::u16string* target, Convert convert) {
 
 }  // namespace
 
-TextNormalizer::TextNormalizer(const std::string& normalization, bool lowercase, Take take)
-    : take_(std::move(take)) {
+TextNormalizer::TextNormalizer(const std::string& normalization, bool lowercase, Take take,
+                               size_t most_units)
+    : take_(std::move(take)), most_units_(most_units) {
   if (normalization != "none") AddNormalization(normalization);
   if (lowercase) AddLowercase();
   // Lower case may leave what composes: J with a caron has no letter of its own, but j has.
@@ -97,7 +96,7 @@ TextNormalizer::Take TextNormalizer::Next() {
 void TextNormalizer::AddNormalization(const std::string& normalization) {
   const UNormalizer2* normalizer = Normalizer(normalization);
   stages_.push_back(std::make_unique<PieceCutter>(
-      kMostUnits,
+      most_units_,
       [normalizer](std::u16string_view text, size_t at) {
         return unorm2_hasBoundaryBefore(normalizer, CodePointAt(text, at)) != 0;
       },
@@ -114,7 +113,7 @@ void TextNormalizer::AddNormalization(const std::string& normalization) {
 
 void TextNormalizer::AddLowercase() {
   stages_.push_back(std::make_unique<PieceCutter>(
-      kMostUnits,
+      most_units_,
       [](std::u16string_view text, size_t at) {
         // The final sigma is the only rule with a context; it looks past what is "case-ignorable"
         // and stops at anything else that is not a cased letter (Unicode, 3.13, table 3-17).

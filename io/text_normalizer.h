@@ -25,7 +25,9 @@ class TextNormalizer {
 
   /// `normalization`: none, nfc, nfd, nfkc, nfkd; InputError for another name. `take` gets the
   /// changed text in order; what it is given is valid during the call only.
-  TextNormalizer(const std::string& normalization, bool lowercase, Take take);
+  /// `most_units` is changed at a time; less than the default serves tests.
+  TextNormalizer(const std::string& normalization, bool lowercase, Take take,
+                 size_t most_units = 4096);
   ~TextNormalizer();
   TextNormalizer(const TextNormalizer&) = delete;
   TextNormalizer& operator=(const TextNormalizer&) = delete;
@@ -41,6 +43,7 @@ class TextNormalizer {
   Take Next();
 
   Take take_;
+  size_t most_units_;
   std::vector<std::unique_ptr<PieceCutter>> stages_;  // each hands its pieces, changed, to the next
 };
 

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -260,4 +261,7 @@ ExitStatus Run(int argc, char** argv) {
 }  // namespace
 }  // namespace lockstep::trainer
 
-int main(int argc, char** argv) { return lockstep::trainer::Run(argc, argv); }
+int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes fails, with a message
+  return lockstep::trainer::Run(argc, argv);
+}

@@ -160,7 +160,7 @@ void TrainLoop::RequireFinite(double value, const char* what, int64_t step) cons
       fmt::format(
           "training diverged: the {} is {} at step {}. {} Lower optimizer.learning_rate or "
           "optimizer.clip.global_norm, or add optimizer.schedule.warmup_steps, and start again.",
-          what, value, step, good),
+          what, std::isnan(value) ? "not a number" : "infinite", step, good),
       kDiverged);
 }
 

@@ -192,9 +192,12 @@ void RecurrentLayer::RecurrentGradients() {
   }
   float* d_bias_ih = parameters_.gradient(bias_ih_);
   float* d_bias_hh = parameters_.gradient(bias_hh_);
-  AddColumnSums(rows, width, d_pre, width, d_bias_hh);
   const int64_t shared = cell_ == Cell::kGru ? 2 * H : width;
-  AddColumnSums(rows, shared, d_pre, width, d_bias_ih);
+  float* sums = bias_.Require(width);
+  std::fill_n(sums, width, 0.0f);
+  AddColumnSums(rows, width, d_pre, width, sums);
+  for (int64_t j = 0; j < width; ++j) d_bias_hh[j] += sums[j];
+  for (int64_t j = 0; j < shared; ++j) d_bias_ih[j] += sums[j];
   if (cell_ == Cell::kGru) AddColumnSums(rows, H, candidate_.data(), H, d_bias_ih + 2 * H);
 }
 

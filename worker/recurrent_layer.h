@@ -65,14 +65,14 @@ class RecurrentLayer {
   int weight_ih_, weight_hh_, bias_ih_, bias_hh_;
 
   int64_t time_steps_ = 0, lanes_ = 0;  // of the last Forward
-  Buffer bias_;                         // [gH] what the large product adds
-  Buffer pre_;                          // [T, B, gH] pre-activations, activations, their gradients
-  Buffer h_;                            // [T+1, B, H] H[-1], H[0], ...
-  Buffer c_;                            // [T+1, B, H] LSTM
-  Buffer candidate_;                    // [T, B, H] GRUs
-  Buffer product_;                      // [B, gH] of one time step
-  Buffer d_h_, d_c_;                    // [B, H]
-  Buffer table_;                        // [I, gH] one-hot input: Wx transposed, or its gradient
+  Buffer bias_;       // [gH] what the large product adds; later the sums of dG's columns
+  Buffer pre_;        // [T, B, gH] pre-activations, activations, their gradients
+  Buffer h_;          // [T+1, B, H] H[-1], H[0], ...
+  Buffer c_;          // [T+1, B, H] LSTM
+  Buffer candidate_;  // [T, B, H] GRUs
+  Buffer product_;    // [B, gH] of one time step
+  Buffer d_h_, d_c_;  // [B, H]
+  Buffer table_;      // [I, gH] one-hot input: Wx transposed, or its gradient
   PackedMatrix forward_weights_, backward_weights_;  // Wh^T and Wh; reset before: of r and z only
   PackedMatrix forward_candidate_, backward_candidate_;  // reset before: of n
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 #include <vector>
 
 #include "worker/philox.h"
@@ -30,6 +31,9 @@ std::vector<int32_t> Likeliest(std::span<const float> logits, const SamplingOpti
 }  // namespace
 
 int32_t SampleToken(std::span<const float> logits, const SamplingOptions& options, uint64_t index) {
+  if (std::ranges::any_of(logits, [](float x) { return std::isnan(x); })) {
+    throw std::domain_error("the model's logits are not numbers: its training has diverged");
+  }
   const std::vector<int32_t> ids = Likeliest(logits, options);
   if (options.temperature <= 0.0) return ids.front();
   std::vector<double> cumulative(ids.size());

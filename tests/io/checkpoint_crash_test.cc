@@ -65,6 +65,14 @@ bool IsBeingWritten(const TemporaryFolder& folder, uint64_t size_bytes) {
   return false;
 }
 
+// True when there is a file of this step or a later one.
+bool HasStep(const TemporaryFolder& scratch, const CheckpointFolder& folder, int64_t step) {
+  const std::string first = folder.StepPath(step).filename().string();
+  return std::ranges::any_of(scratch.Names(), [&](const std::string& name) {
+    return name.starts_with("step-") && name >= first;
+  });
+}
+
 TEST(CheckpointCrash, KilledAtAnyMomentTheFolderHoldsAWholeOne) {
   const TemporaryFolder scratch;
   const CheckpointFolder folder(scratch.path());
@@ -76,12 +84,11 @@ TEST(CheckpointCrash, KilledAtAnyMomentTheFolderHoldsAWholeOne) {
     ChildProcess writer([&] { return WriteForEver(folder, newest + 1); });
     // From the first byte of a file to the last (then come comparing, sealing, syncing), in the
     // first step or later.
-    const std::string first = folder.StepPath(newest + kill % 3).filename().string();
-    while (std::ranges::none_of(scratch.Names(), [&](const std::string& name) {
-      return name.starts_with("step-") && name >= first;
-    })) {
+    const int64_t first = newest + kill % 3;
+    const uint64_t begun_bytes = size_bytes * static_cast<uint64_t>(kill) / (kKills - 1);
+    while (!HasStep(scratch, folder, first)) {
     }
-    while (!IsBeingWritten(scratch, size_bytes * static_cast<uint64_t>(kill) / (kKills - 1))) {
+    while (!IsBeingWritten(scratch, begun_bytes) && !HasStep(scratch, folder, first + 20)) {
     }
     writer.Kill();
     interrupted += IsBeingWritten(scratch, 0) ? 1 : 0;

@@ -127,14 +127,16 @@ TEST_F(TextImportTest, AByteOrderMarkIsSkippedAtTheStartOnly) {
   EXPECT_EQ(Imported("\xEF\xBB\xBFz\xEF\xBB\xBF", "utf-8"), "z\xEF\xBB\xBF");
   const fs::path one = folder_.Write("1",
                                      "\xEF\xBB\xBF"
-                                     "a");
+                                     "a\xEF\xBB\xBF");
   const fs::path two = folder_.Write("2",
                                      "\xEF\xBB\xBF"
                                      "b");
   TextImportOptions options = Options({one, two});
   options.block_bytes = 1;
   ImportText(options);
-  EXPECT_EQ(Text(), "ab");
+  EXPECT_EQ(Text(),
+            "a\xEF\xBB\xBF"
+            "b");
 }
 
 TEST_F(TextImportTest, FilesAreJoinedInSortedOrder) {
@@ -158,7 +160,7 @@ TEST_F(TextImportTest, FilesAreJoinedInSortedOrder) {
 }
 
 TEST_F(TextImportTest, LimitMakesTheRestUnknown) {
-  TextImportOptions options = Options({folder_.Write("a", "aaabbc\n")});
+  TextImportOptions options = Options({folder_.Write("a", "aaabbc<")});
   options.vocabulary_limit = 3;
   const TextImportResult result = ImportText(options);
   EXPECT_THAT(Tokens(), ElementsAre("a", "a", "a", "b", "b", "<unk>", "<unk>"));

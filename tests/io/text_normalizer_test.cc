@@ -1,6 +1,7 @@
 #include "io/text_normalizer.h"
 
 #include <random>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <unicode/locid.h>
@@ -16,10 +17,10 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 std::u16string Normalize(const std::string& normalization, bool lowercase, std::u16string_view text,
-                         size_t part_units = 1000) {
+                         size_t part_units = 1000, size_t most_units = 4096) {
   std::u16string result;
-  TextNormalizer normalizer(normalization, lowercase,
-                            [&](std::u16string_view part) { result += part; });
+  TextNormalizer normalizer(
+      normalization, lowercase, [&](std::u16string_view part) { result += part; }, most_units);
   for (size_t at = 0; at < text.size(); at += part_units) {
     normalizer.Feed(text.substr(at, part_units));
   }
@@ -63,16 +64,26 @@ TEST(TextNormalizerTest, PiecesChangeNothing) {
   std::u16string text;
   while (text.size() < 50000) text += alphabet[random() % std::size(alphabet)];
 
+  const icu::UnicodeString original(text.data(), static_cast<int32_t>(text.size()));
   UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* nfkc = icu::Normalizer2::getNFKCInstance(status);
-  icu::UnicodeString expected =
-      nfkc->normalize(icu::UnicodeString(text.data(), static_cast<int32_t>(text.size())), status);
-  expected.toLower(icu::Locale::getRoot());
-  expected = nfkc->normalize(expected, status);
-  ASSERT_TRUE(U_SUCCESS(status));
-  const std::u16string whole(expected.getBuffer(), static_cast<size_t>(expected.length()));
-  for (const size_t part_units : {1, 7, 4096, 100000}) {
-    EXPECT_TRUE(Normalize("nfkc", true, text, part_units) == whole) << part_units;
+  const std::pair<std::string, const icu::Normalizer2*> forms[] = {
+      {"nfc", icu::Normalizer2::getNFCInstance(status)},
+      {"nfd", icu::Normalizer2::getNFDInstance(status)},
+      {"nfkc", icu::Normalizer2::getNFKCInstance(status)},
+      {"nfkd", icu::Normalizer2::getNFKDInstance(status)}};
+  for (const auto& [name, form] : forms) {
+    for (const bool lowercase : {false, true}) {
+      icu::UnicodeString expected = form->normalize(original, status);
+      if (lowercase) {
+        expected.toLower(icu::Locale::getRoot());
+        expected = form->normalize(expected, status);
+      }
+      ASSERT_TRUE(U_SUCCESS(status));
+      const std::u16string whole(expected.getBuffer(), static_cast<size_t>(expected.length()));
+      EXPECT_TRUE(Normalize(name, lowercase, text, 100000, 4096) == whole) << name;
+      EXPECT_TRUE(Normalize(name, lowercase, text, 1, 64) == whole) << name;
+      EXPECT_TRUE(Normalize(name, lowercase, text, 1000, 64) == whole) << name;
+    }
   }
 }
 

@@ -1,0 +1,198 @@
+#include "trainer/checkpoint_contents.h"
+
+#include <cstring>
+#include <map>
+#include <numeric>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "trainer/exit_status.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+constexpr int64_t kLanes = 5;
+
+worker::LanguageModelOptions SmallModel(worker::Cell cell = worker::Cell::kLstm) {
+  worker::LanguageModelOptions options;
+  options.vocabulary_size = 7;
+  options.embedding_size = 3;
+  options.cell = cell;
+  options.layers = 2;
+  options.hidden_size = 4;
+  return options;
+}
+
+worker::Schedule PlateauSchedule() {
+  return worker::Schedule(0.1, 0, worker::PlateauSchedule{0.5, 0, 0.0, 0.0});
+}
+
+// A replica of all lanes in which no two numbers are the same.
+Replica MakeReplica(worker::Cell cell = worker::Cell::kLstm) {
+  return Replica(SmallModel(cell), worker::AdamOptions{}, PlateauSchedule(), {0, kLanes});
+}
+
+void Fill(Replica& replica) {
+  const auto values = replica.model.parameters().values();
+  std::iota(values.begin(), values.end(), 1.0f);
+  float start = 1000.0f;
+  for (auto& slot : replica.optimizer.slots()) {
+    std::iota(slot.values.data(), slot.values.data() + replica.optimizer.size(), start);
+    start += 1000.0f;
+  }
+  std::iota(replica.state.h.begin(), replica.state.h.end(), 5000.0f);
+  std::iota(replica.state.c.begin(), replica.state.c.end(), 6000.0f);
+}
+
+// What would be read back of a replica.
+io::Checkpoint Store(const Replica& replica) {
+  io::Checkpoint checkpoint;
+  StorePosition(replica, checkpoint.header);
+  std::map<std::string, io::Tensor> sorted;
+  for (const io::TensorView& view : ViewTensors(replica, replica.state)) {
+    sorted[view.name] = {view.name, view.shape, {view.values.begin(), view.values.end()}};
+  }
+  for (const auto& [name, tensor] : sorted) checkpoint.tensors.push_back(tensor);
+  return checkpoint;
+}
+
+TEST(CheckpointContentsTest, SlicesOfAllRanksJoinToTheWhole) {
+  constexpr int kLayers = 3;
+  constexpr int64_t kUnits = 4;
+  for (const int64_t lanes : {1, 2, 5, 10, 64}) {
+    std::vector<float> all(kLayers * lanes * kUnits);
+    std::iota(all.begin(), all.end(), 0.0f);
+    for (int ranks = 1; ranks <= std::min<int64_t>(lanes, 7); ++ranks) {
+      std::vector<float> parts;
+      for (int rank = 0; rank < ranks; ++rank) {
+        const LaneRange range = LanesOfRank(lanes, rank, ranks);
+        const std::vector<float> part = SliceLanes(all, kLayers, lanes, range);
+        ASSERT_EQ(std::ssize(part), kLayers * range.count() * kUnits);
+        // [L, B, H]: layer 1, its first lane, unit 2.
+        EXPECT_EQ(part[range.count() * kUnits + 2],
+                  static_cast<float>((lanes + range.begin) * kUnits + 2));
+        parts.insert(parts.end(), part.begin(), part.end());
+      }
+      EXPECT_EQ(JoinLanes(parts, kLayers, lanes, ranks), all) << lanes << " lanes, " << ranks;
+    }
+  }
+}
+
+TEST(CheckpointContentsTest, NoStateStaysNone) {
+  EXPECT_TRUE(SliceLanes({}, 2, 5, {1, 3}).empty());
+  EXPECT_TRUE(JoinLanes({}, 2, 5, 3).empty());
+}
+
+TEST(CheckpointContentsTest, NamesAndShapesAreThoseOfTheFormat) {
+  const Replica replica = MakeReplica();
+  std::vector<std::string> first_layer;
+  for (const io::TensorView& view : ViewTensors(replica, replica.state)) {
+    if (view.name.ends_with("weight_ih_l0") || view.name.starts_with("state/")) {
+      first_layer.push_back(view.name + " " + testing::PrintToString(view.shape));
+    }
+  }
+  EXPECT_THAT(first_layer, UnorderedElementsAre("parameters/rnn.weight_ih_l0 { 16, 3 }",
+                                                "optimizer/exp_avg/rnn.weight_ih_l0 { 16, 3 }",
+                                                "optimizer/exp_avg_sq/rnn.weight_ih_l0 { 16, 3 }",
+                                                "state/h { 2, 5, 4 }", "state/c { 2, 5, 4 }"));
+}
+
+TEST(CheckpointContentsTest, ArraysComeBack) {
+  for (const worker::Cell cell : {worker::Cell::kLstm, worker::Cell::kGru}) {
+    Replica replica = MakeReplica(cell);
+    Fill(replica);
+    const io::Checkpoint checkpoint = Store(replica);
+    Replica other = MakeReplica(cell);
+    LoadParameters(checkpoint, "a.h5", other.model.parameters());
+    LoadOptimizer(checkpoint, "a.h5", other);
+    other.state = LoadState(checkpoint, "a.h5", other.model, kLanes);
+
+    const auto values = replica.model.parameters().values();
+    EXPECT_EQ(
+        std::memcmp(values.data(), other.model.parameters().values().data(), values.size_bytes()),
+        0);
+    ASSERT_EQ(other.optimizer.slots().size(), 2u);
+    for (size_t slot = 0; slot < 2; ++slot) {
+      EXPECT_EQ(std::memcmp(replica.optimizer.slots()[slot].values.data(),
+                            other.optimizer.slots()[slot].values.data(), values.size_bytes()),
+                0);
+    }
+    EXPECT_EQ(other.state.h, replica.state.h);
+    EXPECT_EQ(other.state.c, replica.state.c);
+  }
+}
+
+TEST(CheckpointContentsTest, EveryNumberOfThePositionComesBack) {
+  Replica replica = MakeReplica();
+  // Every field another value: a field that is not stored would come back as its default.
+  replica.position = {.step = 1,
+                      .epoch = 2,
+                      .batch = 3,
+                      .total_batches = 4,
+                      .tokens = 5,
+                      .evaluated_step = 6,
+                      .best_step = 7,
+                      .best_loss = 8.5,
+                      .evaluations_without_improvement = 9,
+                      .validation_loss = 10.5,
+                      .loss = 11.5,
+                      .gradient_norm = 12.5,
+                      .learning_rate = 13.5,
+                      .tokens_per_second = 14.5};
+  replica.optimizer.set_steps(15);
+  replica.schedule.set_plateau({0.25, 16.5, 17});
+
+  Replica other = MakeReplica();
+  LoadPosition(Store(replica).header, other);
+  static_assert(std::is_trivially_copyable_v<Position> && sizeof(Position) == 14 * 8,
+                "a new field needs a value above");
+  EXPECT_EQ(std::memcmp(&other.position, &replica.position, sizeof(Position)), 0);
+  EXPECT_EQ(other.optimizer.steps(), 15);
+  EXPECT_EQ(other.schedule.plateau().factor, 0.25);
+  EXPECT_EQ(other.schedule.plateau().best, 16.5);
+  EXPECT_EQ(other.schedule.plateau().bad_evaluations, 17);
+}
+
+// The message of the UsageError that `action` throws.
+template <typename Action>
+std::string ErrorOf(const Action& action) {
+  try {
+    action();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(CheckpointContentsTest, AnotherModelIsAnErrorThatNamesTheDifference) {
+  const Replica replica = MakeReplica();
+  const io::Checkpoint checkpoint = Store(replica);
+
+  worker::LanguageModelOptions options = SmallModel();
+  options.hidden_size = 6;
+  worker::LanguageModel wider(options);
+  EXPECT_THAT(ErrorOf([&] { LoadParameters(checkpoint, "a.h5", wider.parameters()); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("[16, 3]"), HasSubstr("[24, 3]")));
+
+  options = SmallModel();
+  options.layers = 3;
+  worker::LanguageModel deeper(options);
+  EXPECT_THAT(ErrorOf([&] { LoadParameters(checkpoint, "a.h5", deeper.parameters()); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("rnn.weight_ih_l2")));
+
+  EXPECT_THAT(ErrorOf([&] { LoadState(checkpoint, "a.h5", replica.model, kLanes + 1); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("state/h"), HasSubstr("[2, 6, 4]")));
+
+  Replica momentum(SmallModel(), worker::SgdOptions{.momentum = 0.9}, PlateauSchedule(),
+                   {0, kLanes});
+  EXPECT_THAT(ErrorOf([&] { LoadOptimizer(checkpoint, "a.h5", momentum); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("momentum_buffer")));
+}
+
+}  // namespace
+}  // namespace lockstep::trainer

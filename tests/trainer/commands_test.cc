@@ -1,0 +1,194 @@
+// What the commands print, and where: a program reads standard output, a person standard error.
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "io/run_folder.h"
+#include "tests/trainer/program.h"
+#include "tests/trainer/small_run.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::vector<std::vector<std::string>> kCommands = {
+    {},           {"import"}, {"import", "text"}, {"train"},
+    {"evaluate"}, {"sample"}, {"inspect"},        {"config"}};
+
+int Count(std::string_view text, std::string_view part) {
+  int count = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != text.npos; at += part.size()) ++count;
+  return count;
+}
+
+std::vector<std::string> With(std::vector<std::string> arguments, const std::string& flag) {
+  arguments.push_back(flag);
+  return arguments;
+}
+
+TEST(CommandsTest, HelpIsEverywhere) {
+  const SmallRun run;
+  for (const auto& command : kCommands) {
+    SCOPED_TRACE(testing::PrintToString(command));
+    const Outcome outcome = RunProgram(run.Command(With(command, "--help")));
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(Count(outcome.out, "Usage:"), 1) << outcome.out;
+    EXPECT_EQ(outcome.err, "");
+  }
+  const Outcome many = RunProgram(run.Command({"train", "--help"}, 2));
+  EXPECT_EQ(many.status, 0);
+  EXPECT_EQ(Count(many.out, "Usage:"), 1) << many.out;
+}
+
+TEST(CommandsTest, VersionIsEverywhere) {
+  const SmallRun run;
+  for (const auto& command : kCommands) {
+    SCOPED_TRACE(testing::PrintToString(command));
+    const Outcome outcome = RunProgram(run.Command(With(command, "--version")));
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.out, "lockstep " LOCKSTEP_VERSION "\n");
+    EXPECT_EQ(outcome.err, "");
+  }
+  EXPECT_EQ(RunProgram(run.Command({"--version"}, 2)).out, "lockstep " LOCKSTEP_VERSION "\n");
+}
+
+TEST(CommandsTest, TheDefaultConfigurationTrains) {
+  const SmallRun run;
+  const Outcome printed = RunProgram(run.Command({"config"}, 2));
+  EXPECT_EQ(printed.status, 0);
+  EXPECT_EQ(printed.err, "");
+  EXPECT_EQ(Count(printed.out, "hidden_size:"), 1);
+  run.Write("default.textproto", printed.out);
+  std::filesystem::rename(run / "corpus.h5", run / "small.h5");
+  // Its dataset is not there; nothing else is wrong with it.
+  ExpectOneError(RunProgram(run.Command({"train", "default.textproto"})), 2, {"corpus.h5"});
+  const Outcome trained = RunProgram(run.Command(
+      {"train", "default.textproto", "--set", "data.path=small.h5", "--set", "data.lanes=8",
+       "--set", "data.time_steps=8", "--set", "training.steps=3", "--set", "model.hidden_size=8"}));
+  EXPECT_EQ(trained.status, 0) << trained.err;
+}
+
+TEST(CommandsTest, TrainTellsAPersonAndKeepsItAll) {
+  const SmallRun run;
+  const Outcome outcome = RunProgram(run.Train("runs/a", 2));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  for (const char* part :
+       {"2 rank(s)", "thread(s)", "oneDNN", "parameters", "corpus.h5", "10 lanes", "memory", "loss",
+        "bits/char", "norm", "rate", "tokens/s", "to go", "validation loss", "allreduce",
+        "complete after step 60", "lockstep evaluate"}) {
+    EXPECT_THAT(outcome.err, HasSubstr(part));
+  }
+  EXPECT_THAT(io::ReadTextFile(run / "runs/a/log.txt"), HasSubstr("complete after step 60"));
+  // The configuration that was kept is complete, and is the same run.
+  const Outcome again = RunProgram(run.Command({"train", "runs/a/config.textproto"}));
+  EXPECT_THAT(again.err, HasSubstr("this run is complete (60 steps)"));
+}
+
+TEST(CommandsTest, ImportTellsAPerson) {
+  const SmallRun run;
+  for (const int ranks : {0, 2}) {
+    const Outcome outcome =
+        RunProgram(run.Command({"import", "text", "-o", "b.h5", "corpus.h5.txt"}, ranks));
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(Count(outcome.err, "fingerprint"), 1) << outcome.err;
+  }
+}
+
+TEST(CommandsTest, EvaluateGivesAPersonWordsAndAProgramJson) {
+  const SmallRun run;
+  run.TrainToTheEnd("runs/a");
+  const std::string checkpoint = run.BestPath("runs/a");
+  const Outcome words = RunProgram(run.Command({"evaluate", checkpoint}, 2));
+  EXPECT_EQ(words.out, "");
+  EXPECT_EQ(Count(words.err, "nats a token"), 1) << words.err;
+  const Outcome json = RunProgram(run.Command({"evaluate", checkpoint, "--json"}, 2));
+  const auto result = nlohmann::json::parse(json.out);
+  EXPECT_EQ(result.at("split"), "test");
+  EXPECT_EQ(result.at("step"), 60);
+  EXPECT_GT(result.at("tokens").get<int>(), 300);
+  EXPECT_NEAR(result.at("perplexity").get<double>(), std::exp(result.at("loss").get<double>()),
+              1e-9);
+  EXPECT_NEAR(result.at("bits").get<double>(), result.at("loss").get<double>() / std::log(2.0),
+              1e-9);
+  // A dataset that has moved may be named with --data.
+  std::filesystem::rename(run / "corpus.h5", run / "moved.h5");
+  const Outcome moved =
+      RunProgram(run.Command({"evaluate", checkpoint, "--json", "--data", "moved.h5"}));
+  EXPECT_NEAR(nlohmann::json::parse(moved.out).at("loss").get<double>(),
+              result.at("loss").get<double>(), 1e-6);
+}
+
+TEST(CommandsTest, InspectGivesAPersonWordsAndAProgramJson) {
+  const SmallRun run;
+  run.TrainToTheEnd("runs/a");
+  for (const std::string& file : {std::string("corpus.h5"), run.BestPath("runs/a").string()}) {
+    const Outcome words = RunProgram(run.Command({"inspect", file}, 2));
+    EXPECT_EQ(words.status, 0);
+    EXPECT_EQ(words.out, "");
+    EXPECT_EQ(Count(words.err, "whole: true"), 1) << words.err;
+    const Outcome json = RunProgram(run.Command({"inspect", file, "--json"}, 2));
+    EXPECT_EQ(json.status, 0);
+    EXPECT_EQ(nlohmann::json::parse(json.out).at("whole"), true);
+  }
+}
+
+class SampleTest : public testing::Test {
+ protected:
+  SampleTest() { run_.TrainToTheEnd("runs/a"); }
+  std::string Text(std::vector<std::string> flags, int ranks = 0) {
+    std::vector<std::string> arguments = {"sample", run_.BestPath("runs/a"), "--length", "60"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const Outcome outcome = RunProgram(run_.Command(arguments, ranks));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    return outcome.out;
+  }
+  SmallRun run_;
+};
+
+TEST_F(SampleTest, TheSameSeedWritesTheSameText) {
+  const std::string text = Text({"--seed", "7"});
+  EXPECT_EQ(text.size(), 61u) << "60 characters and a line feed";
+  EXPECT_EQ(Text({"--seed", "7"}), text);
+  EXPECT_EQ(Text({"--seed", "7"}, 2), text) << "under mpirun once";
+  EXPECT_NE(Text({"--seed", "8"}), text);
+}
+
+TEST_F(SampleTest, TemperatureZeroAndTopOneAlwaysTakeTheLikeliest) {
+  const std::string likeliest = Text({"--temperature", "0", "--prompt", "the "});
+  EXPECT_TRUE(likeliest.starts_with("the "));
+  EXPECT_EQ(Text({"--temperature", "0", "--prompt", "the ", "--seed", "9"}), likeliest);
+  EXPECT_EQ(Text({"--top-k", "1", "--prompt", "the "}), likeliest);
+  EXPECT_EQ(Text({"--temperature", "0.001", "--prompt", "the "}), likeliest);
+  EXPECT_NE(Text({"--prompt", "the "}), likeliest);
+}
+
+TEST_F(SampleTest, ACharacterThatTheModelDoesNotKnowIsAClearError) {
+  ExpectOneError(
+      RunProgram(run_.Command({"sample", run_.BestPath("runs/a"), "--prompt", "the Zebra"})), 2,
+      {"Z", "4"});
+}
+
+TEST(HelloTest, AModelThatHasLearntHelloContinuesIt) {
+  const SmallRun run;
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "hello";
+  ASSERT_EQ(run.Import(text, "hello.h5").status, 0);
+  run.TrainToTheEnd("runs/hello", 2,
+                    {"data.path=hello.h5", "model.layers=1", "model.dropout=0",
+                     "training.steps=150", "optimizer.learning_rate=0.02"});
+  const Outcome outcome = RunProgram(run.Command({"sample", run.BestPath("runs/hello"), "--prompt",
+                                                  "h", "--length", "9", "--temperature", "0"}));
+  EXPECT_EQ(outcome.out, "hellohello\n");
+}
+
+}  // namespace
+}  // namespace lockstep::trainer

@@ -1,0 +1,80 @@
+// Training that diverges, a rank that dies, a rank that stops: no hang, and the last good
+// checkpoint stays.
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/trainer/program.h"
+#include "tests/trainer/small_run.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kDiverged = 3;
+
+TEST(FaultsTest, DivergenceKeepsTheLastGoodCheckpoint) {
+  const SmallRun run;
+  const Settings sane = {"optimizer.sgd={}", "optimizer.clip.none={}",
+                         "optimizer.schedule.constant={}", "training.steps=20"};
+  run.TrainToTheEnd("runs/a", 0, sane);
+  const Settings wild = sane + Settings{"training.steps=60", "optimizer.learning_rate=1e38"};
+  ExpectOneError(RunProgram(run.Train("runs/a", 2, wild)), kDiverged,
+                 {"diverged", "loss is", "at step 2", "runs/a/checkpoints/step-000000000020.h5",
+                  "optimizer.learning_rate"});
+  EXPECT_EQ(io::ReadCheckpoint(run.CheckpointPath("runs/a", 20)).header.step, 20);
+  // With the rate set back it goes on from there.
+  run.TrainToTheEnd("runs/a", 0, sane + Settings{"training.steps=60"});
+  run.TrainToTheEnd("runs/never", 0, sane + Settings{"training.steps=60"});
+  ExpectSameCheckpoints(run.CheckpointPath("runs/never", 60), run.CheckpointPath("runs/a", 60));
+}
+
+TEST(FaultsTest, DivergenceBeforeTheFirstCheckpoint) {
+  const SmallRun run;
+  ExpectOneError(RunProgram(run.Train("runs/a", 2,
+                                      {"optimizer.sgd={}", "optimizer.clip.none={}",
+                                       "optimizer.learning_rate=1e38"})),
+                 kDiverged, {"diverged", "no checkpoint yet"});
+}
+
+TEST(FaultsTest, ARankThatDiesEndsTheJobAndTheNextStartGoesOn) {
+  const SmallRun run;
+  run.TrainToTheEnd("runs/never", 3, SlowSteps());
+  for (const int rank : {1, 0}) {
+    Program program(run.Train("runs/a", 3, SlowSteps()));
+    const int64_t reached = run.LastStep("runs/a");
+    EXPECT_TRUE(program.WaitFor([&] { return run.LastStep("runs/a") >= reached + 15; }));
+    program.SignalRank(rank, SIGKILL);
+    EXPECT_NE(program.Wait().status, 0);
+  }
+  EXPECT_LT(run.LastStep("runs/a"), 60) << "the ranks were killed too late to test anything";
+  const Outcome outcome = RunProgram(run.Train("runs/a", 3, SlowSteps()));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("going on from"));
+  ExpectSameMetrics(run.Metrics("runs/never"), run.Metrics("runs/a"), 60);
+  ExpectSameCheckpoints(run.CheckpointPath("runs/never", 60), run.CheckpointPath("runs/a", 60));
+}
+
+TEST(FaultsTest, ARankThatStopsEndsTheJobWithAMessage) {
+  const SmallRun run;
+  // 6 s: long enough for a busy machine, short enough to wait for.
+  const Settings settings = SlowSteps() + Settings{"training.timeout_minutes=0.1"};
+  Program program(run.Train("runs/a", 3, settings));
+  ASSERT_TRUE(program.WaitFor([&] { return run.LastStep("runs/a") >= 15; }));
+  program.SignalRank(1, SIGSTOP);
+  const Outcome outcome = program.Wait();
+  EXPECT_NE(outcome.status, 0);
+  ASSERT_FALSE(outcome.Errors().empty()) << outcome.err;
+  for (const char* part : {"waited 6 s", "training.timeout_minutes", "start the job again"}) {
+    EXPECT_THAT(outcome.Errors()[0], HasSubstr(part));
+  }
+  EXPECT_LT(run.LastStep("runs/a"), 60);
+  // The folder is free again, and the run goes on.
+  run.TrainToTheEnd("runs/a", 3, SlowSteps());
+}
+
+}  // namespace
+}  // namespace lockstep::trainer

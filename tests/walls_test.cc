@@ -1,0 +1,172 @@
+// The walls of the house (DESIGN.md): which room may include what. Greps the #include lines.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/io/temporary_folder.h"
+
+namespace lockstep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kRooms[] = {"proto", "io", "worker", "trainer"};
+
+struct Include {
+  std::string room;  // "io"
+  std::string file;  // "io/h5.cc"
+  std::string what;  // "hdf5.h"
+};
+
+// Each pattern is compiled once: there are tens of thousands of questions.
+bool Matches(const std::string& text, const char* pattern) {
+  static std::map<const char*, std::regex> compiled;
+  return std::regex_search(text, compiled.try_emplace(pattern, pattern).first->second);
+}
+
+/// A library, and where it may be included.
+struct Library {
+  const char* name;
+  const char* headers;  // regular expression of what is included
+  const char* allowed;  // regular expression of the files that may
+};
+constexpr Library kLibraries[] = {
+    {"MPI", "(^|/)mpi[^/]*\\.h$", "^trainer/communicator\\.cc$"},
+    {"HDF5", "(^|/)(hdf5|hdf5_hl|H5[A-Z][A-Za-z]*)\\.h$", "^io/h5[^/]*$"},
+    {"ICU", "^unicode/", "^io/"},
+    {"xxhash", "(^|/)(xxhash|xxh3|xxh_x86dispatch)\\.h$", "^io/"},
+    {"oneDNN", "(^|/)(dnnl|mkldnn)[^/]*\\.(h|hpp)$", "^worker/gemm\\.cc$"},
+    {"Highway", "^hwy/", "^worker/"},
+    {"Protobuf", "^google/protobuf/|\\.pb\\.h$", "^(proto|trainer)/"},
+};
+
+// Empty when this include is allowed.
+std::string Breach(const Include& include) {
+  if (Matches(include.what, "(^|/)\\.\\.?(/|$)")) return "a path with dots hides which room it is";
+  if (Matches(include.what, "^(launch|tests)/")) return "the product includes no " + include.what;
+  for (const std::string_view room : kRooms) {
+    if (!include.what.starts_with(std::string(room) + "/") || include.room == room) continue;
+    if (room == "trainer") return "nothing includes trainer/ but trainer/ and tests/";
+    if (include.room != "trainer") return "only trainer/ includes other rooms";
+  }
+  for (const Library& library : kLibraries) {
+    if (Matches(include.what, library.headers) && !Matches(include.file, library.allowed)) {
+      return std::string(library.name) + " is allowed only in " + library.allowed;
+    }
+  }
+  return "";
+}
+
+std::vector<Include> IncludesOf(const fs::path& root, std::string_view room) {
+  static const std::regex kInclude("^\\s*#\\s*include\\s*[<\"]([^>\"]+)[>\"]");
+  std::vector<Include> includes;
+  for (const auto& entry : fs::recursive_directory_iterator(root / room)) {
+    if (!Matches(entry.path().filename().string(), "\\.(h|hh|hpp|c|cc|cpp|cxx|inc|inl)$")) continue;
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line);) {
+      std::smatch match;
+      if (line.find("include") == line.npos) continue;  // far quicker than what follows
+      if (!std::regex_search(line, match, kInclude)) continue;
+      includes.push_back(
+          {std::string(room), entry.path().lexically_relative(root).string(), match[1].str()});
+    }
+  }
+  return includes;
+}
+
+// "io/a.cc includes <mpi.h>: MPI is allowed only in ...", sorted.
+std::vector<std::string> Breaches(const fs::path& root) {
+  std::vector<std::string> breaches;
+  for (const std::string_view room : kRooms) {
+    for (const Include& include : IncludesOf(root, room)) {
+      const std::string breach = Breach(include);
+      if (!breach.empty()) {
+        breaches.push_back(include.file + " includes " + include.what + ": " + breach);
+      }
+    }
+  }
+  std::sort(breaches.begin(), breaches.end());
+  return breaches;
+}
+
+TEST(WallsTest, NoneIsBroken) { EXPECT_THAT(Breaches(LOCKSTEP_SOURCE_DIR), testing::IsEmpty()); }
+
+// A grep that finds nothing would pass, too.
+TEST(WallsTest, EveryLibraryIsSeenWhereItBelongs) {
+  std::vector<Include> all;
+  for (const std::string_view room : kRooms) {
+    const std::vector<Include> includes = IncludesOf(LOCKSTEP_SOURCE_DIR, room);
+    EXPECT_GT(includes.size(), 20u) << room;
+    all.insert(all.end(), includes.begin(), includes.end());
+  }
+  for (const Library& library : kLibraries) {
+    EXPECT_TRUE(std::ranges::any_of(all, [&](const Include& include) {
+      return Matches(include.what, library.headers);
+    })) << library.name;
+  }
+}
+
+// The same house with one wrong line in it.
+struct Wrong {
+  const char* file;
+  const char* line;
+};
+
+class BrokenWallTest : public testing::TestWithParam<Wrong> {};
+
+TEST_P(BrokenWallTest, IsFound) {
+  const io::TemporaryFolder house;
+  for (const std::string_view room : kRooms) {
+    fs::copy(fs::path(LOCKSTEP_SOURCE_DIR) / room, house / room, fs::copy_options::recursive);
+  }
+  ASSERT_THAT(Breaches(house.path()), testing::IsEmpty());
+  const fs::path file = house / GetParam().file;
+  ASSERT_TRUE(fs::exists(file)) << "choose another file for this test";
+  std::ofstream(file, std::ios::app) << GetParam().line << "\n";
+  EXPECT_THAT(
+      Breaches(house.path()),
+      testing::ElementsAre(testing::StartsWith(std::string(GetParam().file) + " includes ")));
+}
+
+// "io_errors_h_3"
+std::string NameOfWall(const testing::TestParamInfo<Wrong>& one) {
+  std::string name = one.param.file;
+  std::ranges::replace_if(
+      name, [](char c) { return c == '/' || c == '.'; }, '_');
+  return name + "_" + std::to_string(one.index);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Walls, BrokenWallTest,
+    testing::Values(Wrong{"io/errors.h", "#include \"worker/gemm.h\""},
+                    Wrong{"io/errors.h", "#include \"proto/run_config.h\""},
+                    Wrong{"proto/run_config.cc", "#include \"io/errors.h\""},
+                    Wrong{"proto/run_config.h", "#include \"worker/gemm.h\""},
+                    Wrong{"worker/gemm.cc", "#include \"io/errors.h\""},
+                    Wrong{"worker/gemm.h", "#include <proto/run_config.pb.h>"},
+                    Wrong{"worker/gemm.h", "#include \"trainer/lanes.h\""},
+                    Wrong{"io/h5.cc", "  #  include \"trainer/lanes.h\""},
+                    Wrong{"worker/gemm.h", "#include \"../io/errors.h\""},
+                    Wrong{"trainer/lanes.cc", "#include \"tests/io/temporary_folder.h\""},
+                    Wrong{"trainer/train_loop.cc", "#include <mpi.h>"},
+                    Wrong{"trainer/communicator.h", "#include <mpi.h>"},
+                    Wrong{"io/checkpoint.cc", "#include <hdf5.h>"},
+                    Wrong{"trainer/checkpointer.cc", "#include <H5Fpublic.h>"},
+                    Wrong{"trainer/sample_command.cc", "#include <unicode/unistr.h>"},
+                    Wrong{"worker/philox.h", "#include <xxhash.h>"},
+                    Wrong{"worker/recurrent_layer.cc", "#include <oneapi/dnnl/dnnl.hpp>"},
+                    Wrong{"worker/gemm.h", "#include <dnnl.hpp>"},
+                    Wrong{"trainer/lanes.cc", "#include <hwy/highway.h>"},
+                    Wrong{"io/errors.h", "#include <google/protobuf/message.h>"}),
+    NameOfWall);
+
+}  // namespace
+}  // namespace lockstep

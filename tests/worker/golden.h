@@ -1,0 +1,14 @@
+#ifndef LOCKSTEP_TESTS_WORKER_GOLDEN_H_
+#define LOCKSTEP_TESTS_WORKER_GOLDEN_H_
+
+#include <nlohmann/json.hpp>
+
+namespace lockstep::worker {
+
+/// PyTorch's numbers, golden/pytorch.json; golden/make_golden.py says what is in it. Read once;
+/// throws std::runtime_error when the file cannot be read.
+const nlohmann::json& Golden();
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_TESTS_WORKER_GOLDEN_H_
