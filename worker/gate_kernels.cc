@@ -43,27 +43,29 @@ void ForEachUnit(const GateStep& s, int64_t lane, const Body& body) {
 }
 
 void RnnForwardLane(const GateStep& s, int64_t lane, bool relu) {
-  ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t) {
-    const auto x = hn::Add(hn::LoadU(d, s.gates + at), hn::LoadU(d, s.product + at));
+  const float* gates = s.gates + lane * s.gate_stride;
+  ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
+    const auto x = hn::Add(hn::LoadU(d, gates + unit), hn::LoadU(d, s.product + at));
     // In this order x86's maximum of 0 and NaN is NaN, in the other one 0.
     hn::StoreU(relu ? hn::Max(hn::Zero(d), x) : hn::Tanh(d, x), d, s.h + at);
   });
 }
 
 void RnnBackwardLane(const GateStep& s, int64_t lane, bool relu) {
-  ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t) {
+  float* gates = s.gates + lane * s.gate_stride;
+  ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     const auto h = hn::LoadU(d, s.h + at);
     const auto dh = hn::Add(hn::LoadU(d, s.d_output + at), hn::LoadU(d, s.d_h + at));
     const auto dx =
         relu ? hn::IfThenElseZero(hn::Gt(h, hn::Zero(d)), dh) : hn::Mul(dh, TanhSlope(d, h));
-    hn::StoreU(dx, d, s.gates + at);
+    hn::StoreU(dx, d, gates + unit);
   });
 }
 
 void LstmForwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    float* gates = s.gates + lane * 4 * H + unit;
+    float* gates = s.gates + lane * s.gate_stride + unit;
     const float* product = s.product + lane * 4 * H + unit;
     const auto x = [&](int gate) {
       return hn::Add(hn::LoadU(d, gates + gate * H), hn::LoadU(d, product + gate * H));
@@ -85,7 +87,7 @@ void LstmForwardLane(const GateStep& s, int64_t lane) {
 void LstmBackwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    float* gates = s.gates + lane * 4 * H + unit;
+    float* gates = s.gates + lane * s.gate_stride + unit;
     const auto i = hn::LoadU(d, gates);
     const auto f = hn::LoadU(d, gates + H);
     const auto g = hn::LoadU(d, gates + 2 * H);
@@ -105,7 +107,7 @@ void LstmBackwardLane(const GateStep& s, int64_t lane) {
 void GruForwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    float* gates = s.gates + lane * 3 * H + unit;
+    float* gates = s.gates + lane * s.gate_stride + unit;
     const float* product = s.product + lane * 3 * H + unit;
     const auto r = Sigmoid(d, hn::Add(hn::LoadU(d, gates), hn::LoadU(d, product)));
     const auto z = Sigmoid(d, hn::Add(hn::LoadU(d, gates + H), hn::LoadU(d, product + H)));
@@ -124,7 +126,7 @@ void GruForwardLane(const GateStep& s, int64_t lane) {
 void GruBackwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    float* gates = s.gates + lane * 3 * H + unit;
+    float* gates = s.gates + lane * s.gate_stride + unit;
     const auto r = hn::LoadU(d, gates);
     const auto z = hn::LoadU(d, gates + H);
     const auto n = hn::LoadU(d, gates + 2 * H);
@@ -144,7 +146,7 @@ void GruBackwardLane(const GateStep& s, int64_t lane) {
 void GruResetForwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    float* gates = s.gates + lane * 3 * H + unit;
+    float* gates = s.gates + lane * s.gate_stride + unit;
     const float* product = s.product + lane * 2 * H + unit;
     const auto r = Sigmoid(d, hn::Add(hn::LoadU(d, gates), hn::LoadU(d, product)));
     const auto z = Sigmoid(d, hn::Add(hn::LoadU(d, gates + H), hn::LoadU(d, product + H)));
@@ -157,7 +159,7 @@ void GruResetForwardLane(const GateStep& s, int64_t lane) {
 void GruOutputForwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    float* gates = s.gates + lane * 3 * H + unit;
+    float* gates = s.gates + lane * s.gate_stride + unit;
     const auto z = hn::LoadU(d, gates + H);
     const auto n = hn::Tanh(d, hn::Add(hn::LoadU(d, gates + 2 * H), hn::LoadU(d, s.product + at)));
     hn::StoreU(n, d, gates + 2 * H);
@@ -169,7 +171,7 @@ void GruOutputForwardLane(const GateStep& s, int64_t lane) {
 void GruOutputBackwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    float* gates = s.gates + lane * 3 * H + unit;
+    float* gates = s.gates + lane * s.gate_stride + unit;
     const auto z = hn::LoadU(d, gates + H);
     const auto n = hn::LoadU(d, gates + 2 * H);
     const auto dh = hn::Add(hn::LoadU(d, s.d_output + at), hn::LoadU(d, s.d_h + at));
@@ -182,9 +184,8 @@ void GruOutputBackwardLane(const GateStep& s, int64_t lane) {
 }
 
 void GruResetBackwardLane(const GateStep& s, int64_t lane) {
-  const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    float* gates = s.gates + lane * 3 * H + unit;
+    float* gates = s.gates + lane * s.gate_stride + unit;
     const auto r = hn::LoadU(d, gates);
     const auto d_reset = hn::LoadU(d, s.product + at);
     hn::StoreU(hn::Mul(hn::Mul(d_reset, hn::LoadU(d, s.h_previous + at)), SigmoidSlope(d, r)), d,

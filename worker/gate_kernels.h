@@ -10,8 +10,9 @@ namespace lockstep::worker {
 /// others alone. `gates` holds the pre-activations of the input side before the forward kernel, the
 /// activations after it, and the gradient of the pre-activations after the backward kernel.
 struct GateStep {
-  int64_t lanes = 0;  ///< B
-  int64_t units = 0;  ///< H
+  int64_t lanes = 0;        ///< B
+  int64_t units = 0;        ///< H
+  int64_t gate_stride = 0;  ///< floats from one lane to the next in `gates`, at least gH
   const float* product =
       nullptr;  ///< [B, gH] forward: H[t-1] Wh^T. GRU_RESET_BEFORE: its second kernels take [B, H]
   float* gates = nullptr;                 ///< [B, gH]

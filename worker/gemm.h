@@ -23,8 +23,8 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
             bool accumulate = false, const float* bias = nullptr);
 
 /// A right operand B[K,N] that many products of the same shape share: laid out once as the
-/// product's kernel likes it best, where oneDNN has such a layout on this machine; borrowed as it
-/// stands where it has none.
+/// product's kernel likes it best. That is oneDNN's layout where it has one on this machine
+/// (AVX-512), else worker/panel_product.h.
 class PackedMatrix {
  public:
   PackedMatrix();
@@ -32,7 +32,7 @@ class PackedMatrix {
   PackedMatrix(PackedMatrix&&) noexcept;
   PackedMatrix& operator=(PackedMatrix&&) noexcept;
 
-  /// `b.data` must stay alive and unchanged until the last Multiply.
+  /// Copies B.
   void Pack(int64_t m, int64_t n, int64_t k, Matrix b);
 
   /// C[M,N] = A[M,K] B, or C += A B, with dense rows of A (`a_stride` floats apart) and C (N floats

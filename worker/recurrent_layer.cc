@@ -21,12 +21,22 @@ int GateCount(Cell cell) {
   return 0;
 }
 
+namespace {
+
+// Rows that lie a multiple of 1 kB apart fall into few sets of the first cache level, and products
+// that read such columns run at half their rate (weight gradient of 1024 x 256 over 2048 rows,
+// AVX2, 1 thread: 30 against 58 GFLOP/s).
+int64_t StrideWithoutConflicts(int64_t width) { return width % 256 == 0 ? width + 16 : width; }
+
+}  // namespace
+
 RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_size, int layer,
                                const std::string& prefix, Parameters& parameters)
     : cell_(cell),
       input_size_(input_size),
       units_(hidden_size),
       gates_(GateCount(cell)),
+      gate_stride_(StrideWithoutConflicts(gates_ * hidden_size)),
       parameters_(parameters) {
   const int64_t rows = gates_ * units_;
   const std::string suffix = "_l" + std::to_string(layer);
@@ -40,7 +50,7 @@ void RecurrentLayer::Prepare(int64_t time_steps, int64_t lanes) {
   time_steps_ = time_steps;
   lanes_ = lanes;
   const int64_t state = lanes * units_;
-  pre_.Require(time_steps * state * gates_);
+  pre_.Require(time_steps * lanes * gate_stride_);
   h_.Require((time_steps + 1) * state);
   product_.Require(state * gates_);
   d_h_.Require(state);
@@ -66,7 +76,7 @@ const float* RecurrentLayer::Forward(int64_t time_steps, int64_t lanes, const fl
   Prepare(time_steps, lanes);
   const int64_t width = gates_ * units_;
   MatMul(time_steps * lanes, width, input_size_, {x, input_size_},
-         {parameters_.value(weight_ih_), input_size_, true}, pre_.data(), width, false,
+         {parameters_.value(weight_ih_), input_size_, true}, pre_.data(), gate_stride_, false,
          CombinedBias());
   ForwardSteps(h, c);
   return h_.data() + lanes * units_;
@@ -86,7 +96,8 @@ const float* RecurrentLayer::ForwardOneHot(int64_t time_steps, int64_t lanes, co
   }
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < time_steps * lanes; ++row) {
-    std::memcpy(pre_.data() + row * width, table + tokens[row] * width, width * sizeof(float));
+    std::memcpy(pre_.data() + row * gate_stride_, table + tokens[row] * width,
+                width * sizeof(float));
   }
   ForwardSteps(h, c);
   return h_.data() + lanes * units_;
@@ -97,8 +108,9 @@ GateStep RecurrentLayer::StepAt(int64_t t) {
   GateStep step;
   step.lanes = lanes_;
   step.units = units_;
+  step.gate_stride = gate_stride_;
   step.product = product_.data();
-  step.gates = pre_.data() + t * state * gates_;
+  step.gates = pre_.data() + t * lanes_ * gate_stride_;
   step.h_previous = h_.data() + t * state;
   step.h = h_.data() + (t + 1) * state;
   if (cell_ == Cell::kLstm) {
@@ -169,12 +181,12 @@ void RecurrentLayer::BackwardSteps(const float* d_output) {
         break;
       case Cell::kGruResetBefore:
         GruOutputBackward(step);
-        backward_candidate_.Multiply(step.gates + 2 * H, 3 * H, product_.data());
+        backward_candidate_.Multiply(step.gates + 2 * H, gate_stride_, product_.data());
         GruResetBackward(step);
         break;
     }
     // The GRU kernels left their direct part of dL/dH[t-1] in d_h; the others have none.
-    if (t > 0) backward_weights_.Multiply(step.gates, gates_ * H, d_h_.data(), gates_ == 3);
+    if (t > 0) backward_weights_.Multiply(step.gates, gate_stride_, d_h_.data(), gates_ == 3);
   }
 }
 
@@ -185,17 +197,17 @@ void RecurrentLayer::RecurrentGradients() {
   float* gradient = parameters_.gradient(weight_hh_);
   const float* d_pre = pre_.data();
   const int64_t from_h = reset_before() ? 2 * H : width;
-  MatMul(from_h, H, rows, {d_pre, width, true}, {h_.data(), H}, gradient, H, true);
+  MatMul(from_h, H, rows, {d_pre, gate_stride_, true}, {h_.data(), H}, gradient, H, true);
   if (reset_before()) {
-    MatMul(H, H, rows, {d_pre + 2 * H, width, true}, {candidate_.data(), H}, gradient + 2 * H * H,
-           H, true);
+    MatMul(H, H, rows, {d_pre + 2 * H, gate_stride_, true}, {candidate_.data(), H},
+           gradient + 2 * H * H, H, true);
   }
   float* d_bias_ih = parameters_.gradient(bias_ih_);
   float* d_bias_hh = parameters_.gradient(bias_hh_);
   const int64_t shared = cell_ == Cell::kGru ? 2 * H : width;
   float* sums = bias_.Require(width);
   std::fill_n(sums, width, 0.0f);
-  AddColumnSums(rows, width, d_pre, width, sums);
+  AddColumnSums(rows, width, d_pre, gate_stride_, sums);
   for (int64_t j = 0; j < width; ++j) d_bias_hh[j] += sums[j];
   for (int64_t j = 0; j < shared; ++j) d_bias_ih[j] += sums[j];
   if (cell_ == Cell::kGru) AddColumnSums(rows, H, candidate_.data(), H, d_bias_ih + 2 * H);
@@ -208,8 +220,8 @@ void RecurrentLayer::Backward(const float* x, const float* d_output, float* d_x)
   const float* weights = parameters_.value(weight_ih_);
   float* gradient = parameters_.gradient(weight_ih_);
   const int64_t shared = cell_ == Cell::kGru ? 2 * H : width;
-  MatMul(shared, I, rows, {pre_.data(), width, true}, {x, I}, gradient, I, true);
-  if (d_x) MatMul(rows, I, shared, {pre_.data(), width}, {weights, I}, d_x, I);
+  MatMul(shared, I, rows, {pre_.data(), gate_stride_, true}, {x, I}, gradient, I, true);
+  if (d_x) MatMul(rows, I, shared, {pre_.data(), gate_stride_}, {weights, I}, d_x, I);
   if (cell_ == Cell::kGru) {  // the input side of n has a gradient of its own
     MatMul(H, I, rows, {candidate_.data(), H, true}, {x, I}, gradient + shared * I, I, true);
     if (d_x) MatMul(rows, I, H, {candidate_.data(), H}, {weights + shared * I, I}, d_x, I, true);
@@ -230,8 +242,8 @@ void RecurrentLayer::BackwardOneHot(const int32_t* tokens, const float* d_output
     for (int64_t row = 0; row < rows; ++row) {
       float* sums = table + tokens[row] * width;
       for (int64_t j = begin; j < end; ++j) {
-        sums[j] +=
-            j < shared ? pre_.data()[row * width + j] : candidate_.data()[row * H + j - shared];
+        sums[j] += j < shared ? pre_.data()[row * gate_stride_ + j]
+                              : candidate_.data()[row * H + j - shared];
       }
     }
   }

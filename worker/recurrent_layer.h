@@ -61,12 +61,13 @@ class RecurrentLayer {
 
   const Cell cell_;
   const int64_t input_size_, units_, gates_;
+  const int64_t gate_stride_;  // floats from one row of pre_ to the next
   Parameters& parameters_;
   int weight_ih_, weight_hh_, bias_ih_, bias_hh_;
 
   int64_t time_steps_ = 0, lanes_ = 0;  // of the last Forward
   Buffer bias_;       // [gH] what the large product adds; later the sums of dG's columns
-  Buffer pre_;        // [T, B, gH] pre-activations, activations, their gradients
+  Buffer pre_;        // [T, B, gate_stride_] pre-activations, activations, their gradients
   Buffer h_;          // [T+1, B, H] H[-1], H[0], ...
   Buffer c_;          // [T+1, B, H] LSTM
   Buffer candidate_;  // [T, B, H] GRUs

@@ -88,7 +88,7 @@ TEST(CheckpointCrash, KilledAtAnyMomentTheFolderHoldsAWholeOne) {
     const uint64_t begun_bytes = size_bytes * static_cast<uint64_t>(kill) / (kKills - 1);
     while (!HasStep(scratch, folder, first)) {
     }
-    while (!IsBeingWritten(scratch, begun_bytes) && !HasStep(scratch, folder, first + 20)) {
+    while (!IsBeingWritten(scratch, begun_bytes) && !HasStep(scratch, folder, first + 3)) {
     }
     writer.Kill();
     interrupted += IsBeingWritten(scratch, 0) ? 1 : 0;

@@ -41,6 +41,7 @@ struct StepArrays {
     step.units = units;
     step.product = product.data();
     step.gates = gates.data();
+    step.gate_stride = static_cast<int64_t>(gates.size()) / lanes;
     step.h_previous = h_previous.data();
     step.c_previous = c_previous.data();
     step.candidate_bias = candidate_bias.data();
