@@ -21,6 +21,7 @@ class Embedding {
   /// Adds dL/dx [rows, I] to the gradient, in row order. `tokens` as in the last Forward.
   void Backward(int64_t rows, const int32_t* tokens, const float* d_x);
 
+  /// The index of its parameter.
   int weight() const { return weight_; }
   int64_t size() const { return size_; }
 

@@ -38,19 +38,29 @@ void LanguageModel::ApplyDropout(int layer, const float* x, float* out) {
   Dropout(site_, options_.dropout, batch_.time_steps, batch_.lanes, options_.hidden_size, x, out);
 }
 
+// Whether the first layer computes its input side once for each token of the vocabulary. Always
+// with one-hot input; with an embedding where that is less work than once for each token of the
+// batch. It does not look at the number of lanes, so that the way of computing is the same on any
+// number of ranks.
+bool LanguageModel::UsesTable(int64_t time_steps) const {
+  return !embedding_ || options_.vocabulary_size <= 4 * time_steps;
+}
+
 // Returns the output of the last layer [T, B, H]. Without a site there is no dropout.
 const float* LanguageModel::RunLayers(const TokenBatch& batch, RecurrentState& state,
                                       const DropoutSite* site) {
   batch_ = batch;
   if (site) site_ = *site;
   const int64_t T = batch.time_steps, B = batch.lanes, H = options_.hidden_size;
-  const float* x = embedding_ ? embedding_->Forward(T * B, batch.inputs) : nullptr;
+  const float* x = UsesTable(T) ? nullptr : embedding_->Forward(T * B, batch.inputs);
+  const float* vectors = embedding_ ? parameters_.value(embedding_->weight()) : nullptr;
   for (int layer = 0; layer < options_.layers; ++layer) {
     float* h = state.h.data() + layer * B * H;
     float* c = state.c.empty() ? nullptr : state.c.data() + layer * B * H;
     inputs_[layer] = x;
     x = x ? layers_[layer]->Forward(T, B, x, h, c)
-          : layers_[layer]->ForwardOneHot(T, B, batch.inputs, h, c);
+          : layers_[layer]->ForwardTokens(T, B, batch.inputs, options_.vocabulary_size, vectors, h,
+                                          c);
     if (site && options_.dropout > 0.0) {
       float* dropped = dropped_[layer].Require(T * B * H);
       ApplyDropout(layer, x, dropped);
@@ -72,14 +82,16 @@ double LanguageModel::Forward(const TokenBatch& batch, RecurrentState& state,
 void LanguageModel::Backward() {
   for (int layer = options_.layers - 1; layer >= 0; --layer) {
     if (options_.dropout > 0.0) ApplyDropout(layer, d_output_.data(), d_output_.data());
-    if (inputs_[layer]) {
-      layers_[layer]->Backward(inputs_[layer], d_output_.data(), d_input_.data());
-      std::swap(d_output_, d_input_);
-    } else {
-      layers_[layer]->BackwardOneHot(batch_.inputs, d_output_.data());
-    }
+    if (!inputs_[layer]) break;
+    layers_[layer]->Backward(inputs_[layer], d_output_.data(), d_input_.data());
+    std::swap(d_output_, d_input_);
   }
-  if (embedding_) {
+  const float* vectors = embedding_ ? parameters_.value(embedding_->weight()) : nullptr;
+  float* d_vectors = embedding_ ? parameters_.gradient(embedding_->weight()) : nullptr;
+  if (!inputs_[0]) {
+    layers_[0]->BackwardTokens(batch_.inputs, options_.vocabulary_size, vectors, d_output_.data(),
+                               d_vectors);
+  } else {
     embedding_->Backward(batch_.time_steps * batch_.lanes, batch_.inputs, d_output_.data());
   }
 }

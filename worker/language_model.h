@@ -76,6 +76,7 @@ class LanguageModel {
 
  private:
   const float* RunLayers(const TokenBatch& batch, RecurrentState& state, const DropoutSite* site);
+  bool UsesTable(int64_t time_steps) const;
   void ApplyDropout(int layer, const float* x, float* out);
 
   const LanguageModelOptions options_;
@@ -87,7 +88,7 @@ class LanguageModel {
   // Of the last Forward.
   TokenBatch batch_;
   DropoutSite site_;
-  std::vector<const float*> inputs_;  // of every layer; [T, B, I] or [T, B, H]
+  std::vector<const float*> inputs_;  // of every layer; nullptr where the first reads a table
   std::vector<Buffer> dropped_;       // [T, B, H] outputs after dropout
   Buffer d_output_, d_input_;         // [T, B, max(I, H)]
 };

@@ -82,17 +82,23 @@ const float* RecurrentLayer::Forward(int64_t time_steps, int64_t lanes, const fl
   return h_.data() + lanes * units_;
 }
 
-const float* RecurrentLayer::ForwardOneHot(int64_t time_steps, int64_t lanes, const int32_t* tokens,
+const float* RecurrentLayer::ForwardTokens(int64_t time_steps, int64_t lanes, const int32_t* tokens,
+                                           int64_t vocabulary_size, const float* embedding,
                                            float* h, float* c) {
   Prepare(time_steps, lanes);
-  const int64_t width = gates_ * units_;
+  const int64_t width = gates_ * units_, I = input_size_;
   const float* weights = parameters_.value(weight_ih_);
   const float* bias = CombinedBias();
-  float* table = table_.Require(input_size_ * width);
+  float* table = table_.Require(vocabulary_size * width);
+  if (embedding) {
+    MatMul(vocabulary_size, width, I, {embedding, I}, {weights, I, true}, table, width, false,
+           bias);
+  } else {
 #pragma omp parallel for schedule(static)
-  for (int64_t token = 0; token < input_size_; ++token) {
-    for (int64_t j = 0; j < width; ++j)
-      table[token * width + j] = weights[j * input_size_ + token] + bias[j];
+    for (int64_t token = 0; token < I; ++token) {
+      for (int64_t j = 0; j < width; ++j)
+        table[token * width + j] = weights[j * I + token] + bias[j];
+    }
   }
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < time_steps * lanes; ++row) {
@@ -228,30 +234,37 @@ void RecurrentLayer::Backward(const float* x, const float* d_output, float* d_x)
   }
 }
 
-void RecurrentLayer::BackwardOneHot(const int32_t* tokens, const float* d_output) {
+void RecurrentLayer::BackwardTokens(const int32_t* tokens, int64_t vocabulary_size,
+                                    const float* embedding, const float* d_output,
+                                    float* d_embedding) {
   BackwardSteps(d_output);
   RecurrentGradients();
-  const int64_t rows = time_steps_ * lanes_, H = units_, width = gates_ * H;
-  float* table = table_.Require(input_size_ * width);
-  std::fill_n(table, input_size_ * width, 0.0f);
+  const int64_t rows = time_steps_ * lanes_, I = input_size_, H = units_, width = gates_ * H;
+  float* table = table_.Require(vocabulary_size * width);
+  std::fill_n(table, vocabulary_size * width, 0.0f);
   const int64_t shared = cell_ == Cell::kGru ? 2 * H : width;
   constexpr int64_t kBlock = 64;  // columns of a thread: rows are added in their order
 #pragma omp parallel for schedule(static)
   for (int64_t begin = 0; begin < width; begin += kBlock) {
     const int64_t end = std::min(begin + kBlock, width);
+    const int64_t split = std::clamp(shared, begin, end);
     for (int64_t row = 0; row < rows; ++row) {
       float* sums = table + tokens[row] * width;
-      for (int64_t j = begin; j < end; ++j) {
-        sums[j] += j < shared ? pre_.data()[row * gate_stride_ + j]
-                              : candidate_.data()[row * H + j - shared];
-      }
+      const float* d_pre = pre_.data() + row * gate_stride_;
+      for (int64_t j = begin; j < split; ++j) sums[j] += d_pre[j];
+      for (int64_t j = split; j < end; ++j) sums[j] += candidate_.data()[row * H + j - shared];
     }
   }
+  const float* weights = parameters_.value(weight_ih_);
   float* gradient = parameters_.gradient(weight_ih_);
+  if (embedding) {
+    MatMul(width, I, vocabulary_size, {table, width, true}, {embedding, I}, gradient, I, true);
+    MatMul(vocabulary_size, I, width, {table, width}, {weights, I}, d_embedding, I, true);
+    return;
+  }
 #pragma omp parallel for schedule(static)
   for (int64_t j = 0; j < width; ++j) {
-    for (int64_t token = 0; token < input_size_; ++token)
-      gradient[j * input_size_ + token] += table[token * width + j];
+    for (int64_t token = 0; token < I; ++token) gradient[j * I + token] += table[token * width + j];
   }
 }
 

@@ -38,15 +38,19 @@ class RecurrentLayer {
   /// Forward.
   const float* Forward(int64_t time_steps, int64_t lanes, const float* x, float* h, float* c);
 
-  /// The same where x is one-hot: `tokens` [T, B] name the column of Wx; x is never formed.
-  const float* ForwardOneHot(int64_t time_steps, int64_t lanes, const int32_t* tokens, float* h,
-                             float* c);
+  /// The same where x[t, b] is a row of `embedding` [V, I], or one-hot where that is nullptr (then
+  /// I = V): `tokens` [T, B] name it. The input side of every token is computed once, V rows
+  /// instead of T*B, and x is never formed.
+  const float* ForwardTokens(int64_t time_steps, int64_t lanes, const int32_t* tokens,
+                             int64_t vocabulary_size, const float* embedding, float* h, float* c);
 
   /// d_output is dL/d(outputs) [T, B, H] of the last Forward; the same x must be given again. Adds
   /// to the gradients of the parameters and writes dL/dx [T, B, I] to d_x unless that is nullptr.
   /// No gradient flows into the state before the first time step (truncated BPTT).
   void Backward(const float* x, const float* d_output, float* d_x);
-  void BackwardOneHot(const int32_t* tokens, const float* d_output);
+  /// After ForwardTokens, with the same arguments: adds to the gradients, of the embedding, too.
+  void BackwardTokens(const int32_t* tokens, int64_t vocabulary_size, const float* embedding,
+                      const float* d_output, float* d_embedding);
 
   int64_t hidden_size() const { return units_; }
 
@@ -73,7 +77,7 @@ class RecurrentLayer {
   Buffer candidate_;  // [T, B, H] GRUs
   Buffer product_;    // [B, gH] of one time step
   Buffer d_h_, d_c_;  // [B, H]
-  Buffer table_;      // [I, gH] one-hot input: Wx transposed, or its gradient
+  Buffer table_;      // [V, gH] the input side of every token, or its gradient
   PackedMatrix forward_weights_, backward_weights_;  // Wh^T and Wh; reset before: of r and z only
   PackedMatrix forward_candidate_, backward_candidate_;  // reset before: of n
 };

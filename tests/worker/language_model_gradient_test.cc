@@ -116,6 +116,20 @@ INSTANTIATE_TEST_SUITE_P(Wide, LanguageModelGradientTest,
                                           testing::Values(0.3)),
                          ShapeName);
 
+// More tokens than 4 time steps hold: the first layer reads vectors, not a table over the vocabulary.
+class LargeVocabularyGradientTest : public testing::TestWithParam<Cell> {};
+
+TEST_P(LargeVocabularyGradientTest, EqualsCentralDifferences) {
+  ExpectAllAsReference({.vocabulary_size = 29,
+                        .embedding_size = 3,
+                        .cell = GetParam(),
+                        .layers = 2,
+                        .hidden_size = 5,
+                        .dropout = 0.3});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LargeVocabularyGradientTest, testing::ValuesIn(kCells), NameOfCell);
+
 class TiedGradientTest : public testing::TestWithParam<Cell> {};
 
 TEST_P(TiedGradientTest, EqualsCentralDifferences) {
