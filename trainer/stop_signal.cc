@@ -1,26 +1,36 @@
 #include "trainer/stop_signal.h"
 
 #include <csignal>
+#include <ctime>
 #include <initializer_list>
 
 namespace lockstep::trainer {
 namespace {
 
-volatile std::sig_atomic_t stop_signal = 0;
-
-void Remember(int signal) {
-  if (stop_signal == 0) stop_signal = signal;
+sigset_t StopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&set, signal);
+  return set;
 }
 
 }  // namespace
 
+// Blocked and asked for, not handled: no code, ours or a library's, is ever interrupted by them.
 void CatchStopSignals() {
-  struct sigaction action = {};
-  action.sa_handler = Remember;
-  action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaction(signal, &action, nullptr);
+  const sigset_t set = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-int StopSignal() { return stop_signal; }
+int StopSignal() {
+  static int first = 0;
+  if (first == 0) {
+    const sigset_t set = StopSignals();
+    const timespec at_once = {0, 0};
+    const int signal = sigtimedwait(&set, nullptr, &at_once);
+    if (signal > 0) first = signal;
+  }
+  return first;
+}
 
 }  // namespace lockstep::trainer
