@@ -116,7 +116,8 @@ INSTANTIATE_TEST_SUITE_P(Wide, LanguageModelGradientTest,
                                           testing::Values(0.3)),
                          ShapeName);
 
-// More tokens than 4 time steps hold: the first layer reads vectors, not a table over the vocabulary.
+// More tokens than 4 time steps hold: the first layer reads vectors, not a table over the
+// vocabulary.
 class LargeVocabularyGradientTest : public testing::TestWithParam<Cell> {};
 
 TEST_P(LargeVocabularyGradientTest, EqualsCentralDifferences) {
