@@ -61,6 +61,9 @@ class Dataset {
   std::unique_ptr<Impl> impl_;
 };
 
+/// InputError unless these are one to three finite shares, none negative, and one above 0.
+void CheckSplitShares(std::span<const double> shares);
+
 /// Writes a dataset in one pass with bounded memory. Everything goes to a new name in the output's
 /// folder; Publish makes it appear. Destroyed without Publish, it removes what it wrote.
 class DatasetWriter {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -24,37 +25,37 @@ namespace {
 // Written together, because every call into HDF5 costs as much as some thousand tokens.
 constexpr uint64_t kBufferTokens = 16 * kPieceTokens;
 
+constexpr const char* kSplitNames[] = {"train", "validation", "test"};
+
 // [0, N) cut at the cumulative shares, rounded down. The factor forgives the rounding of the
 // shares' own sum: 0.1 + 0.7 of 10 tokens is 8, not 7.
 std::vector<Split> SplitsFrom(std::span<const double> shares, uint64_t size_tokens) {
-  static constexpr const char* kNames[] = {"train", "validation", "test"};
-  double total = 0;
-  bool valid = !shares.empty() && shares.size() <= std::size(kNames);
-  for (const double share : shares) {
-    valid = valid && std::isfinite(share) && share >= 0;
-    total += share;
-  }
-  if (!valid || !(total > 0) || !std::isfinite(total)) {
-    throw InputError(
-        "the split must be one to three shares for train, validation and test, none negative and "
-        "at "
-        "least one above 0. Give for example 90,5,5.");
-  }
+  const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
   std::vector<Split> splits;
   double cumulative = 0;
   uint64_t begin = 0;
-  for (size_t i = 0; i < std::size(kNames); ++i) {
+  for (size_t i = 0; i < std::size(kSplitNames); ++i) {
     if (i < shares.size()) cumulative += shares[i];
     const double cut = static_cast<double>(size_tokens) * (cumulative / total);
     const auto end = static_cast<uint64_t>(cut * (1 + 8 * DBL_EPSILON));
     splits.push_back(
-        {kNames[i], begin, cumulative >= total ? size_tokens : std::min(end, size_tokens)});
+        {kSplitNames[i], begin, cumulative >= total ? size_tokens : std::min(end, size_tokens)});
     begin = splits.back().end;
   }
   return splits;
 }
 
 }  // namespace
+
+void CheckSplitShares(std::span<const double> shares) {
+  const bool valid = shares.size() <= std::size(kSplitNames) &&
+                     std::ranges::all_of(shares, [](double share) { return share >= 0; });
+  const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
+  if (valid && total > 0 && std::isfinite(total)) return;
+  throw InputError(
+      "the split must be one to three shares for train, validation and test, none negative and at "
+      "least one above 0. Give for example 90,5,5.");
+}
 
 struct DatasetWriter::Impl {
   Impl(const std::filesystem::path& output, Vocabulary vocabulary_in)
@@ -160,6 +161,7 @@ std::string DatasetWriter::Publish(std::span<const double> shares,
   if (size_tokens() == 0)
     throw InputError("there are no tokens to write. Name a text that is not empty.");
   impl_->Flush();
+  CheckSplitShares(shares);
   const std::vector<Split> splits = SplitsFrom(shares, size_tokens());
   const std::string tokens_digest = impl_->stream.Finish();
   impl_->WriteRest(splits, sources);

@@ -6,8 +6,9 @@
 
 namespace lockstep::io {
 
-/// Something that the user gave is wrong: a path that does not exist, a file of another format, text in
-/// another encoding, no right to read or write. The message says what, where and what to do.
+/// Something that the user gave is wrong: a path that does not exist, a file of another format,
+/// text in another encoding, no right to read or write. The message says what, where and what to
+/// do.
 class InputError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -19,7 +20,8 @@ class DamagedFileError : public InputError {
   using InputError::InputError;
 };
 
-/// The system failed while we worked: full disk, failed fsync, I/O error. Files that stood before still stand.
+/// The system failed while we worked: full disk, failed fsync, I/O error. Files that stood before
+/// still stand.
 class SystemError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -117,7 +117,9 @@ void CheckOptions(const TextImportOptions& options) {
         "a vocabulary limit of 1 leaves room for the unknown token alone; it must be 0 (the "
         "default) or at least 2");
   }
-  // Everything that is wrong with the output is found now, not after hours of counting.
+  // Everything that is wrong with the shares and the output is found now, not after hours of
+  // counting.
+  CheckSplitShares(options.split);
   const NewFile place(options.output);
 }
 

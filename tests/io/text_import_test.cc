@@ -293,6 +293,7 @@ TEST_F(TextImportTest, WhatIsWrongIsSaidBeforeTheWork) {
   fails([&](auto& options) { options.encoding = "utf-88"; }, "utf-88");
   fails([&](auto& options) { options.normalization = "nfx"; }, "nfx");
   fails([&](auto& options) { options.vocabulary_limit = 1; }, "limit");
+  fails([&](auto& options) { options.split = {90, 5, -5}; }, "split");
   EXPECT_THAT(folder_.Names(), ElementsAre("a.txt"));
 }
 

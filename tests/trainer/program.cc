@@ -139,6 +139,7 @@ std::map<std::string, std::string> Environment(const Launch& launch) {
 // Does not return. Only what is safe after fork.
 [[noreturn]] void Execute(const fs::path& folder, int out, int err, char** words, char** names) {
   setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that its time limit ends takes the job with it
   if (chdir(folder.c_str()) == 0) {
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
