@@ -52,6 +52,17 @@ void VisitNumbers(PositionType& p, VisitCounter&& counter, VisitMeasure&& measur
   measure("tokens_per_second", p.tokens_per_second);
 }
 
+// The number of that name. UsageError where a file of another build has none.
+template <class Value>
+Value At(const std::map<std::string, Value>& numbers, const char* name, const std::string& origin) {
+  const auto found = numbers.find(name);
+  if (found != numbers.end()) return found->second;
+  throw UsageError(fmt::format(
+      "{}: holds no {}: it was written by another version of lockstep. Go on with that version, or "
+      "start anew in another training.folder.",
+      origin, name));
+}
+
 }  // namespace
 
 void StorePosition(const Replica& replica, io::CheckpointHeader& header) {
@@ -66,14 +77,15 @@ void StorePosition(const Replica& replica, io::CheckpointHeader& header) {
   header.measures["plateau_factor"] = plateau.factor;
 }
 
-void LoadPosition(const io::CheckpointHeader& header, Replica& replica) {
+void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica) {
+  const auto counter = [&](const char* name) { return At(header.counters, name, origin); };
+  const auto measure = [&](const char* name) { return At(header.measures, name, origin); };
   VisitNumbers(
-      replica.position, [&](const char* name, int64_t& value) { value = header.counters.at(name); },
-      [&](const char* name, double& value) { value = header.measures.at(name); });
-  replica.optimizer.set_steps(header.counters.at("optimizer_steps"));
-  replica.schedule.set_plateau({header.measures.at("plateau_factor"),
-                                header.measures.at("plateau_best"),
-                                header.counters.at("plateau_bad_evaluations")});
+      replica.position, [&](const char* name, int64_t& value) { value = counter(name); },
+      [&](const char* name, double& value) { value = measure(name); });
+  replica.optimizer.set_steps(counter("optimizer_steps"));
+  replica.schedule.set_plateau(
+      {measure("plateau_factor"), measure("plateau_best"), counter("plateau_bad_evaluations")});
 }
 
 std::vector<io::TensorView> ViewTensors(const Replica& replica,

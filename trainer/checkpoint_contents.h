@@ -11,9 +11,10 @@ namespace lockstep::trainer {
 
 // What a checkpoint's names mean (io/FORMATS.md lists them). None of this is collective.
 
-/// Counters and measures of a position and a schedule, and back.
+/// Counters and measures of a position and a schedule, and back. UsageError when one is missing;
+/// `origin` names the file.
 void StorePosition(const Replica& replica, io::CheckpointHeader& header);
-void LoadPosition(const io::CheckpointHeader& header, Replica& replica);
+void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica);
 
 /// Views of parameters, optimizer state and hidden state; `state` is of all lanes of the job, [L,
 /// lanes, H]. They borrow from both arguments.

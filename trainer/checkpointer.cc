@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include "trainer/checkpoint_contents.h"
 #include "trainer/exit_status.h"
 #include "trainer/resume_check.h"
+#include "worker/clip.h"
 
 namespace lockstep::trainer {
 
@@ -100,7 +102,7 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
     const auto source = Choose(resume);
     if (!source) return;
     name = source->path.string();
-    LoadPosition(source->checkpoint.header, replica);
+    LoadPosition(source->checkpoint.header, name, replica);
     LoadParameters(source->checkpoint, name, replica.model.parameters());
     LoadOptimizer(source->checkpoint, name, replica);
     all = LoadState(source->checkpoint, name, replica.model, lanes);
@@ -119,11 +121,15 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   for (auto& slot : replica.optimizer.slots()) {
     communicator_.Broadcast({slot.values.data(), static_cast<size_t>(replica.optimizer.size())});
   }
-  if (!communicator_.is_root()) all = replica.model.ZeroState(lanes);
-  communicator_.Broadcast(all.h);
-  communicator_.Broadcast(all.c);
-  replica.state.h = SliceLanes(all.h, layers, lanes, replica.lanes);
-  replica.state.c = SliceLanes(all.c, layers, lanes, replica.lanes);
+  const auto scatter = [&](const std::vector<float>& whole, std::vector<float>& mine) {
+    communicator_.Scatter(
+        [&](int rank) {
+          return SliceLanes(whole, layers, lanes, LanesOfRank(lanes, rank, communicator_.size()));
+        },
+        mine);
+  };
+  scatter(all.h, replica.state.h);
+  scatter(all.c, replica.state.c);
   last_good_ = name;
   if (resume == "auto") {
     saved_ = {replica.position.step, replica.position.evaluated_step};
@@ -132,6 +138,7 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   // What the folder held is set aside: from now on it holds this. The best is among what comes.
   replica.position.best_step = 0;
   replica.position.best_loss = std::numeric_limits<double>::infinity();
+  replica.position.evaluations_without_improvement = 0;
   SaveStep(replica);
   return name;
 }
@@ -152,8 +159,21 @@ void Checkpointer::RequireEqualReplicas(const Replica& replica) {
   });
 }
 
+std::string Checkpointer::DescribeLastGood() const {
+  return last_good_.empty() ? "There is no checkpoint yet."
+                            : fmt::format("The last good checkpoint is {}.", last_good_.string());
+}
+
 void Checkpointer::Save(const std::filesystem::path& path, const Replica& replica) {
   RequireEqualReplicas(replica);
+  if (!std::isfinite(worker::GlobalNorm(replica.model.parameters().values()))) {
+    throw AgreedError(
+        fmt::format("training diverged: the parameters are not finite after step {}; they are not "
+                    "saved. {} Lower optimizer.learning_rate or optimizer.clip.global_norm, and "
+                    "start again.",
+                    replica.position.step, DescribeLastGood()),
+        kDiverged);
+  }
   const int layers = replica.model.options().layers;
   const int64_t lanes = config_.data().lanes();
   worker::RecurrentState all;
@@ -170,11 +190,9 @@ void Checkpointer::Save(const std::filesystem::path& path, const Replica& replic
     try {
       io::WriteCheckpoint(path, header, ViewTensors(replica, all));
     } catch (const std::exception& error) {
-      const std::string good =
-          last_good_.empty() ? "There is no earlier checkpoint."
-                             : fmt::format("The last good checkpoint is {}.", last_good_.string());
-      throw AgreedError(fmt::format("{} (step {}). {}", error.what(), replica.position.step, good),
-                        StatusOf(error));
+      throw AgreedError(
+          fmt::format("{} (step {}). {}", error.what(), replica.position.step, DescribeLastGood()),
+          StatusOf(error));
     }
   });
   saved_at_ = std::chrono::steady_clock::now();
@@ -200,6 +218,7 @@ void Checkpointer::SaveBest(const Replica& replica) {
   std::filesystem::path path;
   if (folder_) path = io::CheckpointFolder(folder_->checkpoints()).BestPath();
   Save(path, replica);
+  if (folder_) last_good_ = path;
 }
 
 double Checkpointer::SecondsSinceSave() const {

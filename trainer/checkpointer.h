@@ -37,6 +37,8 @@ class Checkpointer {
 
   /// The last file that this object saved as a step, or loaded; empty when there is none.
   const std::filesystem::path& last_good() const { return last_good_; }
+  /// A sentence that names it for an error message.
+  std::string DescribeLastGood() const;
 
   /// Rank 0: seconds since the last save or the start. 0 elsewhere.
   double SecondsSinceSave() const;

@@ -134,17 +134,48 @@ void Communicator::Broadcast(std::string& text) {
   BroadcastBytes(text.data(), size);
 }
 
+void Communicator::Send(std::span<const float> x, int to) {
+  for (size_t at = 0; at < x.size(); at += kPiece) {
+    Check(MPI_Send(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT, to,
+                   0, MPI_COMM_WORLD),
+          "MPI_Send");
+  }
+}
+
+void Communicator::Receive(std::span<float> x, int from) {
+  for (size_t at = 0; at < x.size(); at += kPiece) {
+    Check(MPI_Recv(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT,
+                   from, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+          "MPI_Recv");
+  }
+}
+
+// Not MPI_Gatherv, whose offsets are ints.
 std::vector<float> Communicator::Gather(std::span<const float> x) {
   const Watchdog::Section section(impl_->watchdog, "gathering of states");
-  const int count = static_cast<int>(x.size());
-  std::vector<int> counts(size_), offsets(size_);
-  Check(MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, MPI_COMM_WORLD), "MPI_Gather");
-  std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), 0);
-  std::vector<float> all(is_root() ? offsets.back() + counts.back() : 0);
-  Check(MPI_Gatherv(x.data(), count, MPI_FLOAT, all.data(), counts.data(), offsets.data(),
-                    MPI_FLOAT, 0, MPI_COMM_WORLD),
-        "MPI_Gatherv");
+  const uint64_t count = x.size();
+  std::vector<uint64_t> counts(size_);
+  Check(MPI_Gather(&count, 1, MPI_UINT64_T, counts.data(), 1, MPI_UINT64_T, 0, MPI_COMM_WORLD),
+        "MPI_Gather");
+  if (!is_root()) {
+    Send(x, 0);
+    return {};
+  }
+  std::vector<float> all(std::reduce(counts.begin(), counts.end()));
+  std::copy(x.begin(), x.end(), all.begin());
+  size_t at = count;
+  for (int rank = 1; rank < size_; at += counts[rank++]) {
+    Receive(std::span(all).subspan(at, counts[rank]), rank);
+  }
   return all;
+}
+
+void Communicator::Scatter(const std::function<std::vector<float>(int rank)>& part_of,
+                           std::span<float> mine) {
+  const Watchdog::Section section(impl_->watchdog, "scattering of states");
+  if (!is_root()) return Receive(mine, 0);
+  for (int rank = 1; rank < size_; ++rank) Send(part_of(rank), rank);
+  std::ranges::copy(part_of(0), mine.begin());
 }
 
 std::vector<std::string> Communicator::Gather(const std::string& text) {

@@ -69,6 +69,10 @@ class Communicator {
   std::vector<float> Gather(std::span<const float> x);
   std::vector<std::string> Gather(const std::string& text);
 
+  /// Collective. The reverse: `mine` = rank 0's part_of(this rank), which only rank 0 calls and
+  /// which must have the size of that rank's `mine`.
+  void Scatter(const std::function<std::vector<float>(int rank)>& part_of, std::span<float> mine);
+
   /// Collective. Runs `action` on every rank. Returns when it has succeeded everywhere; if it threw
   /// anywhere, every rank throws AgreedError with the message of the lowest rank that failed.
   void Together(const std::function<void()>& action);
@@ -98,6 +102,8 @@ class Communicator {
  private:
   struct Impl;
   void BroadcastBytes(void* data, size_t bytes);
+  void Send(std::span<const float> x, int to);
+  void Receive(std::span<float> x, int from);
   void MeasureHost();
 
   std::unique_ptr<Impl> impl_;

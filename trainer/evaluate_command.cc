@@ -95,6 +95,7 @@ ExitStatus EvaluateCheckpoint(Communicator& communicator, const EvaluateArgument
       Evaluate(communicator, *trained->model, *dataset, split, data.lanes(), data.time_steps(),
                [&](double share) { console.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
   console.EndLive();
+  if (!result) throw AgreedError("the evaluation was stopped by a signal", kFailed);
   if (communicator.is_root()) Report(arguments, *trained, *result);
   return kDone;
 }

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,7 +28,14 @@ void Tell(const std::exception& error, const std::string& place = "") {
 
 // Commands that all ranks run together.
 ExitStatus RunOnRanks(const std::function<ExitStatus(Communicator&)>& body) {
-  Communicator communicator;
+  std::optional<Communicator> started;
+  try {
+    started.emplace();
+  } catch (const std::exception& error) {
+    Tell(error);
+    return kFailed;
+  }
+  Communicator& communicator = *started;
   ExitStatus status = kDone;
   try {
     status = body(communicator);
@@ -108,7 +116,7 @@ void AddImport(CLI::App& app, Command& command) {
   text->add_option("--split", options.split, "Shares of train, validation and test")
       ->delimiter(',')
       ->type_name("TRAIN,VALIDATION,TEST")
-      ->expected(1, 3)
+      ->allow_extra_args(false)
       ->default_str("90,5,5");
   text->add_option(
           "--vocabulary", options.vocabulary_limit,

@@ -16,7 +16,9 @@ sigset_t StopSignals() {
 
 }  // namespace
 
-// Blocked and asked for, not handled: no code, ours or a library's, is ever interrupted by them.
+// Blocked and asked for, never handled: oneDNN's float32 kernels before 3.11.2 keep a heap address
+// in the stack pointer (oneDNN issue 4845), and the frame of any handler that runs meanwhile, on
+// any thread, overwrites the heap. tests/trainer/signals_test.cc.
 void CatchStopSignals() {
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);

@@ -41,6 +41,7 @@ io::Dataset OpenDataset(Communicator& communicator, const proto::RunConfig& conf
   std::optional<io::Dataset> dataset;
   communicator.Together([&] {
     dataset.emplace(io::Dataset::Open(config.data().path()));
+    dataset->split(config.evaluation().split());  // must exist, even if it is empty
     const io::Split& split = dataset->split(config.data().split());
     const LaneLayout layout(split, config.data().lanes(), config.data().time_steps());
     const int64_t lanes = config.data().lanes(), time_steps = config.data().time_steps();
@@ -63,14 +64,11 @@ io::Dataset OpenDataset(Communicator& communicator, const proto::RunConfig& conf
   return std::move(*dataset);
 }
 
-// False, with a word why, where the validation split holds nothing to predict.
+// False, with a word why, where the evaluation's split holds nothing to predict.
 bool CanEvaluate(Communicator& communicator, Console& console, const proto::RunConfig& config,
                  const io::Dataset& dataset) {
   const std::string& name = config.evaluation().split();
-  const auto& splits = dataset.splits();
-  const auto split = std::find_if(splits.begin(), splits.end(),
-                                  [&](const io::Split& s) { return s.name == name; });
-  if (split != splits.end() && split->size() >= 2) return true;
+  if (dataset.split(name).size() >= 2) return true;
   const std::string reason =
       fmt::format("{}: split \"{}\" holds nothing to predict", dataset.path().string(), name);
   communicator.Together([&] {
@@ -165,7 +163,8 @@ void Conclude(Communicator& communicator, Console& console, const proto::RunConf
   const std::string file = position.best_step > 0
                                ? config.training().folder() + "/checkpoints/best.h5"
                                : checkpointer.last_good().string();
-  console.Info(fmt::format("next: lockstep evaluate {0}; lockstep sample {0}", file));
+  console.Info(fmt::format("next: lockstep evaluate {0} --split {1}; lockstep sample {0}", file,
+                           config.evaluation().split()));
 }
 
 }  // namespace
@@ -196,6 +195,8 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const std::string resumed = checkpointer.Restore(arguments.resume, replica);
   if (resumed.empty()) {
     worker::Initialize(replica.model, InitializationOptions(config));
+    // Mathematical functions may differ in the last bit between hosts.
+    communicator.Broadcast(replica.model.parameters().values());
     console.Info(fmt::format("new run in {}", config.training().folder()));
   } else {
     console.Info(fmt::format("going on from {} (step {})", resumed, replica.position.step));

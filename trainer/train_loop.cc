@@ -152,15 +152,12 @@ TrainLoop::StepTotals TrainLoop::Reduce(double loss, double tokens) {
 
 void TrainLoop::RequireFinite(double value, const char* what, int64_t step) const {
   if (std::isfinite(value)) return;
-  const std::string good =
-      checkpointer_.last_good().empty()
-          ? "There is no checkpoint yet."
-          : fmt::format("The last good checkpoint is {}.", checkpointer_.last_good().string());
   throw AgreedError(
       fmt::format(
           "training diverged: the {} is {} at step {}. {} Lower optimizer.learning_rate or "
           "optimizer.clip.global_norm, or add optimizer.schedule.warmup_steps, and start again.",
-          what, std::isnan(value) ? "not a number" : "infinite", step, good),
+          what, std::isnan(value) ? "not a number" : "infinite", step,
+          checkpointer_.DescribeLastGood()),
       kDiverged);
 }
 

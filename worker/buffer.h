@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <utility>
 
 namespace lockstep::worker {
 
@@ -14,6 +15,13 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(size_t size) { Require(size); }
+  Buffer(Buffer&& other) noexcept
+      : data_(std::move(other.data_)), capacity_(std::exchange(other.capacity_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    capacity_ = std::exchange(other.capacity_, 0);
+    return *this;
+  }
 
   /// Makes room for at least `size` floats.
   float* Require(size_t size) {

@@ -1,6 +1,8 @@
 #include "trainer/checkpoint_contents.h"
 
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <vector>
@@ -148,7 +150,7 @@ TEST(CheckpointContentsTest, EveryNumberOfThePositionComesBack) {
   replica.schedule.set_plateau({0.25, 16.5, 17});
 
   Replica other = MakeReplica();
-  LoadPosition(Store(replica).header, other);
+  LoadPosition(Store(replica).header, "a.h5", other);
   static_assert(std::is_trivially_copyable_v<Position> && sizeof(Position) == 14 * 8,
                 "a new field needs a value above");
   EXPECT_EQ(std::memcmp(&other.position, &replica.position, sizeof(Position)), 0);
@@ -167,6 +169,30 @@ std::string ErrorOf(const Action& action) {
     return error.what();
   }
   return "no error";
+}
+
+TEST(CheckpointContentsTest, TheFormatsPageNamesEveryNumber) {
+  std::ifstream file(LOCKSTEP_FORMATS_MD);
+  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  const io::CheckpointHeader header = Store(MakeReplica()).header;
+  const auto expect = [&](const auto& numbers) {
+    for (const auto& [name, value] : numbers) {
+      EXPECT_THAT(page, HasSubstr("\n| `" + name + "` | "));
+    }
+  };
+  expect(header.counters);
+  expect(header.measures);
+}
+
+TEST(CheckpointContentsTest, AMissingNumberIsAnErrorThatNamesIt) {
+  Replica replica = MakeReplica();
+  for (const char* name : {"tokens", "optimizer_steps", "loss", "plateau_best"}) {
+    io::CheckpointHeader header = Store(replica).header;
+    header.counters.erase(name);
+    header.measures.erase(name);
+    EXPECT_THAT(ErrorOf([&] { LoadPosition(header, "a.h5", replica); }),
+                AllOf(HasSubstr("a.h5"), HasSubstr(name), HasSubstr("another version")));
+  }
 }
 
 TEST(CheckpointContentsTest, AnotherModelIsAnErrorThatNamesTheDifference) {

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "io/dataset.h"
 #include "io/run_folder.h"
 #include "tests/trainer/program.h"
 #include "tests/trainer/small_run.h"
@@ -89,6 +90,18 @@ TEST(CommandsTest, TrainTellsAPersonAndKeepsItAll) {
   // The configuration that was kept is complete, and is the same run.
   const Outcome again = RunProgram(run.Command({"train", "runs/a/config.textproto"}));
   EXPECT_THAT(again.err, HasSubstr("this run is complete (60 steps)"));
+}
+
+TEST(CommandsTest, ImportTakesItsOptionsBeforeTheFiles) {
+  const SmallRun run;
+  run.Write("a.txt", "abc");
+  run.Write("b.txt", "de");
+  const Outcome outcome = RunProgram(
+      run.Command({"import", "text", "-o", "b.h5", "--split", "80,20", "a.txt", "b.txt"}));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  const io::Dataset dataset = io::Dataset::Open(run / "b.h5");
+  EXPECT_EQ(dataset.split("train").size(), 4u);
+  EXPECT_EQ(dataset.split("validation").size(), 1u);
 }
 
 TEST(CommandsTest, ImportTellsAPerson) {

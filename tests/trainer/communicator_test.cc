@@ -91,6 +91,12 @@ TEST(CommunicatorTest, GatherPutsUnevenPartsInRankOrder) {
   EXPECT_EQ(all, world->is_root() ? expected : std::vector<float>());
 }
 
+TEST(CommunicatorTest, ScatterGivesEachRankItsPart) {
+  std::vector<float> mine(world->rank());
+  world->Scatter([](int rank) { return std::vector<float>(rank, static_cast<float>(rank)); }, mine);
+  EXPECT_EQ(mine, std::vector<float>(world->rank(), static_cast<float>(world->rank())));
+}
+
 TEST(CommunicatorTest, GatherOfNames) {
   const std::vector<std::string> names =
       world->Gather(world->rank() == 0 ? std::string() : "node" + std::to_string(world->rank()));

@@ -40,6 +40,18 @@ TEST(FaultsTest, DivergenceBeforeTheFirstCheckpoint) {
                  kDiverged, {"diverged", "no checkpoint yet"});
 }
 
+// The update that ruins the parameters comes right before a checkpoint; no loss has shown it yet.
+TEST(FaultsTest, ParametersThatAreNotFiniteAreNeverSaved) {
+  const SmallRun run;
+  ExpectOneError(
+      RunProgram(
+          run.Train("runs/a", 2,
+                    {"optimizer.sgd={}", "optimizer.clip.none={}", "optimizer.schedule.constant={}",
+                     "optimizer.learning_rate=1e300", "checkpoint.every_steps=1"})),
+      kDiverged, {"diverged", "not finite", "after step 1", "no checkpoint yet"});
+  EXPECT_FALSE(std::filesystem::exists(run.CheckpointPath("runs/a", 1)));
+}
+
 TEST(FaultsTest, ARankThatDiesEndsTheJobAndTheNextStartGoesOn) {
   const SmallRun run;
   run.TrainToTheEnd("runs/never", 3, SlowSteps());

@@ -132,6 +132,7 @@ TEST(InputErrorsTest, Configurations) {
   expect(run.Train("runs/a", 0, {"optimizer.learning_rate=-1"}), {"learning_rate", "-1"});
   expect(run.Train("runs/a", 0, {"learning_rate"}), {"learning_rate"});
   expect(run.Train("runs/a", 2, {"data.split=tran"}), {"tran", "train", "corpus.h5"});
+  expect(run.Train("runs/a", 2, {"evaluation.split=validaton"}), {"validaton", "validation"});
   expect(run.Train("runs/a", 2, {"data.path=run.textproto"}), {"run.textproto", "not a file of"});
   EXPECT_FALSE(std::filesystem::exists(run / "runs")) << "no run folder for a run that cannot be";
 }

@@ -249,10 +249,14 @@ void Program::SignalRank(int rank, int signal) {
 
 void Program::SignalRanks(int signal) {
   if (Poll({})) return;
-  if (launch_.ranks == 0) return Signal(signal);
-  for (const pid_t child : ChildrenOf(process_)) {
-    if (RankOf(child) >= 0) kill(child, signal);
-  }
+  for (const pid_t rank : Ranks()) kill(rank, signal);
+}
+
+std::vector<pid_t> Program::Ranks() const {
+  if (launch_.ranks == 0) return {process_};
+  std::vector<pid_t> ranks = ChildrenOf(process_);
+  std::erase_if(ranks, [](pid_t child) { return RankOf(child) < 0; });
+  return ranks;
 }
 
 std::string Program::ErrSoFar() const { return ReadAll(err_); }

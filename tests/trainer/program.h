@@ -55,6 +55,9 @@ class Program {
   void SignalRank(int rank, int signal);
   void SignalRanks(int signal);
 
+  /// The processes of its ranks; the program's own without a launcher.
+  std::vector<pid_t> Ranks() const;
+
   /// What it has written to standard error so far.
   std::string ErrSoFar() const;
 
