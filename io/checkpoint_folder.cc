@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "io/errors.h"
 #include "io/file_descriptor.h"
+#include "io/file_format.h"
 #include "io/publish.h"
 #include "io/seal.h"
 
@@ -53,17 +55,6 @@ std::vector<StepFile> StepFiles(const fs::path& folder) {
   }
   std::ranges::sort(files, std::ranges::greater(), &StepFile::step);
   return files;
-}
-
-bool IsWhole(const fs::path& path) {
-  try {
-    VerifyFile(path);
-    return true;
-  } catch (const InputError&) {
-    return false;
-  } catch (const SystemError&) {
-    return false;
-  }
 }
 
 // Where best.h5 stands among the step checkpoints; last when its seal does not say.
@@ -118,16 +109,42 @@ bool CheckpointFolder::HasAny() const {
   return !StepFiles(folder_).empty() || fs::exists(BestPath(), ignored);
 }
 
-std::vector<std::string> CheckpointFolder::Prune(int keep) const {
+bool CheckpointFolder::IsWhole(const fs::path& path, int64_t step) {
+  std::error_code error;
+  const fs::file_time_type written = fs::last_write_time(path, error);
+  const auto seen = whole_.find(step);
+  if (!error && seen != whole_.end() && seen->second == written) return true;
+  try {
+    const Seal seal = VerifyFile(path);
+    if (seal.format != kCheckpointFormat.name || seal.version != kCheckpointFormat.version ||
+        seal.step != step) {
+      return false;
+    }
+  } catch (const InputError&) {
+    return false;
+  } catch (const SystemError&) {
+    return false;
+  }
+  if (!error) whole_[step] = written;
+  return true;
+}
+
+std::vector<std::string> CheckpointFolder::Prune(int keep, int64_t newest) {
   if (keep < 1) throw std::invalid_argument("at least one checkpoint must be kept");
-  const std::vector<StepFile> files = StepFiles(folder_);
   std::vector<std::string> problems;
-  if (files.size() <= static_cast<size_t>(keep)) return problems;
+  std::error_code error;
+  // It was read back when it was published.
+  const fs::file_time_type written = fs::last_write_time(StepPath(newest), error);
+  if (!error) whole_[newest] = written;
   int whole = 0;
-  for (const StepFile& file : files) {
+  for (const StepFile& file : StepFiles(folder_)) {
+    if (file.step > newest) continue;
     if (whole < keep) {
-      whole += IsWhole(file.path) ? 1 : 0;
-    } else if (::unlink(file.path.c_str()) != 0 && errno != ENOENT) {
+      whole += file.step == newest || IsWhole(file.path, file.step) ? 1 : 0;
+      continue;
+    }
+    whole_.erase(file.step);
+    if (::unlink(file.path.c_str()) != 0 && errno != ENOENT) {
       problems.push_back(fmt::format("cannot remove the old checkpoint {}: {}", file.path.string(),
                                      std::generic_category().message(errno)));
     }
@@ -137,11 +154,19 @@ std::vector<std::string> CheckpointFolder::Prune(int keep) const {
 
 void CheckpointFolder::RemoveLeftovers() const { RemoveNewFiles(folder_); }
 
-void CheckpointFolder::RemoveBeyond(int64_t step) const {
+std::vector<fs::path> CheckpointFolder::SetAsideBeyond(int64_t step) const {
+  std::vector<fs::path> aside;
   for (const StepFile& file : StepFiles(folder_)) {
     if (file.step <= step) break;
-    if (::unlink(file.path.c_str()) != 0 && errno != ENOENT) ThrowWriteFailure(file.path, errno);
+    fs::path name = file.path.string() + ".passed-over";
+    std::error_code ignored;
+    for (int number = 2; fs::exists(name, ignored); ++number) {
+      name = fmt::format("{}.passed-over-{}", file.path.string(), number);
+    }
+    if (std::rename(file.path.c_str(), name.c_str()) != 0) ThrowWriteFailure(file.path, errno);
+    aside.push_back(name);
   }
+  return aside;
 }
 
 }  // namespace lockstep::io

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,21 +36,28 @@ class CheckpointFolder {
   /// True when the folder holds a file that looks like a checkpoint, whole or not.
   bool HasAny() const;
 
-  /// Removes step checkpoints but the `keep` newest whole ones (damaged ones older than those go
-  /// too); never best.h5. keep >= 1. Reads the checkpoints that it keeps, to see that they are
-  /// whole. An unremovable file is reported in the return value, not thrown.
-  std::vector<std::string> Prune(int keep) const;
+  /// After step checkpoint `newest` was written: removes those before it but the `keep` newest
+  /// whole ones, `newest` being the first of them (damaged ones older than those go too); never
+  /// best.h5, nor anything beyond `newest`. keep >= 1. The first time it keeps a file that this
+  /// object has not seen written it reads it, to see that it is whole. An unremovable file is
+  /// reported in the return value, not thrown.
+  std::vector<std::string> Prune(int keep, int64_t newest);
 
   /// Removes what a killed writer left half-written (*.new). Call only while the run folder is
   /// locked.
   void RemoveLeftovers() const;
 
-  /// Removes the step checkpoints beyond `step` (after a resume from an older one), so that they
-  /// cannot shadow the new ones. SystemError or InputError when one cannot be removed.
-  void RemoveBeyond(int64_t step) const;
+  /// Renames the step checkpoints beyond `step` (passed over by a resume from an older one), so
+  /// that they cannot shadow the new ones: step-000000000500.h5.passed-over. Some may only have
+  /// been unreadable for a moment, so none is removed. Returns their new paths. SystemError or
+  /// InputError when one cannot be renamed.
+  std::vector<std::filesystem::path> SetAsideBeyond(int64_t step) const;
 
  private:
+  bool IsWhole(const std::filesystem::path& path, int64_t step);
+
   std::filesystem::path folder_;
+  std::map<int64_t, std::filesystem::file_time_type> whole_;  // seen by step: when it was written
 };
 
 }  // namespace lockstep::io

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "io/file_descriptor.h"
 #include "io/publish.h"
@@ -69,6 +70,11 @@ MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {
 }
 
 MetricsLog::~MetricsLog() { std::fclose(file_); }
+
+void MetricsLog::Sync() {
+  // EINVAL: a pipe or a device, which has nothing to be synced.
+  if (::fdatasync(::fileno(file_)) != 0 && errno != EINVAL) ThrowWriteFailure(path_, errno);
+}
 
 void MetricsLog::Write(const StepMetrics& metrics) {
   nlohmann::ordered_json line = {{"step", metrics.step},

@@ -35,6 +35,10 @@ class MetricsLog {
   /// call returns.
   void Write(const StepMetrics& metrics);
 
+  /// Waits until all lines are durable. Before a checkpoint appears: what comes before a checkpoint
+  /// is never written again. SystemError.
+  void Sync();
+
  private:
   std::filesystem::path path_;
   std::FILE* file_ = nullptr;

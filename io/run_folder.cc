@@ -55,7 +55,7 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   const std::string holder = ThisProcess();
   lock_.Resize(0);
   lock_.WriteAt(0, holder.data(), holder.size());
-  RemoveNewFiles(folder_);
+  if (locked_) RemoveNewFiles(folder_);  // else they may be another run's work
 }
 
 void WriteTextFile(const fs::path& path, const std::string& text) {

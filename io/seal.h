@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace lockstep::io {
 
@@ -19,6 +20,8 @@ struct Seal {
 };
 
 inline constexpr uint64_t kSealBytes = 512;
+/// What every file of ours begins with.
+inline constexpr std::string_view kSealMagic = "LOCKSTEP";
 
 /// Reads the seal and checks its own checksum alone. Errors as ReadSeal.
 Seal PeekSeal(const std::filesystem::path& path);

@@ -153,7 +153,7 @@ void SortedRuns::Clear() {
 
 void SortedRuns::Open() {
   // It loses its name again at the end of this function, and lives on for as long as it is open.
-  const NewFile place(folder_ / "words");
+  const NewFile place(folder_ / "lockstep-token-counts");
   file_ = FileDescriptor::OpenForWriting(place.path());
 }
 

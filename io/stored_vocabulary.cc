@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+#include <unicode/utf8.h>
+
 #include "io/errors.h"
 #include "io/string_list.h"
 
@@ -13,6 +16,22 @@ namespace lockstep::io {
 namespace {
 
 constexpr int64_t kNoUnknown = -1;
+
+// Whether each token but the unknown one is what the kind says, so that text is cut into the tokens
+// that it was meant to be.
+bool TokensAreOfKind(TokenKind kind, const std::vector<std::string>& tokens, int64_t unknown) {
+  if (kind == TokenKind::kWord) return true;
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    const std::string& token = tokens[id];
+    const auto size = static_cast<int32_t>(token.size());
+    int32_t end = 0;
+    UChar32 character = 0;
+    if (kind == TokenKind::kChar && size > 0) U8_NEXT(token.data(), end, size, character);
+    if (kind == TokenKind::kByte) end = 1;
+    if ((end != size || character < 0) && static_cast<int64_t>(id) != unknown) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -34,6 +53,9 @@ Vocabulary ReadVocabulary(const H5Reader& reader) {
   const int64_t unknown = reader.ReadInteger(kVocabularyGroup, "unknown");
   if (unknown < kNoUnknown || unknown > std::numeric_limits<uint32_t>::max()) {
     reader.FailBecause("its vocabulary's unknown token is no id");
+  }
+  if (!TokensAreOfKind(*kind, tokens, unknown)) {
+    reader.FailBecause(fmt::format("a token of its vocabulary is not one {}", kind_name));
   }
   const std::string normalization = reader.ReadString(kVocabularyGroup, "normalization");
   const bool lowercase = reader.ReadInteger(kVocabularyGroup, "lowercase") != 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -11,16 +12,37 @@
 
 #include "io/errors.h"
 #include "io/file_descriptor.h"
+#include "io/seal.h"
 
 namespace lockstep::io {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Appends `path` to `files` unless it is the output.
+constexpr std::string_view kNewFileSuffix = ".new";  // of what io/publish.h writes
+
+bool IsFileOfOurs(const fs::path& path) {
+  char start[kSealMagic.size()] = {};
+  const size_t got = FileDescriptor::OpenForReading(path).ReadAt(0, start, sizeof start);
+  return std::string_view(start, got) == kSealMagic;
+}
+
+/// Appends `path` to `files` unless it is an older dataset at the output's place.
 void AddFile(const fs::path& path, const fs::path& output, std::vector<TextFile>* files) {
   std::error_code missing;  // the output need not exist
-  if (fs::equivalent(path, output, missing)) return;
+  const bool is_output = fs::equivalent(path, output, missing);
+  if (IsFileOfOurs(path)) {
+    if (is_output) return;
+    throw InputError(fmt::format(
+        "{} is a file of lockstep, not a text. Move it out of the folder, or name the texts alone.",
+        path.string()));
+  }
+  if (is_output) {
+    throw InputError(fmt::format(
+        "{} is a text to import and the dataset to write, which would take its place. Name another "
+        "file with --output.",
+        path.string()));
+  }
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) ThrowReadFailure(path, errno);
   files->push_back(DescribeTextFile(path.string(), status));
@@ -36,11 +58,16 @@ void AddFolder(const fs::path& folder, const fs::path& output, std::vector<TextF
     std::error_code error;
     fs::directory_iterator entry(current, error);
     for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-      std::error_code ignored;  // an entry whose kind cannot be found out is not a regular file
-      if (entry->symlink_status(ignored).type() == fs::file_type::directory) {
+      const std::string name = entry->path().filename().string();
+      if (name.starts_with('.') && name.ends_with(kNewFileSuffix)) continue;
+      std::error_code unknown;
+      if (entry->symlink_status(unknown).type() == fs::file_type::directory) {
         folders.push_back(entry->path());
-      } else if (entry->is_regular_file(ignored)) {
+      } else if (entry->is_regular_file(unknown)) {
         AddFile(entry->path(), output, files);
+      } else if (unknown && unknown != std::errc::no_such_file_or_directory &&
+                 unknown != std::errc::too_many_symbolic_link_levels) {
+        ThrowReadFailure(entry->path(), unknown.value());
       }
     }
     if (error) ThrowReadFailure(current, error.value());

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "io/checkpoint_folder.h"
 #include "io/digest.h"
 #include "trainer/checkpoint_contents.h"
 #include "trainer/exit_status.h"
@@ -23,7 +22,9 @@ Checkpointer::Checkpointer(Communicator& communicator, Console& console,
       console_(console),
       folder_(folder),
       config_(config),
-      dataset_(dataset) {}
+      dataset_(dataset) {
+  if (folder_) checkpoints_.emplace(folder_->checkpoints());
+}
 
 // A new start in a folder that holds an older run: nothing of that is lost, it gets another name.
 void Checkpointer::SetAside() {
@@ -47,27 +48,31 @@ void Checkpointer::SetAside() {
 }
 
 std::optional<Checkpointer::Source> Checkpointer::Choose(const std::string& resume) {
-  const io::CheckpointFolder checkpoints(folder_->checkpoints());
   std::filesystem::create_directories(folder_->checkpoints());
-  checkpoints.RemoveLeftovers();
+  // Without a lock they may be another run's work.
+  if (folder_->locked()) checkpoints_->RemoveLeftovers();
+  const bool used = checkpoints_->HasAny() || std::filesystem::exists(folder_->metrics());
   if (resume == "never") {
-    if (checkpoints.HasAny()) SetAside();
+    if (used) SetAside();
     std::filesystem::create_directories(folder_->checkpoints());
     return std::nullopt;
   }
   if (resume != "auto") {
     Source source{resume, io::ReadCheckpoint(resume)};
     Check(source);
-    if (checkpoints.HasAny()) SetAside();
+    if (used) SetAside();
     std::filesystem::create_directories(folder_->checkpoints());
     return source;
   }
   std::vector<std::string> passed_over;
-  auto found = checkpoints.LoadNewest(&passed_over);
+  auto found = checkpoints_->LoadNewest(&passed_over);
   for (const std::string& file : passed_over) console_.Warn("passed over " + file);
   if (found) {
     Source source{found->path, std::move(found->checkpoint)};
     Check(source);
+    for (const auto& path : checkpoints_->SetAsideBeyond(source.checkpoint.header.step)) {
+      console_.Warn(fmt::format("what was passed over is kept as {}", path.string()));
+    }
     return source;
   }
   if (!passed_over.empty()) {
@@ -203,22 +208,21 @@ void Checkpointer::SaveStep(const Replica& replica) {
   const Saved now = {step, replica.position.evaluated_step};
   if (saved_ == now) return;
   std::filesystem::path path;
-  if (folder_) path = io::CheckpointFolder(folder_->checkpoints()).StepPath(step);
+  if (checkpoints_) path = checkpoints_->StepPath(step);
   Save(path, replica);
   saved_ = now;
-  if (!folder_) return;
+  if (!checkpoints_) return;
   last_good_ = path;
-  for (const std::string& trouble :
-       io::CheckpointFolder(folder_->checkpoints()).Prune(config_.checkpoint().keep())) {
+  for (const std::string& trouble : checkpoints_->Prune(config_.checkpoint().keep(), step)) {
     console_.Warn(trouble);
   }
 }
 
 void Checkpointer::SaveBest(const Replica& replica) {
   std::filesystem::path path;
-  if (folder_) path = io::CheckpointFolder(folder_->checkpoints()).BestPath();
+  if (checkpoints_) path = checkpoints_->BestPath();
   Save(path, replica);
-  if (folder_) last_good_ = path;
+  if (checkpoints_) last_good_ = path;
 }
 
 double Checkpointer::SecondsSinceSave() const {

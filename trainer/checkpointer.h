@@ -7,6 +7,7 @@
 #include <string>
 
 #include "io/checkpoint.h"
+#include "io/checkpoint_folder.h"
 #include "io/dataset.h"
 #include "io/run_folder.h"
 #include "proto/run_config.h"
@@ -63,6 +64,7 @@ class Checkpointer {
   Communicator& communicator_;
   Console& console_;
   const io::RunFolder* const folder_;
+  std::optional<io::CheckpointFolder> checkpoints_;  // of folder_
   const proto::RunConfig& config_;
   const io::Dataset& dataset_;
   Saved saved_;

@@ -178,6 +178,12 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   communicator.OnRoot([&] {
     folder.emplace(config.training().folder());
     console.OpenLog(folder->log());
+    if (!folder->locked()) {
+      console.Warn(
+          fmt::format("the file system of {} knows no locks: nothing keeps a second run out "
+                      "of this folder. Make sure that no other uses it.",
+                      config.training().folder()));
+    }
   });
   const bool evaluate = CanEvaluate(communicator, console, config, dataset);
 

@@ -53,16 +53,10 @@ TrainLoop::Outcome TrainLoop::Run() {
     if (!stop && EvaluationDue()) stop = !EvaluateNow();
     WriteMetrics();
     progress_.Step(replica_.position, static_cast<int64_t>(totals.tokens));
-    if (!stop && (totals.save || CheckpointDue())) {
-      timer_.Enter(Phase::kCheckpoint);
-      checkpointer_.SaveStep(replica_);
-    }
-    timer_.Enter(Phase::kOther);
+    if (!stop && (totals.save || CheckpointDue())) SaveStep();
   }
   progress_.Flush(replica_.position);
-  timer_.Enter(Phase::kCheckpoint);
-  checkpointer_.SaveStep(replica_);
-  timer_.Enter(Phase::kOther);
+  SaveStep();
   if (stop) return Outcome::kSignal;
   return Finished() ? Outcome::kComplete : Outcome::kStoppedEarly;
 }
@@ -202,6 +196,7 @@ void TrainLoop::Observe(double validation_loss) {
   position.best_step = position.step;
   position.evaluations_without_improvement = 0;
   timer_.Enter(Phase::kCheckpoint);
+  if (metrics_) metrics_->Sync();
   checkpointer_.SaveBest(replica_);
 }
 
@@ -213,6 +208,13 @@ bool TrainLoop::PatienceIsOver() const {
 bool TrainLoop::CheckpointDue() const {
   const int64_t every = config_.checkpoint().every_steps();
   return every > 0 && replica_.position.step % every == 0;
+}
+
+void TrainLoop::SaveStep() {
+  timer_.Enter(Phase::kCheckpoint);
+  if (metrics_) metrics_->Sync();
+  checkpointer_.SaveStep(replica_);
+  timer_.Enter(Phase::kOther);
 }
 
 void TrainLoop::WriteMetrics() {

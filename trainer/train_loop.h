@@ -59,6 +59,7 @@ class TrainLoop {
   bool CheckpointDue() const;
   bool PatienceIsOver() const;
   bool Finished() const { return replica_.position.step >= length_.total_steps; }
+  void SaveStep();
   void WriteMetrics();
 
   Communicator& communicator_;

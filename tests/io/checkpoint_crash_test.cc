@@ -45,12 +45,12 @@ bool IsWhole(const Checkpoint& read) {
 }
 
 // Writes step after step, and the best beside them, until it is killed.
-int WriteForEver(const CheckpointFolder& folder, int64_t step) {
+int WriteForEver(CheckpointFolder folder, int64_t step) {
   for (;; ++step) {
     const SmallCheckpoint checkpoint(step, 300);
     checkpoint.Write(folder.StepPath(step));
     checkpoint.Write(folder.BestPath());
-    folder.Prune(2);
+    folder.Prune(2, step);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "io/checkpoint_folder.h"
 
+#include <chrono>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -50,12 +52,12 @@ TEST_F(CheckpointFolderTest, NamesSortBySteps) {
 TEST_F(CheckpointFolderTest, FindsNothingWhereThereIsNothing) {
   EXPECT_EQ(Newest(), -1);
   EXPECT_FALSE(folder_.HasAny());
-  const CheckpointFolder missing(scratch_ / "missing");
+  CheckpointFolder missing(scratch_ / "missing");
   EXPECT_FALSE(missing.LoadNewest(&passed_over_));
   EXPECT_FALSE(missing.HasAny());
-  EXPECT_THAT(missing.Prune(1), IsEmpty());
+  EXPECT_THAT(missing.Prune(1, 10), IsEmpty());
   missing.RemoveLeftovers();
-  missing.RemoveBeyond(0);
+  EXPECT_THAT(missing.SetAsideBeyond(0), IsEmpty());
   PutBytes(scratch_ / "step-12x.h5", "");
   PutBytes(scratch_ / "notes.txt", "");
   EXPECT_FALSE(folder_.HasAny());
@@ -116,33 +118,71 @@ TEST_F(CheckpointFolderTest, FallsBackOverDamagedFilesAndSaysWhy) {
 TEST_F(CheckpointFolderTest, PruneKeepsTheNewestWholeOnesAndTheBest) {
   for (const int64_t step : {10, 20, 30, 40, 50}) Write(step);
   WriteBest(10);
-  Damage(folder_.StepPath(50));
+  Damage(folder_.StepPath(40));
   Damage(folder_.StepPath(20));
-  EXPECT_THAT(folder_.Prune(2), IsEmpty());
+  EXPECT_THAT(folder_.Prune(2, 50), IsEmpty());
   EXPECT_THAT(scratch_.Names(), ElementsAre("best.h5", "step-000000000030.h5",
                                             "step-000000000040.h5", "step-000000000050.h5"));
-  EXPECT_THAT(folder_.Prune(3), IsEmpty());
+  EXPECT_THAT(folder_.Prune(3, 50), IsEmpty());
   EXPECT_EQ(scratch_.Names().size(), 4u);
-  EXPECT_THROW(folder_.Prune(0), std::invalid_argument);
+  EXPECT_THROW(folder_.Prune(0, 50), std::invalid_argument);
+}
+
+// A file under another step's name, or of another format, is no checkpoint to fall back to.
+TEST_F(CheckpointFolderTest, PruneCountsOnlyWhatALoadWouldTake) {
+  for (const int64_t step : {10, 30}) Write(step);
+  std::filesystem::copy_file(folder_.StepPath(10), folder_.StepPath(20));
+  WriteDataset(folder_.StepPath(25), 10, 4);
+  EXPECT_THAT(folder_.Prune(2, 30), IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(folder_.StepPath(10)));
+  EXPECT_EQ(Newest(), 30);
+}
+
+// What lies beyond the newest does not count and is not touched, whole or not.
+TEST_F(CheckpointFolderTest, PruneNeverRemovesWhatWasJustWritten) {
+  for (const int64_t step : {10, 20, 1000}) Write(step);
+  EXPECT_THAT(folder_.Prune(1, 20), IsEmpty());
+  EXPECT_THAT(scratch_.Names(), ElementsAre("step-000000000020.h5", "step-000000001000.h5"));
+}
+
+// A file that was seen whole is read again when it has been written again.
+TEST_F(CheckpointFolderTest, PruneSeesAFileThatHasChangedSinceItWasSeen) {
+  for (const int64_t step : {10, 20, 30}) Write(step);
+  EXPECT_THAT(folder_.Prune(2, 30), IsEmpty());
+  Write(10);
+  Write(40);
+  for (const int64_t step : {20, 30}) {
+    Damage(folder_.StepPath(step));
+    std::filesystem::last_write_time(
+        folder_.StepPath(step),
+        std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+  }
+  EXPECT_THAT(folder_.Prune(2, 40), IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(folder_.StepPath(10)));
 }
 
 TEST_F(CheckpointFolderTest, PruneReportsWhatItCannotRemove) {
   for (const int64_t step : {20, 30}) Write(step);
   std::filesystem::create_directory(folder_.StepPath(10));
-  EXPECT_THAT(folder_.Prune(1), ElementsAre(HasSubstr("step-000000000010.h5")));
+  EXPECT_THAT(folder_.Prune(1, 30), ElementsAre(HasSubstr("step-000000000010.h5")));
   EXPECT_THAT(scratch_.Names(), ElementsAre("step-000000000010.h5", "step-000000000030.h5"));
 }
 
-TEST_F(CheckpointFolderTest, RemovesLeftoversAndWhatLiesBeyond) {
+TEST_F(CheckpointFolderTest, RemovesLeftoversAndSetsAsideWhatLiesBeyond) {
   for (const int64_t step : {10, 20, 30}) Write(step);
   WriteBest(30);
   PutBytes(scratch_ / ".step-000000000040.h5.host.1.new", "half");
   folder_.RemoveLeftovers();
-  folder_.RemoveBeyond(20);
-  EXPECT_THAT(scratch_.Names(),
-              ElementsAre("best.h5", "step-000000000010.h5", "step-000000000020.h5"));
-  std::filesystem::create_directory(folder_.StepPath(30));
-  EXPECT_THROW(folder_.RemoveBeyond(20), std::runtime_error);
+  EXPECT_THAT(folder_.SetAsideBeyond(20),
+              ElementsAre(scratch_ / "step-000000000030.h5.passed-over"));
+  Write(30);
+  EXPECT_THAT(folder_.SetAsideBeyond(20),
+              ElementsAre(scratch_ / "step-000000000030.h5.passed-over-2"));
+  EXPECT_THAT(
+      scratch_.Names(),
+      ElementsAre("best.h5", "step-000000000010.h5", "step-000000000020.h5",
+                  "step-000000000030.h5.passed-over", "step-000000000030.h5.passed-over-2"));
+  EXPECT_FALSE(CheckpointFolder(scratch_ / "missing").HasAny());
 }
 
 }  // namespace

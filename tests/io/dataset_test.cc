@@ -241,6 +241,22 @@ TEST_F(DatasetTest, AZeroedChunkIsDamage) {
 }
 
 // A file of another program: all digests hold, and a token is none.
+TEST_F(DatasetTest, AVocabularyOfAnotherKindThanItSaysIsAnError) {
+  const auto open = [&](TokenKind kind, std::vector<std::string> tokens) {
+    DatasetWriter writer(path_, Vocabulary(kind, std::move(tokens), 0));
+    writer.Append(std::vector<uint32_t>{0, 1});
+    writer.Publish(std::vector<double>{100}, {});
+    Dataset::Open(path_);
+  };
+  const std::string two_bytes = "\xc3\xa9";  // one code point
+  EXPECT_NO_THROW(open(TokenKind::kChar, {"<unk>", two_bytes}));
+  EXPECT_THROW(open(TokenKind::kChar, {"<unk>", "th"}), InputError);
+  EXPECT_THROW(open(TokenKind::kChar, {"<unk>", "\xc3"}), InputError);
+  EXPECT_NO_THROW(open(TokenKind::kByte, {"<unk>", "\xc3"}));
+  EXPECT_THROW(open(TokenKind::kByte, {"<unk>", two_bytes}), InputError);
+  EXPECT_NO_THROW(open(TokenKind::kWord, {"<unk>", "th"}));
+}
+
 TEST_F(DatasetTest, TokensOutsideTheVocabularyAreDamage) {
   const std::vector<uint8_t> tokens = {0, 3, 4};
   const std::vector<uint64_t> digests = {ShortDigest(tokens.data(), tokens.size())};

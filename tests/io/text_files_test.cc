@@ -75,12 +75,30 @@ TEST(TextFilesTest, LinksToFilesAreFollowedAndLinksToFoldersAreNot) {
 
 TEST(TextFilesTest, TheOutputAndWhatIsNoFileAreLeftOut) {
   const TemporaryFolder folder;
-  const fs::path output = folder.Write("t/corpus.h5", "x");
+  const fs::path output = folder.Write("t/corpus.h5", "LOCKSTEP and so on");
+  folder.Write("t/.corpus.h5.host.12.new", "x");
   folder.Write("t/a.txt", "x");
   ASSERT_EQ(::mkfifo((folder / "t/pipe").c_str(), 0600), 0);
   EXPECT_THAT(List(folder, {folder / "t", output}, folder / "t/../t/corpus.h5"),
               ElementsAre("t/a.txt"));
   EXPECT_THAT(List(folder, {output}, output), IsEmpty());
+}
+
+TEST(TextFilesTest, ATextAtThePlaceOfTheOutputIsNotOverwritten) {
+  const TemporaryFolder folder;
+  const fs::path text = folder.Write("t/a.txt", "x");
+  for (const fs::path& path : {text, folder / "t"}) {
+    EXPECT_THAT([&] { ListTextFiles({path}, text); },
+                ThrowsMessage<InputError>(AllOf(HasSubstr("a.txt"), HasSubstr("--output"))));
+  }
+}
+
+TEST(TextFilesTest, AnotherFileOfOursIsNoText) {
+  const TemporaryFolder folder;
+  folder.Write("t/a.txt", "x");
+  folder.Write("t/words.h5", "LOCKSTEP and so on");
+  EXPECT_THAT([&] { ListTextFiles({folder / "t"}, folder / "t/corpus.h5"); },
+              ThrowsMessage<InputError>(AllOf(HasSubstr("words.h5"), HasSubstr("not a text"))));
 }
 
 TEST(TextFilesTest, WrongPathsAreNamed) {
@@ -100,13 +118,15 @@ TEST(TextFilesTest, WhatMayNotBeReadIsNamed) {
   fs::permissions(folder.path(), fs::perms::all);
   folder.Write("t/closed/a.txt", "x");
   const fs::path file = folder.Write("secret.txt", "x");
+  const TextFile listed = ListTextFiles({file}, {}).at(0);
   fs::permissions(folder / "t/closed", fs::perms::none);
   fs::permissions(file, fs::perms::none);
   {
     const OrdinaryUser user;
     EXPECT_THAT([&] { ListTextFiles({folder / "t"}, {}); },
                 ThrowsMessage<InputError>(HasSubstr("t/closed")));
-    const TextFile listed = ListTextFiles({file}, {}).at(0);
+    EXPECT_THAT([&] { ListTextFiles({file}, {}); },
+                ThrowsMessage<InputError>(HasSubstr("secret.txt")));
     EXPECT_THAT([&] { TextFileReader reader(listed); },
                 ThrowsMessage<InputError>(HasSubstr("secret.txt")));
   }

@@ -54,6 +54,10 @@ TEST_P(DamageTest, AnOlderWholeCheckpointTakesOver) {
   EXPECT_THAT(outcome.err, HasSubstr("going on from runs/a/checkpoints/step-000000000020.h5"));
   ExpectLossesNear(run_.Metrics("runs/never"), run_.Metrics("runs/a"), 60, 1e-4);
   EXPECT_EQ(io::ReadCheckpoint(run_.CheckpointPath("runs/a", 60)).header.step, 60);
+  // What was passed over is kept, where it cannot shadow a new checkpoint.
+  const std::string aside = "runs/a/checkpoints/step-000000000030.h5.passed-over";
+  EXPECT_TRUE(std::filesystem::exists(run_ / aside));
+  EXPECT_THAT(outcome.err, HasSubstr(aside));
 }
 
 TEST_P(DamageTest, WithoutAWholeOneNothingIsBegunAnew) {
