@@ -35,8 +35,8 @@ class MetricsLog {
   /// call returns.
   void Write(const StepMetrics& metrics);
 
-  /// Waits until all lines are durable. Before a checkpoint appears: what comes before a checkpoint
-  /// is never written again. SystemError.
+  /// Waits until all lines are durable. To be called before a checkpoint appears: what comes before
+  /// a checkpoint is never written again. SystemError.
   void Sync();
 
  private:

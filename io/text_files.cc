@@ -21,10 +21,13 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kNewFileSuffix = ".new";  // of what io/publish.h writes
 
+// By the first bytes of the seal and of the HDF5 file behind it.
 bool IsFileOfOurs(const fs::path& path) {
-  char start[kSealMagic.size()] = {};
+  constexpr std::string_view kHdf5 = "\x89HDF";
+  char start[kSealBytes + kHdf5.size()] = {};
   const size_t got = FileDescriptor::OpenForReading(path).ReadAt(0, start, sizeof start);
-  return std::string_view(start, got) == kSealMagic;
+  const std::string_view text(start, got);
+  return text.starts_with(kSealMagic) && text.ends_with(kHdf5);
 }
 
 /// Appends `path` to `files` unless it is an older dataset at the output's place.

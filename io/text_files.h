@@ -24,10 +24,10 @@ TextFile DescribeTextFile(std::string path, const struct stat& status);
 /// The regular files that `paths` name, in the order of `paths`; a folder gives all files below it,
 /// sorted by the bytes of their paths. Symbolic links to files are followed; links to folders only
 /// where `paths` names one, so that no walk can go in circles. Left out are an older dataset at the
-/// place of `output`, what an import that was killed left half-written (.*.new), and everything
-/// below a folder that is not a regular file. A path given twice is listed twice. InputError,
-/// naming the path: missing, unreadable, neither a file nor a folder, another file of ours, a text
-/// at the place of `output`.
+/// place of `output`, in folders what an import that was killed left half-written (.*.new), and
+/// everything below a folder that is not a regular file. A path given twice is listed twice.
+/// InputError, naming the path: missing, unreadable, neither a file nor a folder, another file of
+/// ours, a text at the place of `output`.
 std::vector<TextFile> ListTextFiles(const std::vector<std::filesystem::path>& paths,
                                     const std::filesystem::path& output);
 

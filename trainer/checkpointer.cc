@@ -51,17 +51,10 @@ std::optional<Checkpointer::Source> Checkpointer::Choose(const std::string& resu
   std::filesystem::create_directories(folder_->checkpoints());
   // Without a lock they may be another run's work.
   if (folder_->locked()) checkpoints_->RemoveLeftovers();
-  const bool used = checkpoints_->HasAny() || std::filesystem::exists(folder_->metrics());
-  if (resume == "never") {
-    if (used) SetAside();
-    std::filesystem::create_directories(folder_->checkpoints());
-    return std::nullopt;
-  }
+  if (resume == "never") return std::nullopt;
   if (resume != "auto") {
     Source source{resume, io::ReadCheckpoint(resume)};
     Check(source);
-    if (used) SetAside();
-    std::filesystem::create_directories(folder_->checkpoints());
     return source;
   }
   std::vector<std::string> passed_over;
@@ -70,9 +63,6 @@ std::optional<Checkpointer::Source> Checkpointer::Choose(const std::string& resu
   if (found) {
     Source source{found->path, std::move(found->checkpoint)};
     Check(source);
-    for (const auto& path : checkpoints_->SetAsideBeyond(source.checkpoint.header.step)) {
-      console_.Warn(fmt::format("what was passed over is kept as {}", path.string()));
-    }
     return source;
   }
   if (!passed_over.empty()) {
@@ -83,6 +73,18 @@ std::optional<Checkpointer::Source> Checkpointer::Choose(const std::string& resu
                     folder_->checkpoints().string()));
   }
   return std::nullopt;
+}
+
+// After all that can be wrong with the start: what it does not go on from gets another name.
+void Checkpointer::MakeRoom(const std::string& resume, const std::optional<Source>& source) {
+  if (resume != "auto") {
+    if (checkpoints_->HasAny() || std::filesystem::exists(folder_->metrics())) SetAside();
+    std::filesystem::create_directories(folder_->checkpoints());
+  } else if (source) {
+    for (const auto& path : checkpoints_->SetAsideBeyond(source->checkpoint.header.step)) {
+      console_.Warn(fmt::format("what was passed over is kept as {}", path.string()));
+    }
+  }
 }
 
 void Checkpointer::Check(const Source& source) const {
@@ -105,12 +107,14 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   const int64_t lanes = config_.data().lanes();
   communicator_.OnRoot([&] {
     const auto source = Choose(resume);
-    if (!source) return;
-    name = source->path.string();
-    LoadPosition(source->checkpoint.header, name, replica);
-    LoadParameters(source->checkpoint, name, replica.model.parameters());
-    LoadOptimizer(source->checkpoint, name, replica);
-    all = LoadState(source->checkpoint, name, replica.model, lanes);
+    if (source) {
+      name = source->path.string();
+      LoadPosition(source->checkpoint.header, name, replica);
+      LoadParameters(source->checkpoint, name, replica.model.parameters());
+      LoadOptimizer(source->checkpoint, name, replica);
+      all = LoadState(source->checkpoint, name, replica.model, lanes);
+    }
+    MakeRoom(resume, source);
   });
   communicator_.Broadcast(name);
   if (name.empty()) return name;

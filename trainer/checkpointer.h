@@ -27,8 +27,9 @@ class Checkpointer {
 
   /// Collective. Brings `replica` to where a checkpoint stands. `resume` is "auto" (the newest
   /// whole checkpoint of the run folder, if it holds any), "never" (what the folder holds is set
-  /// aside under another name) or a file. Returns the file that was loaded, "" for a new start.
-  /// AgreedError: damaged files only, another model, another dataset.
+  /// aside under another name, as are newer checkpoints that had to be passed over) or a file.
+  /// Returns the file that was loaded, "" for a new start. AgreedError: damaged files only, another
+  /// model, another dataset.
   std::string Restore(const std::string& resume, Replica& replica);
 
   /// Collective. Saves under the step's name, or as the best; saves nothing twice. Prunes to
@@ -36,7 +37,7 @@ class Checkpointer {
   void SaveStep(const Replica& replica);
   void SaveBest(const Replica& replica);
 
-  /// The last file that this object saved as a step, or loaded; empty when there is none.
+  /// The last file that this object saved or loaded; empty when there is none.
   const std::filesystem::path& last_good() const { return last_good_; }
   /// A sentence that names it for an error message.
   std::string DescribeLastGood() const;
@@ -56,6 +57,7 @@ class Checkpointer {
     bool operator==(const Saved&) const = default;
   };
   std::optional<Source> Choose(const std::string& resume);
+  void MakeRoom(const std::string& resume, const std::optional<Source>& source);
   void SetAside();
   void Check(const Source& source) const;
   void Save(const std::filesystem::path& path, const Replica& replica);

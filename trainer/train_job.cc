@@ -163,8 +163,11 @@ void Conclude(Communicator& communicator, Console& console, const proto::RunConf
   const std::string file = position.best_step > 0
                                ? config.training().folder() + "/checkpoints/best.h5"
                                : checkpointer.last_good().string();
-  console.Info(fmt::format("next: lockstep evaluate {0} --split {1}; lockstep sample {0}", file,
-                           config.evaluation().split()));
+  // Without a best one there was nothing to evaluate on.
+  const std::string& split =
+      position.best_step > 0 ? config.evaluation().split() : config.data().split();
+  console.Info(
+      fmt::format("next: lockstep evaluate {0} --split {1}; lockstep sample {0}", file, split));
 }
 
 }  // namespace

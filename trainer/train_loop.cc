@@ -196,7 +196,7 @@ void TrainLoop::Observe(double validation_loss) {
   position.best_step = position.step;
   position.evaluations_without_improvement = 0;
   timer_.Enter(Phase::kCheckpoint);
-  if (metrics_) metrics_->Sync();
+  SyncMetrics();
   checkpointer_.SaveBest(replica_);
 }
 
@@ -210,9 +210,13 @@ bool TrainLoop::CheckpointDue() const {
   return every > 0 && replica_.position.step % every == 0;
 }
 
+void TrainLoop::SyncMetrics() {
+  communicator_.OnRoot([&] { metrics_->Sync(); });
+}
+
 void TrainLoop::SaveStep() {
   timer_.Enter(Phase::kCheckpoint);
-  if (metrics_) metrics_->Sync();
+  SyncMetrics();
   checkpointer_.SaveStep(replica_);
   timer_.Enter(Phase::kOther);
 }

@@ -60,6 +60,7 @@ class TrainLoop {
   bool PatienceIsOver() const;
   bool Finished() const { return replica_.position.step >= length_.total_steps; }
   void SaveStep();
+  void SyncMetrics();
   void WriteMetrics();
 
   Communicator& communicator_;

@@ -240,7 +240,6 @@ TEST_F(DatasetTest, AZeroedChunkIsDamage) {
   EXPECT_THROW(dataset.Read(32767, {out.data(), 1}), DamagedFileError);
 }
 
-// A file of another program: all digests hold, and a token is none.
 TEST_F(DatasetTest, AVocabularyOfAnotherKindThanItSaysIsAnError) {
   const auto open = [&](TokenKind kind, std::vector<std::string> tokens) {
     DatasetWriter writer(path_, Vocabulary(kind, std::move(tokens), 0));
@@ -257,6 +256,7 @@ TEST_F(DatasetTest, AVocabularyOfAnotherKindThanItSaysIsAnError) {
   EXPECT_NO_THROW(open(TokenKind::kWord, {"<unk>", "th"}));
 }
 
+// A file of another program: all digests hold, and a token is none.
 TEST_F(DatasetTest, TokensOutsideTheVocabularyAreDamage) {
   const std::vector<uint8_t> tokens = {0, 3, 4};
   const std::vector<uint64_t> digests = {ShortDigest(tokens.data(), tokens.size())};

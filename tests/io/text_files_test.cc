@@ -73,9 +73,12 @@ TEST(TextFilesTest, LinksToFilesAreFollowedAndLinksToFoldersAreNot) {
   EXPECT_THAT(ListTextFiles({folder / "named"}, {}), testing::SizeIs(2));
 }
 
+// The start of a dataset: the seal, and the HDF5 file behind it.
+const std::string kFileOfOurs = "LOCKSTEP" + std::string(504, '\0') + "\x89HDF\r\n";
+
 TEST(TextFilesTest, TheOutputAndWhatIsNoFileAreLeftOut) {
   const TemporaryFolder folder;
-  const fs::path output = folder.Write("t/corpus.h5", "LOCKSTEP and so on");
+  const fs::path output = folder.Write("t/corpus.h5", kFileOfOurs);
   folder.Write("t/.corpus.h5.host.12.new", "x");
   folder.Write("t/a.txt", "x");
   ASSERT_EQ(::mkfifo((folder / "t/pipe").c_str(), 0600), 0);
@@ -96,7 +99,9 @@ TEST(TextFilesTest, ATextAtThePlaceOfTheOutputIsNotOverwritten) {
 TEST(TextFilesTest, AnotherFileOfOursIsNoText) {
   const TemporaryFolder folder;
   folder.Write("t/a.txt", "x");
-  folder.Write("t/words.h5", "LOCKSTEP and so on");
+  folder.Write("t/title.txt", "LOCKSTEP\nA novel");
+  EXPECT_EQ(ListTextFiles({folder / "t"}, folder / "t/corpus.h5").size(), 2u);
+  folder.Write("t/words.h5", kFileOfOurs);
   EXPECT_THAT([&] { ListTextFiles({folder / "t"}, folder / "t/corpus.h5"); },
               ThrowsMessage<InputError>(AllOf(HasSubstr("words.h5"), HasSubstr("not a text"))));
 }

@@ -30,7 +30,8 @@ uint64_t SignalsOf(const std::filesystem::path& thread, const std::string& name)
 
 TEST(SignalsTest, NoHandlerCanRunInAnyThreadOfARank) {
   const SmallRun run;
-  Program program(run.Train("runs/a", 2, SlowSteps() + Settings{"training.threads=2"}));
+  Program program(run.Train("runs/a", 2,
+                            SlowSteps() + Settings{"training.threads=2", "training.steps=100000"}));
   ASSERT_TRUE(program.WaitFor([&] { return run.LastStep("runs/a") >= 3; })) << program.ErrSoFar();
   // Those that mean the end of the process anyway, and the C library's own two.
   uint64_t harmless = Bit(SIGRTMIN - 1) | Bit(SIGRTMIN - 2);
@@ -53,8 +54,8 @@ TEST(SignalsTest, NoHandlerCanRunInAnyThreadOfARank) {
     }
   }
   EXPECT_GE(threads, 6) << "two OpenMP threads and the watchdog in each rank";
-  program.SignalRanks(SIGTERM);
-  program.Wait();
+  program.Signal(SIGUSR1);
+  EXPECT_EQ(program.Wait().status, 75);
 }
 
 }  // namespace
