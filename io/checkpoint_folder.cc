@@ -116,10 +116,8 @@ bool CheckpointFolder::IsWhole(const fs::path& path, int64_t step) {
   if (!error && seen != whole_.end() && seen->second == written) return true;
   try {
     const Seal seal = VerifyFile(path);
-    if (seal.format != kCheckpointFormat.name || seal.version != kCheckpointFormat.version ||
-        seal.step != step) {
-      return false;
-    }
+    RequireFormat(path, seal, kCheckpointFormat);
+    if (seal.step != step) return false;
   } catch (const InputError&) {
     return false;
   } catch (const SystemError&) {
@@ -140,7 +138,7 @@ std::vector<std::string> CheckpointFolder::Prune(int keep, int64_t newest) {
   for (const StepFile& file : StepFiles(folder_)) {
     if (file.step > newest) continue;
     if (whole < keep) {
-      whole += file.step == newest || IsWhole(file.path, file.step) ? 1 : 0;
+      whole += IsWhole(file.path, file.step) ? 1 : 0;
       continue;
     }
     whole_.erase(file.step);

@@ -35,8 +35,7 @@ std::vector<fs::path> NewFiles(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with('.') && name.ends_with(kSuffix)) paths.push_back(entry->path());
+    if (IsNewFileName(entry->path().filename().string())) paths.push_back(entry->path());
   }
   return paths;
 }
@@ -63,6 +62,10 @@ void SyncFolder(const fs::path& folder) {
 }
 
 }  // namespace
+
+bool IsNewFileName(std::string_view name) {
+  return name.starts_with('.') && name.ends_with(kSuffix);
+}
 
 NewFile::NewFile(const fs::path& target)
     : target_(target), folder_(target.has_parent_path() ? target.parent_path() : ".") {

@@ -42,6 +42,9 @@ class NewFile {
   bool published_ = false;
 };
 
+/// Whether this is the name of a file on its way, as above.
+bool IsNewFileName(std::string_view name);
+
 /// Removes the new files in `folder`, whoever left them. Only for a folder that nobody else writes
 /// to.
 void RemoveNewFiles(const std::filesystem::path& folder);

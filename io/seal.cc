@@ -19,6 +19,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the seal is little-endian");
 
+constexpr std::string_view kMagic = "LOCKSTEP";
 constexpr std::string_view kHdf5Signature = "\x89HDF\r\n\x1a\n";
 constexpr size_t kFormatBytes = 32;
 constexpr size_t kDigestBytes = 16;
@@ -62,16 +63,19 @@ std::string DigestOfRest(const FileDescriptor& file) {
       "{} is damaged: {}. Take an older file or a copy, or make it anew.", path.string(), why));
 }
 
+bool HasHdf5BehindTheSeal(const FileDescriptor& file) {
+  std::array<char, kHdf5Signature.size()> behind{};
+  file.ReadAt(kSealBytes, behind.data(), behind.size());
+  return std::string_view(behind.data(), behind.size()) == kHdf5Signature;
+}
+
 // A block without our magic: nothing at all, a file that a dying writer left, or a stranger.
 [[noreturn]] void ThrowNoMagic(const std::filesystem::path& path, const FileDescriptor& file,
                                const Block& block, size_t got) {
   if (got == 0) ThrowDamaged(path, "it is empty");
   const std::string_view begin(reinterpret_cast<const char*>(block.data()), got);
-  if (got < kSealMagic.size() && kSealMagic.starts_with(begin))
-    ThrowDamaged(path, "it is cut short");
-  std::array<char, kHdf5Signature.size()> behind{};
-  file.ReadAt(kSealBytes, behind.data(), behind.size());
-  const bool hdf5_behind = std::string_view(behind.data(), behind.size()) == kHdf5Signature;
+  if (got < kMagic.size() && kMagic.starts_with(begin)) ThrowDamaged(path, "it is cut short");
+  const bool hdf5_behind = HasHdf5BehindTheSeal(file);
   if (hdf5_behind && std::all_of(block.begin(), block.end(), [](auto b) { return b == 0; })) {
     ThrowDamaged(path, "it has no seal, so its writer was stopped before it was done");
   }
@@ -86,8 +90,7 @@ std::string DigestOfRest(const FileDescriptor& file) {
 Seal SealOf(const std::filesystem::path& path, const FileDescriptor& file) {
   Block block{};
   const size_t got = file.ReadAt(0, block.data(), block.size());
-  if (got < kSealMagic.size() ||
-      std::memcmp(block.data(), kSealMagic.data(), kSealMagic.size()) != 0) {
+  if (got < kMagic.size() || std::memcmp(block.data(), kMagic.data(), kMagic.size()) != 0) {
     ThrowNoMagic(path, file, block, got);
   }
   if (got < block.size()) ThrowDamaged(path, "it is cut short");
@@ -115,6 +118,13 @@ void RequireLength(const std::filesystem::path& path, const FileDescriptor& file
 
 }  // namespace
 
+bool LooksLikeOurs(const std::filesystem::path& path) {
+  const FileDescriptor file = FileDescriptor::OpenForReading(path);
+  std::array<char, kMagic.size()> begin{};
+  file.ReadAt(0, begin.data(), begin.size());
+  return std::string_view(begin.data(), begin.size()) == kMagic && HasHdf5BehindTheSeal(file);
+}
+
 Seal PeekSeal(const std::filesystem::path& path) {
   return SealOf(path, FileDescriptor::OpenForReading(path));
 }
@@ -139,7 +149,7 @@ void WriteSeal(const std::filesystem::path& path, const std::string& format, uin
   if (format.size() > kFormatBytes) throw std::invalid_argument("format name too long: " + format);
   const FileDescriptor file = FileDescriptor::OpenForWriting(path);
   Block block{};
-  std::memcpy(block.data(), kSealMagic.data(), kSealMagic.size());
+  std::memcpy(block.data(), kMagic.data(), kMagic.size());
   std::memcpy(block.data() + kFormatAt, format.data(), format.size());
   Store<uint32_t>(block, kVersionAt, version);
   Store<uint64_t>(block, kLengthAt, file.SizeBytes());

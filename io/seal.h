@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <string_view>
 
 namespace lockstep::io {
 
@@ -20,8 +19,10 @@ struct Seal {
 };
 
 inline constexpr uint64_t kSealBytes = 512;
-/// What every file of ours begins with.
-inline constexpr std::string_view kSealMagic = "LOCKSTEP";
+
+/// Whether a file begins as ours do, with the seal's magic and HDF5 behind the seal. InputError: no
+/// such file, no right to read it.
+bool LooksLikeOurs(const std::filesystem::path& path);
 
 /// Reads the seal and checks its own checksum alone. Errors as ReadSeal.
 Seal PeekSeal(const std::filesystem::path& path);

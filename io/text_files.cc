@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +11,7 @@
 
 #include "io/errors.h"
 #include "io/file_descriptor.h"
+#include "io/publish.h"
 #include "io/seal.h"
 
 namespace lockstep::io {
@@ -19,22 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kNewFileSuffix = ".new";  // of what io/publish.h writes
-
-// By the first bytes of the seal and of the HDF5 file behind it.
-bool IsFileOfOurs(const fs::path& path) {
-  constexpr std::string_view kHdf5 = "\x89HDF";
-  char start[kSealBytes + kHdf5.size()] = {};
-  const size_t got = FileDescriptor::OpenForReading(path).ReadAt(0, start, sizeof start);
-  const std::string_view text(start, got);
-  return text.starts_with(kSealMagic) && text.ends_with(kHdf5);
-}
-
 /// Appends `path` to `files` unless it is an older dataset at the output's place.
 void AddFile(const fs::path& path, const fs::path& output, std::vector<TextFile>* files) {
   std::error_code missing;  // the output need not exist
   const bool is_output = fs::equivalent(path, output, missing);
-  if (IsFileOfOurs(path)) {
+  if (LooksLikeOurs(path)) {
     if (is_output) return;
     throw InputError(fmt::format(
         "{} is a file of lockstep, not a text. Move it out of the folder, or name the texts alone.",
@@ -61,13 +50,13 @@ void AddFolder(const fs::path& folder, const fs::path& output, std::vector<TextF
     std::error_code error;
     fs::directory_iterator entry(current, error);
     for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-      const std::string name = entry->path().filename().string();
-      if (name.starts_with('.') && name.ends_with(kNewFileSuffix)) continue;
       std::error_code unknown;
       if (entry->symlink_status(unknown).type() == fs::file_type::directory) {
         folders.push_back(entry->path());
       } else if (entry->is_regular_file(unknown)) {
-        AddFile(entry->path(), output, files);
+        if (!IsNewFileName(entry->path().filename().string())) {
+          AddFile(entry->path(), output, files);
+        }
       } else if (unknown && unknown != std::errc::no_such_file_or_directory &&
                  unknown != std::errc::too_many_symbolic_link_levels) {
         ThrowReadFailure(entry->path(), unknown.value());

@@ -48,7 +48,6 @@ void Checkpointer::SetAside() {
 }
 
 std::optional<Checkpointer::Source> Checkpointer::Choose(const std::string& resume) {
-  std::filesystem::create_directories(folder_->checkpoints());
   // Without a lock they may be another run's work.
   if (folder_->locked()) checkpoints_->RemoveLeftovers();
   if (resume == "never") return std::nullopt;
@@ -79,12 +78,12 @@ std::optional<Checkpointer::Source> Checkpointer::Choose(const std::string& resu
 void Checkpointer::MakeRoom(const std::string& resume, const std::optional<Source>& source) {
   if (resume != "auto") {
     if (checkpoints_->HasAny() || std::filesystem::exists(folder_->metrics())) SetAside();
-    std::filesystem::create_directories(folder_->checkpoints());
   } else if (source) {
     for (const auto& path : checkpoints_->SetAsideBeyond(source->checkpoint.header.step)) {
       console_.Warn(fmt::format("what was passed over is kept as {}", path.string()));
     }
   }
+  std::filesystem::create_directories(folder_->checkpoints());
 }
 
 void Checkpointer::Check(const Source& source) const {

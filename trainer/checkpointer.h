@@ -26,8 +26,8 @@ class Checkpointer {
                const proto::RunConfig& config, const io::Dataset& dataset);
 
   /// Collective. Brings `replica` to where a checkpoint stands. `resume` is "auto" (the newest
-  /// whole checkpoint of the run folder, if it holds any), "never" (what the folder holds is set
-  /// aside under another name, as are newer checkpoints that had to be passed over) or a file.
+  /// whole checkpoint of the run folder, if it holds any; newer ones that had to be passed over get
+  /// another name), "never" or a file (what the folder holds gets another name).
   /// Returns the file that was loaded, "" for a new start. AgreedError: damaged files only, another
   /// model, another dataset.
   std::string Restore(const std::string& resume, Replica& replica);

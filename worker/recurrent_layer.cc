@@ -123,8 +123,10 @@ GateStep RecurrentLayer::StepAt(int64_t t) {
     step.c_previous = c_.data() + t * state;
     step.c = c_.data() + (t + 1) * state;
   }
-  if (gates_ == 3) step.candidate = candidate_.data() + t * state;
-  step.candidate_bias = parameters_.value(bias_hh_) + 2 * units_;
+  if (gates_ == 3) {
+    step.candidate = candidate_.data() + t * state;
+    step.candidate_bias = parameters_.value(bias_hh_) + 2 * units_;
+  }
   step.d_h = d_h_.data();
   step.d_c = d_c_.data();
   return step;

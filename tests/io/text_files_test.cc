@@ -74,7 +74,7 @@ TEST(TextFilesTest, LinksToFilesAreFollowedAndLinksToFoldersAreNot) {
 }
 
 // The start of a dataset: the seal, and the HDF5 file behind it.
-const std::string kFileOfOurs = "LOCKSTEP" + std::string(504, '\0') + "\x89HDF\r\n";
+const std::string kFileOfOurs = "LOCKSTEP" + std::string(504, '\0') + "\x89HDF\r\n\x1a\n";
 
 TEST(TextFilesTest, TheOutputAndWhatIsNoFileAreLeftOut) {
   const TemporaryFolder folder;
