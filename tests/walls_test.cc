@@ -43,7 +43,7 @@ constexpr Library kLibraries[] = {
     {"HDF5", "(^|/)(hdf5|hdf5_hl|H5[A-Z][A-Za-z]*)\\.h$", "^io/h5[^/]*$"},
     {"ICU", "^unicode/", "^io/"},
     {"xxhash", "(^|/)(xxhash|xxh3|xxh_x86dispatch)\\.h$", "^io/"},
-    {"oneDNN", "(^|/)(dnnl|mkldnn)[^/]*\\.(h|hpp)$", "^worker/gemm\\.cc$"},
+    {"oneDNN", "(^|/)(dnnl|mkldnn)[^/]*\\.(h|hpp)$", "^worker/(gemm|instruction_set)\\.cc$"},
     {"Highway", "^hwy/", "^worker/"},
     {"Protobuf", "^google/protobuf/|\\.pb\\.h$", "^(proto|trainer)/"},
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "worker/instruction_set.h"
 #include "worker/philox.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -90,7 +91,7 @@ void Dropout(const DropoutSite& site, double probability, int64_t time_steps, in
     const PhiloxCounter base = {static_cast<uint32_t>(time_step * blocks),
                                 static_cast<uint32_t>(site.first_lane + lane),
                                 static_cast<uint32_t>(site.batch), purpose};
-    HWY_DYNAMIC_DISPATCH(DropoutRow)
+    LOCKSTEP_DISPATCH(DropoutRow)
     (base, SeedKey(site.seed), threshold, scale, units, x + row * units, out + row * units);
   }
 }

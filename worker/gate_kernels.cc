@@ -1,5 +1,7 @@
 #include "worker/gate_kernels.h"
 
+#include "worker/instruction_set.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "worker/gate_kernels.cc"
 #include <hwy/foreach_target.h>
@@ -226,29 +228,29 @@ void OverLanes(Kernel kernel, const GateStep& step, Arguments... arguments) {
 }  // namespace
 
 void RnnForward(const GateStep& step, bool relu) {
-  OverLanes(HWY_DYNAMIC_DISPATCH(RnnForwardLane), step, relu);
+  OverLanes(LOCKSTEP_DISPATCH(RnnForwardLane), step, relu);
 }
 void RnnBackward(const GateStep& step, bool relu) {
-  OverLanes(HWY_DYNAMIC_DISPATCH(RnnBackwardLane), step, relu);
+  OverLanes(LOCKSTEP_DISPATCH(RnnBackwardLane), step, relu);
 }
-void LstmForward(const GateStep& step) { OverLanes(HWY_DYNAMIC_DISPATCH(LstmForwardLane), step); }
-void LstmBackward(const GateStep& step) { OverLanes(HWY_DYNAMIC_DISPATCH(LstmBackwardLane), step); }
-void GruForward(const GateStep& step) { OverLanes(HWY_DYNAMIC_DISPATCH(GruForwardLane), step); }
-void GruBackward(const GateStep& step) { OverLanes(HWY_DYNAMIC_DISPATCH(GruBackwardLane), step); }
+void LstmForward(const GateStep& step) { OverLanes(LOCKSTEP_DISPATCH(LstmForwardLane), step); }
+void LstmBackward(const GateStep& step) { OverLanes(LOCKSTEP_DISPATCH(LstmBackwardLane), step); }
+void GruForward(const GateStep& step) { OverLanes(LOCKSTEP_DISPATCH(GruForwardLane), step); }
+void GruBackward(const GateStep& step) { OverLanes(LOCKSTEP_DISPATCH(GruBackwardLane), step); }
 void GruResetForward(const GateStep& step) {
-  OverLanes(HWY_DYNAMIC_DISPATCH(GruResetForwardLane), step);
+  OverLanes(LOCKSTEP_DISPATCH(GruResetForwardLane), step);
 }
 void GruOutputForward(const GateStep& step) {
-  OverLanes(HWY_DYNAMIC_DISPATCH(GruOutputForwardLane), step);
+  OverLanes(LOCKSTEP_DISPATCH(GruOutputForwardLane), step);
 }
 void GruOutputBackward(const GateStep& step) {
-  OverLanes(HWY_DYNAMIC_DISPATCH(GruOutputBackwardLane), step);
+  OverLanes(LOCKSTEP_DISPATCH(GruOutputBackwardLane), step);
 }
 void GruResetBackward(const GateStep& step) {
-  OverLanes(HWY_DYNAMIC_DISPATCH(GruResetBackwardLane), step);
+  OverLanes(LOCKSTEP_DISPATCH(GruResetBackwardLane), step);
 }
 
-const char* GateKernelTarget() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }
+const char* GateKernelTarget() { return LOCKSTEP_DISPATCH(TargetName)(); }
 
 }  // namespace lockstep::worker
 #endif

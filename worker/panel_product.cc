@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include <omp.h>
+
+#include "worker/instruction_set.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "worker/panel_product.cc"
 #include <hwy/foreach_target.h>
@@ -11,82 +15,111 @@ HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// 4 rows x 3 vectors of sums, 3 vectors of B and one of A fill the 16 registers of AVX2.
-constexpr int kRows = 4;
+// The sums of a tile, one row of three vectors of B and one value of A fill the registers: 4 x 3
+// sums of the 16 that SSE4 and AVX2 have, 8 x 3 of the 32 of AVX-512.
 constexpr int kVectors = 3;
-// Rows of a panel that stay in the first cache level while all rows of A pass by: 24 kB with AVX2.
-constexpr int64_t kDepth = 256;
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+constexpr int kRows = 8;
+#else
+constexpr int kRows = 4;
+#endif
+// Of a panel, what stays in the first cache level while all rows of A pass by.
+constexpr int64_t kResidentBytes = 24 << 10;
 
 int64_t PanelWidth() {
   return kVectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
 }
 
-// C[rows, width] = (first ? 0 : C) + A[rows, depth] B[depth, width], dense rows of B.
+int64_t TileRows() { return kRows; }
+
+// One tile of C: C[rows, width] = (first ? bias or 0 : C) + A[rows, depth] B[depth, width], with
+// dense rows of B.
+struct TileOperands {
+  int64_t depth;
+  const float *a, *b;
+  int64_t a_row_stride, a_column_stride;
+  float* c;
+  int64_t c_stride;
+  bool first;
+  const float* bias;  // [width] or nullptr
+};
+
 template <int rows>
-void Tile(int64_t depth, bool first, const float* a, int64_t a_stride, const float* b, float* c,
-          int64_t c_stride) {
+void Tile(const TileOperands& t) {
   const hn::ScalableTag<float> d;
   const int64_t width = static_cast<int64_t>(hn::Lanes(d));
   hn::Vec<decltype(d)> sums[rows][kVectors];
   for (int r = 0; r < rows; ++r) {
     for (int v = 0; v < kVectors; ++v) {
-      sums[r][v] = first ? hn::Zero(d) : hn::LoadU(d, c + r * c_stride + v * width);
+      sums[r][v] = !t.first ? hn::LoadU(d, t.c + r * t.c_stride + v * width)
+                   : t.bias ? hn::LoadU(d, t.bias + v * width)
+                            : hn::Zero(d);
     }
   }
-  for (int64_t k = 0; k < depth; ++k, b += kVectors * width) {
+  const float *a = t.a, *b = t.b;
+  for (int64_t k = 0; k < t.depth; ++k, a += t.a_column_stride, b += kVectors * width) {
     const auto b0 = hn::Load(d, b), b1 = hn::Load(d, b + width), b2 = hn::Load(d, b + 2 * width);
     for (int r = 0; r < rows; ++r) {
-      const auto x = hn::Set(d, a[r * a_stride + k]);
+      const auto x = hn::Set(d, a[r * t.a_row_stride]);
       sums[r][0] = hn::MulAdd(x, b0, sums[r][0]);
       sums[r][1] = hn::MulAdd(x, b1, sums[r][1]);
       sums[r][2] = hn::MulAdd(x, b2, sums[r][2]);
     }
   }
   for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], d, c + r * c_stride + v * width);
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], d, t.c + r * t.c_stride + v * width);
   }
 }
 
-void TileOf(int64_t rows, int64_t depth, bool first, const float* a, int64_t a_stride,
-            const float* b, float* c, int64_t c_stride) {
-  switch (rows) {
-    case 1:
-      return Tile<1>(depth, first, a, a_stride, b, c, c_stride);
-    case 2:
-      return Tile<2>(depth, first, a, a_stride, b, c, c_stride);
-    case 3:
-      return Tile<3>(depth, first, a, a_stride, b, c, c_stride);
-    default:
-      return Tile<kRows>(depth, first, a, a_stride, b, c, c_stride);
+template <int rows>
+void TileOf(int64_t count, const TileOperands& t) {
+  if constexpr (rows > 1) {
+    if (count < rows) return TileOf<rows - 1>(count, t);
   }
+  Tile<rows>(t);
 }
 
-// All rows of A times one panel; `columns` of it are real.
-void MultiplyPanel(int64_t m, int64_t k, int64_t columns, const float* a, int64_t a_stride,
-                   const float* panel, float* c, int64_t c_stride, bool accumulate) {
+// Rows [first_row, end_row) of A times one panel; `columns` of it are real.
+void MultiplyPanel(int64_t first_row, int64_t end_row, int64_t k, int64_t first_column,
+                   int64_t columns, const PanelOperands& x, const float* panel) {
   const int64_t width = PanelWidth();
-  for (int64_t begin = 0; begin < k; begin += kDepth) {
-    const int64_t depth = std::min(kDepth, k - begin);
-    const bool first = begin == 0 && !accumulate;
-    for (int64_t row = 0; row < m; row += kRows) {
-      const int64_t rows = std::min<int64_t>(kRows, m - row);
-      const float* tile_a = a + row * a_stride + begin;
-      float* tile_c = c + row * c_stride;
-      if (columns == width) {
-        TileOf(rows, depth, first, tile_a, a_stride, panel + begin * width, tile_c, c_stride);
-        continue;
+  const int64_t most_depth = kResidentBytes / (width * static_cast<int64_t>(sizeof(float)));
+  // The last panel's columns pass through a tile of their own.
+  HWY_ALIGN float edge[kRows * kVectors * HWY_MAX_BYTES / sizeof(float)] = {};
+  HWY_ALIGN float edge_bias[kVectors * HWY_MAX_BYTES / sizeof(float)] = {};
+  const bool is_edge = columns < width;
+  const float* bias = x.bias ? x.bias + first_column : nullptr;
+  if (is_edge && bias) {
+    std::copy_n(bias, columns, edge_bias);
+    bias = edge_bias;
+  }
+  for (int64_t begin = 0; begin < k; begin += most_depth) {
+    const bool first = begin == 0 && !x.accumulate;
+    for (int64_t row = first_row; row < end_row; row += kRows) {
+      const int64_t rows = std::min<int64_t>(kRows, end_row - row);
+      float* c = x.c + row * x.c_stride + first_column;
+      const TileOperands tile = {std::min(most_depth, k - begin),
+                                 x.a + row * x.a_row_stride + begin * x.a_column_stride,
+                                 panel + begin * width,
+                                 x.a_row_stride,
+                                 x.a_column_stride,
+                                 is_edge ? edge : c,
+                                 is_edge ? width : x.c_stride,
+                                 first,
+                                 bias};
+      for (int64_t r = 0; r < rows && is_edge && !first; ++r) {
+        std::copy_n(c + r * x.c_stride, columns, edge + r * width);
       }
-      HWY_ALIGN float edge[kRows * kVectors * HWY_MAX_BYTES / sizeof(float)] = {};
-      for (int64_t r = 0; r < rows && !first; ++r) {
-        std::copy_n(tile_c + r * c_stride, columns, edge + r * width);
-      }
-      TileOf(rows, depth, first, tile_a, a_stride, panel + begin * width, edge, width);
-      for (int64_t r = 0; r < rows; ++r) {
-        std::copy_n(edge + r * width, columns, tile_c + r * c_stride);
+      TileOf<kRows>(rows, tile);
+      for (int64_t r = 0; r < rows && is_edge; ++r) {
+        std::copy_n(edge + r * width, columns, c + r * x.c_stride);
       }
     }
   }
 }
+
+const char* PanelTarget() { return hwy::TargetName(HWY_TARGET); }
+bool IsVectorTarget() { return HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128; }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -95,13 +128,16 @@ HWY_AFTER_NAMESPACE();
 namespace lockstep::worker {
 
 HWY_EXPORT(PanelWidth);
+HWY_EXPORT(TileRows);
 HWY_EXPORT(MultiplyPanel);
+HWY_EXPORT(PanelTarget);
+HWY_EXPORT(IsVectorTarget);
 
 void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride,
                         int64_t column_stride) {
   n_ = n;
   k_ = k;
-  panel_width_ = HWY_DYNAMIC_DISPATCH(PanelWidth)();
+  panel_width_ = LOCKSTEP_DISPATCH(PanelWidth)();
   const int64_t width = panel_width_, panels = (n + width - 1) / width;
   panels_.Require(panels * k * width);
 #pragma omp parallel for schedule(static)
@@ -117,16 +153,29 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
   }
 }
 
-void PanelProduct::Multiply(int64_t m, const float* a, int64_t a_stride, float* c,
-                            bool accumulate) const {
+void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   const int64_t width = panel_width_, panels = (n_ + width - 1) / width;
+  const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)();
+  // Where the panels alone would leave threads idle, each is cut along the rows, too.
+  const int64_t wanted =
+      panels >= 4 * omp_get_max_threads() ? 1 : (4 * omp_get_max_threads() + panels - 1) / panels;
+  const int64_t tiles = (m + tile_rows - 1) / tile_rows;
+  const int64_t parts = std::clamp<int64_t>(wanted, 1, tiles);
 #pragma omp parallel for schedule(static)
-  for (int64_t panel = 0; panel < panels; ++panel) {
-    HWY_DYNAMIC_DISPATCH(MultiplyPanel)
-    (m, k_, std::min(width, n_ - panel * width), a, a_stride, panels_.data() + panel * k_ * width,
-     c + panel * width, n_, accumulate);
+  for (int64_t task = 0; task < panels * parts; ++task) {
+    const int64_t panel = task / parts, part = task % parts;
+    LOCKSTEP_DISPATCH(MultiplyPanel)
+    (std::min(m, part * tiles / parts * tile_rows),
+     std::min(m, (part + 1) * tiles / parts * tile_rows), k_, panel * width,
+     std::min(width, n_ - panel * width), operands, panels_.data() + panel * k_ * width);
   }
 }
+
+std::string PanelProduct::Name() {
+  return std::string("panels ") + LOCKSTEP_DISPATCH(PanelTarget)();
+}
+
+bool PanelProduct::HasVectors() { return LOCKSTEP_DISPATCH(IsVectorTarget)(); }
 
 }  // namespace lockstep::worker
 #endif

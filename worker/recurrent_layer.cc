@@ -136,13 +136,13 @@ void RecurrentLayer::ForwardSteps(float* h, float* c) {
   const int64_t state = lanes_ * units_, H = units_;
   const float* weights = parameters_.value(weight_hh_);
   const int64_t packed_width = reset_before() ? 2 * H : gates_ * H;
-  forward_weights_.Pack(lanes_, packed_width, H, {weights, H, true});
-  if (reset_before()) forward_candidate_.Pack(lanes_, H, H, {weights + 2 * H * H, H, true});
+  forward_weights_.Pack(lanes_, packed_width, H, H, {weights, H, true});
+  if (reset_before()) forward_candidate_.Pack(lanes_, H, H, H, {weights + 2 * H * H, H, true});
   std::copy_n(h, state, h_.data());
   if (c) std::copy_n(c, state, c_.data());
   for (int64_t t = 0; t < time_steps_; ++t) {
     const GateStep step = StepAt(t);
-    forward_weights_.Multiply(step.h_previous, H, product_.data());
+    forward_weights_.Multiply(step.h_previous, product_.data());
     switch (cell_) {
       case Cell::kRnnTanh:
       case Cell::kRnnRelu:
@@ -156,7 +156,7 @@ void RecurrentLayer::ForwardSteps(float* h, float* c) {
         break;
       case Cell::kGruResetBefore:
         GruResetForward(step);
-        forward_candidate_.Multiply(step.candidate, H, product_.data());
+        forward_candidate_.Multiply(step.candidate, product_.data());
         GruOutputForward(step);
         break;
     }
@@ -169,8 +169,10 @@ void RecurrentLayer::BackwardSteps(const float* d_output) {
   const int64_t state = lanes_ * units_, H = units_;
   const float* weights = parameters_.value(weight_hh_);
   const int64_t packed_width = reset_before() ? 2 * H : gates_ * H;
-  backward_weights_.Pack(lanes_, H, packed_width, {weights, H});
-  if (reset_before()) backward_candidate_.Pack(lanes_, H, H, {weights + 2 * H * H, H});
+  backward_weights_.Pack(lanes_, H, packed_width, gate_stride_, {weights, H});
+  if (reset_before()) {
+    backward_candidate_.Pack(lanes_, H, H, gate_stride_, {weights + 2 * H * H, H});
+  }
   std::fill_n(d_h_.data(), state, 0.0f);
   if (cell_ == Cell::kLstm) std::fill_n(d_c_.data(), state, 0.0f);
   for (int64_t t = time_steps_ - 1; t >= 0; --t) {
@@ -189,12 +191,12 @@ void RecurrentLayer::BackwardSteps(const float* d_output) {
         break;
       case Cell::kGruResetBefore:
         GruOutputBackward(step);
-        backward_candidate_.Multiply(step.gates + 2 * H, gate_stride_, product_.data());
+        backward_candidate_.Multiply(step.gates + 2 * H, product_.data());
         GruResetBackward(step);
         break;
     }
     // The GRU kernels left their direct part of dL/dH[t-1] in d_h; the others have none.
-    if (t > 0) backward_weights_.Multiply(step.gates, gate_stride_, d_h_.data(), gates_ == 3);
+    if (t > 0) backward_weights_.Multiply(step.gates, d_h_.data(), gates_ == 3);
   }
 }
 

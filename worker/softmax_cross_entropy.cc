@@ -3,6 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "worker/instruction_set.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "worker/softmax_cross_entropy.cc"
 #include <hwy/foreach_target.h>
@@ -86,8 +88,8 @@ double SoftmaxCrossEntropy(int64_t rows, int64_t classes, const int32_t* targets
   std::vector<double> losses(rows);
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
-    losses[row] = HWY_DYNAMIC_DISPATCH(CrossEntropyRow)(classes, targets[row],
-                                                        logits + row * classes, gradient);
+    losses[row] =
+        LOCKSTEP_DISPATCH(CrossEntropyRow)(classes, targets[row], logits + row * classes, gradient);
   }
   double sum = 0.0;
   for (const double loss : losses) sum += loss;

@@ -1,12 +1,16 @@
-// The whole training step of one rank (forward, backward, clip, Adam) beside oneDNN's own LSTM
-// primitive (forward_training and backward, nothing else: no embedding, projection, loss or update,
-// and weights that stand ready in its layout). Both take turns in one process, so that whatever
-// else the machine does meets both; medians over the turns.
+// The whole training step of one rank (forward, backward, clip, Adam) beside oneDNN's own recurrent
+// primitive of the same cell (forward_training and backward, nothing else: no embedding,
+// projection, loss or update, and weights that stand ready in its layout) and beside the most that
+// the processor's multipliers could do. Both take turns in one process, so that whatever else the
+// machine does meets both; medians over the turns. --isa all runs a child process for each
+// instruction set of the machine, limited to it by ONEDNN_MAX_CPU_ISA.
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <random>
@@ -16,12 +20,17 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "tests/worker/onednn_lstm.h"
+#include "tests/bench/fma_limit.h"
+#include "tests/worker/onednn_layers.h"
 #include "worker/clip.h"
 #include "worker/gate_kernels.h"
 #include "worker/gemm.h"
 #include "worker/initialization.h"
+#include "worker/instruction_set.h"
 #include "worker/language_model.h"
 #include "worker/optimizer.h"
 #include "worker/threads.h"
@@ -33,9 +42,33 @@ struct Settings {
   int64_t vocabulary = 65, embedding = 512, hidden = 512, time_steps = 64, lanes = 64;
   int layers = 2, threads = 0, turns = 11;
   double dropout = 0.0;
+  Cell cell = Cell::kLstm;
+  std::string isa;  // empty: this process as it is
+  bool row = false;
 };
 
+const std::map<std::string, Cell> kCells = {{"RNN_TANH", Cell::kRnnTanh},
+                                            {"RNN_RELU", Cell::kRnnRelu},
+                                            {"LSTM", Cell::kLstm},
+                                            {"GRU", Cell::kGru},
+                                            {"GRU_RESET_BEFORE", Cell::kGruResetBefore}};
+
+std::string CellName(Cell cell) {
+  for (const auto& [name, known] : kCells) {
+    if (known == cell) return name;
+  }
+  return "";
+}
+
 void ParseSettings(CLI::App& app, Settings& s) {
+  app.add_option_function<std::string>(
+         "--cell", [&s](const std::string& name) { s.cell = kCells.at(name); },
+         "RNN_TANH, RNN_RELU, LSTM (the default), GRU or GRU_RESET_BEFORE")
+      ->check(CLI::IsMember(kCells));
+  app.add_option("--isa", s.isa,
+                 "all: a row for each instruction set of this machine; or one, as "
+                 "ONEDNN_MAX_CPU_ISA takes it");
+  app.add_flag("--row", s.row, "one line of bare numbers, for --isa all")->group("");
   app.add_option("--vocabulary", s.vocabulary)->capture_default_str();
   app.add_option("--embedding", s.embedding)->capture_default_str();
   app.add_option("--hidden", s.hidden)->capture_default_str();
@@ -93,7 +126,7 @@ class TrainingStep {
       : settings_(s),
         model_({.vocabulary_size = s.vocabulary,
                 .embedding_size = s.embedding,
-                .cell = Cell::kLstm,
+                .cell = s.cell,
                 .layers = s.layers,
                 .hidden_size = s.hidden,
                 .dropout = s.dropout}),
@@ -134,6 +167,22 @@ class TrainingStep {
 
   int64_t parameters() const { return model_.parameters().size(); }
 
+  /// Of the products of a step; what is pointwise is a hundredth of it.
+  double Operations() const {
+    const auto& s = settings_;
+    const double rows = static_cast<double>(s.time_steps * s.lanes);
+    const double width = static_cast<double>(GateCount(s.cell) * s.hidden);
+    const double hidden = static_cast<double>(s.hidden),
+                 vocabulary = static_cast<double>(s.vocabulary);
+    double products = rows * hidden * vocabulary;  // the projection
+    for (int layer = 0; layer < s.layers; ++layer) {
+      const bool table = layer == 0 && model_.UsesTable(s.time_steps, s.lanes);
+      const double inputs = static_cast<double>(layer == 0 ? s.embedding : s.hidden);
+      products += rows * width * hidden + (table ? vocabulary : rows) * width * inputs;
+    }
+    return 3 * 2.0 * products;  // forward, and the gradients of both operands
+  }
+
  private:
   const Settings settings_;
   LanguageModel model_;
@@ -148,14 +197,15 @@ class TrainingStep {
 class Primitive {
  public:
   explicit Primitive(const Settings& s)
-      : lstm_({s.layers, s.time_steps, s.lanes, s.embedding, s.hidden}) {
+      : layers_({s.cell, s.layers, s.time_steps, s.lanes, s.embedding, s.hidden}) {
     std::mt19937 generator(1);
-    const int64_t rows = s.layers * 4 * s.hidden;
+    const int64_t rows = s.layers * GateCount(s.cell) * s.hidden;
     const float bound = 1.0f / std::sqrt(static_cast<float>(s.hidden));
     const auto weights_ih = RandomValues(generator, rows * s.embedding, bound);
     const auto weights_hh = RandomValues(generator, rows * s.hidden, bound);
-    const auto bias = RandomValues(generator, rows, bound);
-    lstm_.SetWeights(weights_ih.data(), weights_hh.data(), bias.data());
+    // kGru has a fourth part.
+    const auto bias = RandomValues(generator, s.layers * 4 * s.hidden, bound);
+    layers_.SetWeights(weights_ih.data(), weights_hh.data(), bias.data());
     x_ = RandomValues(generator, s.time_steps * s.lanes * s.embedding, 1.0f);
     d_output_ = RandomValues(generator, s.time_steps * s.lanes * s.hidden, 0.01f);
     h_.resize(s.layers * s.lanes * s.hidden);
@@ -164,13 +214,13 @@ class Primitive {
 
   void Run(Times& times) {
     times.Measure("primitive", [&] {
-      times.Measure("primitive forward", [&] { lstm_.Forward(x_.data(), h_.data(), c_.data()); });
-      times.Measure("primitive backward", [&] { lstm_.Backward(d_output_.data()); });
+      times.Measure("primitive forward", [&] { layers_.Forward(x_.data(), h_.data(), c_.data()); });
+      times.Measure("primitive backward", [&] { layers_.Backward(d_output_.data()); });
     });
   }
 
   void Check() const {
-    const OnednnLstm::Gradients gradients = lstm_.gradients();
+    const OnednnLayers::Gradients gradients = layers_.gradients();
     RequireFinite("the primitive's state", GlobalNorm(h_));
     for (const auto* part : {&gradients.input, &gradients.weights_ih, &gradients.weights_hh}) {
       RequireFinite("the primitive's gradient", GlobalNorm(*part));
@@ -178,7 +228,7 @@ class Primitive {
   }
 
  private:
-  OnednnLstm lstm_;
+  OnednnLayers layers_;
   std::vector<float> x_, d_output_, h_, c_;
 };
 
@@ -190,53 +240,138 @@ std::string CpuName() {
   return "unknown";
 }
 
-void Report(const Settings& s, const Times& times) {
+/// What a row of the table says.
+struct Figures {
+  double step_tokens = 0.0;       ///< tokens/s of the whole step
+  double primitive_tokens = 0.0;  ///< tokens/s of oneDNN's primitive
+  double operations = 0.0;        ///< of the step, a second
+  double limit = 0.0;             ///< operations a second
+  double ratio() const { return step_tokens / primitive_tokens; }
+  double share() const { return operations / limit; }
+};
+
+void Report(const Settings& s, const Times& times, const Figures& figures) {
   const double tokens = static_cast<double>(s.time_steps * s.lanes);
   for (const char* name : {"training step", "forward", "backward", "clip and Adam", "primitive",
                            "primitive forward", "primitive backward"}) {
     const double median = times.Median(name);
     fmt::print("{:<20}{:10.2f} ms{:12.0f} tokens/s\n", name, median * 1e3, tokens / median);
   }
-  fmt::print("ratio, training step to primitive: {:.3f} of its tokens/s\n",
-             times.Median("primitive") / times.Median("training step"));
+  fmt::print("ratio, training step to primitive: {:.3f} of its tokens/s\n", figures.ratio());
+  fmt::print("{:.1f} GFLOP/s, {:.1f}% of the {:.1f} that {} threads could do\n",
+             figures.operations / 1e9, 100 * figures.share(), figures.limit / 1e9, s.threads);
+  std::vector<std::string> engines;
+  for (const auto& [engine, count] : ProductEngines()) {
+    engines.push_back(fmt::format("{} x {}", engine, count));
+  }
+  fmt::print("products: {}\n", fmt::join(engines, ", "));
 }
 
-void Run(const Settings& s) {
+std::string Describe(const Settings& s) {
+  return fmt::format(
+      "{}, vocabulary {}, embedding {}, {} layers of {}, T {}, lanes {}, dropout {}; medians of {} "
+      "turns",
+      CellName(s.cell), s.vocabulary, s.embedding, s.layers, s.hidden, s.time_steps, s.lanes,
+      s.dropout, s.turns);
+}
+
+void RunHere(const Settings& s) {
   if (s.layers > 1 && s.embedding != s.hidden) {
     throw std::invalid_argument("oneDNN's primitive stacks layers only with embedding = hidden");
   }
   SetThreads(s.threads);
   TrainingStep ours(s);
   Primitive theirs(s);
-  fmt::print("CPU {}; {} threads; oneDNN {}; gate kernels {}\n", CpuName(), s.threads,
-             GemmDescription(), GateKernelTarget());
-  fmt::print(
-      "LSTM, vocabulary {}, embedding {}, {} layers of {}, T {}, lanes {}, dropout {}; "
-      "{} parameters; medians of {} turns\n",
-      s.vocabulary, s.embedding, s.layers, s.hidden, s.time_steps, s.lanes, s.dropout,
-      ours.parameters(), s.turns);
+  if (!s.row) {
+    fmt::print("CPU {}; {} threads; oneDNN {}; gate kernels {}\n", CpuName(), s.threads,
+               GemmDescription(), GateKernelTarget());
+    fmt::print("{}; {} parameters\n", Describe(s), ours.parameters());
+  }
   Times times;
+  Figures figures;
   for (int turn = -2; turn < s.turns; ++turn) {
     if (turn == 0) times.Clear();
     ours.Run(times);
     theirs.Run(times);
+    figures.limit = std::max(figures.limit, bench::FmaLimit(s.threads, 0.05));
   }
   ours.Check();
   theirs.Check();
-  Report(s, times);
+  const double tokens = static_cast<double>(s.time_steps * s.lanes);
+  figures.step_tokens = tokens / times.Median("training step");
+  figures.primitive_tokens = tokens / times.Median("primitive");
+  figures.operations = ours.Operations() / times.Median("training step");
+  if (s.row) {
+    fmt::print("{} {} {} {}\n", figures.step_tokens, figures.primitive_tokens, figures.operations,
+               figures.limit);
+  } else {
+    Report(s, times, figures);
+  }
+}
+
+/// This program again, limited to `set`, as a row of numbers. One measurement must not begin before
+/// the last has ended, so its output is read to the end.
+Figures RunUnder(const std::string& set, int argc, char** argv) {
+  std::string command = fmt::format("ONEDNN_MAX_CPU_ISA={} exec /proc/{}/exe --row", set, getpid());
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--isa") {
+      ++i;
+    } else if (!argument.starts_with("--isa=")) {
+      command += " '" + argument + "'";
+    }
+  }
+  FILE* out = popen(command.c_str(), "r");
+  Figures f;
+  const int read = out ? std::fscanf(out, "%lf %lf %lf %lf", &f.step_tokens, &f.primitive_tokens,
+                                     &f.operations, &f.limit)
+                       : 0;
+  const int status = out ? pclose(out) : -1;
+  if (read != 4 || status != 0) throw std::runtime_error("no figures under " + set);
+  return f;
+}
+
+/// The table, and false where a row is slower than that of a lesser instruction set.
+bool RunUnderEach(const Settings& s, int argc, char** argv) {
+  // A measurement of minutes on a machine that others use, too, differs by so much.
+  constexpr double kNoise = 0.03;
+  fmt::print("CPU {}; {} threads; oneDNN {}\n{}\n", CpuName(), s.threads, GemmDescription(),
+             Describe(s));
+  fmt::print("{:<18}{:>14}{:>14}{:>8}{:>10}{:>10}{:>8}\n", "instruction set", "step, tok/s",
+             "primitive", "ratio", "GFLOP/s", "limit", "share");
+  bool rising = true;
+  double best = 0.0;
+  for (const InstructionSet& set : InstructionSets()) {
+    if (s.isa != "all" && s.isa != set.setting) continue;
+    const Figures f = RunUnder(set.setting, argc, argv);
+    const bool slower = f.step_tokens < (1 - kNoise) * best;
+    fmt::print("{:<18}{:>14.0f}{:>14.0f}{:>8.3f}{:>10.1f}{:>10.1f}{:>7.1f}%{}\n", set.setting,
+               f.step_tokens, f.primitive_tokens, f.ratio(), f.operations / 1e9, f.limit / 1e9,
+               100 * f.share(), slower ? "  slower than a lesser one" : "");
+    std::fflush(stdout);
+    rising = rising && !slower;
+    best = std::max(best, f.step_tokens);
+  }
+  if (best == 0.0) throw std::invalid_argument("this machine has no " + s.isa);
+  return rising;
 }
 
 }  // namespace
 }  // namespace lockstep::worker
 
 int main(int argc, char** argv) {
-  CLI::App app("Measures the training step beside oneDNN's own LSTM primitive");
+  CLI::App app(
+      "Measures the training step beside oneDNN's own recurrent primitive and the limit of the "
+      "processor");
   lockstep::worker::Settings settings;
   lockstep::worker::ParseSettings(app, settings);
   CLI11_PARSE(app, argc, argv);
   if (settings.threads == 0) settings.threads = lockstep::worker::DefaultThreads();
   try {
-    lockstep::worker::Run(settings);
+    if (!settings.isa.empty() && !settings.row) {
+      return lockstep::worker::RunUnderEach(settings, argc, argv) ? 0 : 1;
+    }
+    lockstep::worker::RunHere(settings);
   } catch (const std::exception& error) {
     fmt::print(stderr, "training_step_bench: {}\n", error.what());
     return 1;

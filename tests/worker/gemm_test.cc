@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -117,9 +118,9 @@ TEST(MatMulTest, IsRightOnAnyNumberOfThreads) {
 void ExpectPackedAsLoops(const PackedMatrix& packed, const Operands& x) {
   // Multiply writes dense rows.
   std::vector<float> c(x.m * x.n, -9.0f);
-  packed.Multiply(x.a_values.data(), x.a_stride(), c.data());
+  packed.Multiply(x.a_values.data(), c.data());
   const std::vector<float> once = c;
-  packed.Multiply(x.a_values.data(), x.a_stride(), c.data(), true);
+  packed.Multiply(x.a_values.data(), c.data(), true);
   for (int64_t i = 0; i < x.m; ++i) {
     for (int64_t j = 0; j < x.n; ++j) {
       const double expected = x.Product(i, j);
@@ -135,10 +136,10 @@ TEST(PackedMatrixTest, EqualsPlainLoopsAfterEveryPack) {
     for (const bool transposed : {false, true}) {
       Operands x(shape.m, shape.n, shape.k, false, transposed);
       SCOPED_TRACE(testing::Message() << x.m << " x " << x.n << " x " << x.k << " " << transposed);
-      packed.Pack(x.m, x.n, x.k, x.b());
+      packed.Pack(x.m, x.n, x.k, x.a_stride(), x.b());
       ExpectPackedAsLoops(packed, x);
       for (float& weight : x.b_values) weight = 0.5f - weight;  // as after an optimizer's step
-      packed.Pack(x.m, x.n, x.k, x.b());
+      packed.Pack(x.m, x.n, x.k, x.a_stride(), x.b());
       ExpectPackedAsLoops(packed, x);
     }
   }
@@ -147,21 +148,69 @@ TEST(PackedMatrixTest, EqualsPlainLoopsAfterEveryPack) {
 TEST(PackedMatrixTest, TakesRowsOfAnotherStride) {
   const Operands narrow(9, 33, 37, false, true);
   PackedMatrix packed;
-  packed.Pack(narrow.m, narrow.n, narrow.k, narrow.b());
+  packed.Pack(narrow.m, narrow.n, narrow.k, narrow.a_stride(), narrow.b());
   ExpectPackedAsLoops(packed, narrow);
   std::vector<float> dense, expected(narrow.m * narrow.n), c(narrow.m * narrow.n);
   for (int64_t i = 0; i < narrow.m; ++i) {
     const float* row = narrow.a_values.data() + i * narrow.a_stride();
     dense.insert(dense.end(), row, row + narrow.k);
   }
-  packed.Multiply(narrow.a_values.data(), narrow.a_stride(), expected.data());
-  packed.Multiply(dense.data(), narrow.k, c.data());
+  packed.Multiply(narrow.a_values.data(), expected.data());
+  packed.Pack(narrow.m, narrow.n, narrow.k, narrow.k, narrow.b());
+  packed.Multiply(dense.data(), c.data());
   for (size_t i = 0; i < c.size(); ++i) ASSERT_NEAR(c[i], expected[i], Tolerance(narrow.k));
 }
 
 TEST(GemmTest, DescribesItself) {
   EXPECT_TRUE(GemmDescription().starts_with("2.") || GemmDescription().starts_with("3."))
       << GemmDescription();
+}
+
+TEST(GemmTest, KnowsReferenceCodeByItsName) {
+  for (const char* name : {"oneDNN ref:any", "oneDNN ref", "oneDNN gemm:ref", "ref:any"}) {
+    EXPECT_TRUE(IsReferenceEngine(name)) << name;
+  }
+  for (const char* name : {"oneDNN gemm:jit", "oneDNN brg:avx512_core", "jit:prefix", "refined"}) {
+    EXPECT_FALSE(IsReferenceEngine(name)) << name;
+  }
+}
+
+TEST(GemmTest, TellsWhichEnginesMultiply) {
+  std::vector<std::string> seen;
+  ObserveProducts([&](const ProductShape&, const std::string& engine) { seen.push_back(engine); });
+  const Operands x(11, 13, 19, false, false);  // a shape of no other test here
+  ExpectMatMulAsLoops(x, false, false);
+  ASSERT_EQ(seen.size(), 1u);
+  const int64_t before = ProductEngines().at(seen[0]);
+  ExpectMatMulAsLoops(x, false, false);
+  EXPECT_EQ(ProductEngines().at(seen[0]), before) << "the product was prepared twice";
+  ExpectMatMulAsLoops(x, false, true);
+  EXPECT_EQ(seen.size(), 2u);
+  ObserveProducts({});
+}
+
+// Batches of many lengths must not fill the memory: what was used long ago is forgotten and, when
+// it comes again, made again.
+TEST(GemmTest, ForgetsProductsOfLongAgo) {
+  int64_t prepared = 0;
+  ObserveProducts([&](const ProductShape&, const std::string&) { ++prepared; });
+  const std::vector<float> a(3000, 1.0f), b(2, 1.0f);
+  std::vector<float> c(3000);
+  const auto run = [&](int64_t m) {
+    MatMul(m, 1, 1, {a.data(), 1}, {b.data(), 1}, c.data(), 1);
+    ASSERT_EQ(c[m - 1], 1.0f);
+  };
+  run(1);
+  for (int64_t m = 2; m <= 3000; ++m) {
+    run(m);
+    if (m % 100 == 0) run(1);  // in use, so never forgotten
+  }
+  EXPECT_EQ(prepared, 3000);
+  run(1);
+  EXPECT_EQ(prepared, 3000);
+  run(2);
+  EXPECT_EQ(prepared, 3001) << "nothing was forgotten";
+  ObserveProducts({});
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/model_case.h"
-#include "tests/worker/onednn_lstm.h"
+#include "tests/worker/onednn_layers.h"
 
 // All cells against a reference: language_model_gradient_test, golden_model_test.
 
@@ -58,7 +58,8 @@ class OnednnComparison : public testing::TestWithParam<int64_t> {
   static constexpr int64_t T = 7, B = 5, I = 13;
   const int64_t H = GetParam();
 
-  OnednnComparison() : layer_(Cell::kLstm, I, H, 0, "rnn.", parameters_), onednn_({1, T, B, I, H}) {
+  OnednnComparison()
+      : layer_(Cell::kLstm, I, H, 0, "rnn.", parameters_), onednn_({Cell::kLstm, 1, T, B, I, H}) {
     parameters_.Allocate();
     const auto values = UniformValues(generator_, parameters_.size(), 0.5f);
     std::ranges::copy(values, parameters_.values().begin());
@@ -73,7 +74,7 @@ class OnednnComparison : public testing::TestWithParam<int64_t> {
   std::mt19937 generator_{1};
   Parameters parameters_;
   RecurrentLayer layer_;
-  OnednnLstm onednn_;
+  OnednnLayers onednn_;
 };
 
 TEST_P(OnednnComparison, LstmForwardAndBackward) {
@@ -92,7 +93,7 @@ TEST_P(OnednnComparison, LstmForwardAndBackward) {
   std::vector<float> d_x(T * B * I);
   layer_.Backward(x.data(), d_output.data(), d_x.data());
   onednn_.Backward(d_output.data());
-  const OnednnLstm::Gradients expected = onednn_.gradients();
+  const OnednnLayers::Gradients expected = onednn_.gradients();
   // Sums of 35 rows and 84 gates of values of about 1.
   const auto near = FloatNear(2e-5f);
   EXPECT_THAT(d_x, Pointwise(near, expected.input));
