@@ -43,7 +43,8 @@ worker::ScheduleShape ShapeOf(const proto::Schedule& config, int64_t total_steps
 
 }  // namespace
 
-worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size) {
+worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size,
+                                          int ranks) {
   const proto::Model& model = config.model();
   worker::LanguageModelOptions options;
   options.vocabulary_size = vocabulary_size;
@@ -53,6 +54,7 @@ worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_
   options.hidden_size = model.hidden_size();
   options.dropout = model.dropout();
   options.tie_embedding = model.tie_embedding();
+  if (ranks > 0) options.lanes_of_rank = config.data().lanes() / ranks;
   return options;
 }
 

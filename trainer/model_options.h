@@ -13,7 +13,9 @@ namespace lockstep::trainer {
 
 // The run configuration in the worker's terms: proto/ and worker/ do not know each other.
 
-worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size);
+/// `ranks`: of the job; 0 for a model that is used outside of a training.
+worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size,
+                                          int ranks);
 worker::InitializationOptions InitializationOptions(const proto::RunConfig& config);
 worker::OptimizerOptions OptimizerOptions(const proto::Optimizer& config);
 worker::Schedule MakeSchedule(const proto::Optimizer& config, int64_t total_steps);

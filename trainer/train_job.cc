@@ -193,10 +193,10 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const LaneLayout layout(dataset.split(config.data().split()), config.data().lanes(),
                           config.data().time_steps());
   const TrainingLength length = LengthOf(config.training(), layout);
-  Replica replica(ModelOptions(config, static_cast<int64_t>(dataset.vocabulary().size())),
-                  OptimizerOptions(config.optimizer()),
-                  MakeSchedule(config.optimizer(), length.total_steps),
-                  LanesOfRank(config.data().lanes(), communicator.rank(), communicator.size()));
+  Replica replica(
+      ModelOptions(config, static_cast<int64_t>(dataset.vocabulary().size()), communicator.size()),
+      OptimizerOptions(config.optimizer()), MakeSchedule(config.optimizer(), length.total_steps),
+      LanesOfRank(config.data().lanes(), communicator.rank(), communicator.size()));
   const int threads = ChooseThreads(communicator, console, config.training().threads());
   Introduce(communicator, console, config, dataset, replica, layout, length, threads);
 

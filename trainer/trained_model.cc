@@ -16,7 +16,7 @@ TrainedModel LoadTrainedModel(const std::filesystem::path& checkpoint) {
   trained.vocabulary = std::move(contents.header.vocabulary);
   trained.step = contents.header.step;
   trained.model = std::make_unique<worker::LanguageModel>(
-      ModelOptions(trained.config, static_cast<int64_t>(trained.vocabulary.size())));
+      ModelOptions(trained.config, static_cast<int64_t>(trained.vocabulary.size()), 0));
   LoadParameters(contents, checkpoint.string(), trained.model->parameters());
   return trained;
 }

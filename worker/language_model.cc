@@ -38,12 +38,9 @@ void LanguageModel::ApplyDropout(int layer, const float* x, float* out) {
   Dropout(site_, options_.dropout, batch_.time_steps, batch_.lanes, options_.hidden_size, x, out);
 }
 
-// Whether the first layer computes its input side once for each token of the vocabulary. Always
-// with one-hot input; with an embedding where that is less work than once for each token of the
-// batch. It does not look at the number of lanes, so that the way of computing is the same on any
-// number of ranks.
-bool LanguageModel::UsesTable(int64_t time_steps) const {
-  return !embedding_ || options_.vocabulary_size <= 4 * time_steps;
+bool LanguageModel::UsesTable(int64_t time_steps, int64_t lanes) const {
+  const int64_t rows = time_steps * (options_.lanes_of_rank > 0 ? options_.lanes_of_rank : lanes);
+  return !embedding_ || options_.vocabulary_size <= rows / 2;
 }
 
 // Returns the output of the last layer [T, B, H]. Without a site there is no dropout.
@@ -52,7 +49,7 @@ const float* LanguageModel::RunLayers(const TokenBatch& batch, RecurrentState& s
   batch_ = batch;
   if (site) site_ = *site;
   const int64_t T = batch.time_steps, B = batch.lanes, H = options_.hidden_size;
-  const float* x = UsesTable(T) ? nullptr : embedding_->Forward(T * B, batch.inputs);
+  const float* x = UsesTable(T, B) ? nullptr : embedding_->Forward(T * B, batch.inputs);
   const float* vectors = embedding_ ? parameters_.value(embedding_->weight()) : nullptr;
   for (int layer = 0; layer < options_.layers; ++layer) {
     float* h = state.h.data() + layer * B * H;
@@ -104,7 +101,7 @@ int64_t LanguageModel::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const int64_t unit = gates + 1 + (gates > 1 ? 1 : 0) + (options_.dropout > 0.0 ? 1 : 0);
   const int64_t floats = rows * (options_.layers * H * unit + I + 2 * std::max(H, I)) +
                          output_->BlockRows(rows) * options_.vocabulary_size +
-                         (UsesTable(time_steps) ? options_.vocabulary_size * gates * H : 0);
+                         (UsesTable(time_steps, lanes) ? options_.vocabulary_size * gates * H : 0);
   return floats * static_cast<int64_t>(sizeof(float));
 }
 

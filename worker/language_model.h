@@ -24,6 +24,9 @@ struct LanguageModelOptions {
   int64_t hidden_size = 256;   ///< H
   double dropout = 0.0;        ///< between the layers and after the last one
   bool tie_embedding = false;  ///< needs I == H
+  /// Lanes of a rank of the job that has the fewest, so that all ranks decide alike; 0: each batch
+  /// decides by its own.
+  int64_t lanes_of_rank = 0;
 };
 
 /// The hidden state of B lanes: h and, for LSTM, c (else empty), both [L, B, H].
@@ -70,13 +73,17 @@ class LanguageModel {
   /// The evaluation pass: no dropout, no gradient.
   double Evaluate(const TokenBatch& batch, RecurrentState& state);
 
+  /// Whether the first layer computes its input side once for each token of the vocabulary. Always
+  /// with one-hot input; with an embedding where that is less work than once for each token of such
+  /// a batch.
+  bool UsesTable(int64_t time_steps, int64_t lanes) const;
+
   /// Runs one lane over `tokens` and returns the logits [V] behind the last one. They live until
   /// the next call.
   std::span<const float> NextLogits(std::span<const int32_t> tokens, RecurrentState& state);
 
  private:
   const float* RunLayers(const TokenBatch& batch, RecurrentState& state, const DropoutSite* site);
-  bool UsesTable(int64_t time_steps) const;
   void ApplyDropout(int layer, const float* x, float* out);
 
   const LanguageModelOptions options_;

@@ -9,8 +9,10 @@
 namespace lockstep::worker {
 namespace {
 
-// Logits that stand in memory at a time: 32 MB.
+// Logits that stand in memory at a time: 32 MB, but of no fewer rows than make it worth while that
+// all of W streams through the caches for them.
 constexpr int64_t kBlockFloats = int64_t{8} << 20;
+constexpr int64_t kLeastRows = 128;
 
 }  // namespace
 
@@ -23,7 +25,7 @@ OutputLayer::OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_
 }
 
 int64_t OutputLayer::BlockRows(int64_t rows) const {
-  return std::clamp<int64_t>(kBlockFloats / vocabulary_size_, 1, rows);
+  return std::min(std::max(kBlockFloats / vocabulary_size_, kLeastRows), rows);
 }
 
 const float* OutputLayer::Logits(int64_t rows, const float* y) {

@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(Wide, LanguageModelGradientTest,
                                           testing::Values(0.3)),
                          ShapeName);
 
-// More tokens than 4 time steps hold: the first layer reads vectors, not a table over the
+// More tokens than half of the batch's 6 x 3: the first layer reads vectors, not a table over the
 // vocabulary.
 class LargeVocabularyGradientTest : public testing::TestWithParam<Cell> {};
 

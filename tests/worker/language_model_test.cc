@@ -142,6 +142,24 @@ TEST_P(EveryCellModel, NextLogitsContinueOneLane) {
   EXPECT_THAT(state.h, Pointwise(FloatNear(1e-5f), evaluated.h));
 }
 
+// Which way is less work depends on the lanes of a rank, and every rank of a job goes the same way.
+TEST(FirstLayerTest, UsesATableWhereThatIsLessWork) {
+  const LanguageModelOptions options{.vocabulary_size = 65, .embedding_size = 3, .hidden_size = 5};
+  const LanguageModel model(options);
+  EXPECT_TRUE(model.UsesTable(64, 64));
+  EXPECT_TRUE(model.UsesTable(65, 2));
+  EXPECT_FALSE(model.UsesTable(64, 2));
+  EXPECT_FALSE(model.UsesTable(64, 1)) << "as many products as the batch has tokens, and a table";
+  LanguageModelOptions of_a_job = options;
+  of_a_job.lanes_of_rank = 2;
+  for (const int64_t lanes : {2, 3}) EXPECT_FALSE(LanguageModel(of_a_job).UsesTable(64, lanes));
+  of_a_job.lanes_of_rank = 3;
+  for (const int64_t lanes : {3, 4}) EXPECT_TRUE(LanguageModel(of_a_job).UsesTable(64, lanes));
+  LanguageModelOptions one_hot = options;
+  one_hot.embedding_size = 0;
+  EXPECT_TRUE(LanguageModel(one_hot).UsesTable(1, 1)) << "there is no other way";
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EveryCellModel,
                          testing::Values(Cell::kRnnTanh, Cell::kRnnRelu, Cell::kLstm, Cell::kGru,
                                          Cell::kGruResetBefore),
