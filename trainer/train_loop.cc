@@ -11,6 +11,7 @@
 #include "trainer/evaluation.h"
 #include "trainer/stop_signal.h"
 #include "worker/clip.h"
+#include "worker/gemm.h"
 
 namespace lockstep::trainer {
 
@@ -40,7 +41,8 @@ TrainLoop::TrainLoop(Communicator& communicator, Console& console, const proto::
       progress_(console,
                 {length.total_steps, length.steps_per_epoch, dataset.vocabulary().kind(),
                  config.training().progress_seconds()},
-                replica.position.step) {}
+                replica.position.step),
+      engines_(console) {}
 
 TrainLoop::Outcome TrainLoop::Run() {
   bool stop = false;
@@ -49,6 +51,7 @@ TrainLoop::Outcome TrainLoop::Run() {
   if (replica_.position.step > 0) WriteMetrics();
   while (!stop && !Finished() && !PatienceIsOver()) {
     const StepTotals totals = Step();
+    engines_.Look(worker::ProductEngines());
     stop = totals.stop;
     if (!stop && EvaluationDue()) stop = !EvaluateNow();
     WriteMetrics();

@@ -11,6 +11,7 @@
 #include "trainer/console.h"
 #include "trainer/lanes.h"
 #include "trainer/phase_timer.h"
+#include "trainer/product_engines.h"
 #include "trainer/progress.h"
 #include "trainer/replica.h"
 
@@ -74,6 +75,7 @@ class TrainLoop {
   io::MetricsLog* const metrics_;
   Replica& replica_;
   Progress progress_;
+  ProductEngines engines_;
   PhaseTimer timer_;
 };
 
