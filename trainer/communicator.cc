@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
@@ -11,6 +12,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "trainer/stop_signal.h"
 #include "trainer/watchdog.h"
 
 namespace lockstep::trainer {
@@ -28,10 +30,57 @@ void Check(int code, const char* what) {
 }
 
 std::string HostName() {
-  char name[MPI_MAX_PROCESSOR_NAME];
-  int length = 0;
-  MPI_Get_processor_name(name, &length);
-  return {name, static_cast<size_t>(length)};
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// Of the whole start: a first job on slow hosts takes some seconds.
+double StartLimitSeconds() {
+  constexpr double kMinutes = 10.0;
+  const char* given = std::getenv("LOCKSTEP_START_MINUTES");
+  if (!given) return 60.0 * kMinutes;
+  char* end = nullptr;
+  const double minutes = std::strtod(given, &end);
+  if (end == given || *end != '\0' || !(minutes > 0.0) || !std::isfinite(minutes)) {
+    throw UsageError(
+        fmt::format("LOCKSTEP_START_MINUTES={}: give a number of minutes above 0, or unset it "
+                    "(then it is {:.0f}).",
+                    given, kMinutes));
+  }
+  return 60.0 * minutes;
+}
+
+// Ends this process alone, from the watchdog's thread: the main thread is stuck in MPI, which may
+// not be called here. The launcher ends the other ranks.
+[[noreturn]] void EndAtOnce(const std::string& place, const std::string& message, int status) {
+  const std::string line = fmt::format("lockstep: error{}: {}\n", place, message);
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  _exit(status);
+}
+
+// Nothing has been done, so that a stop needs no checkpoint.
+Watchdog::Rules StartRules(const std::string& place, double limit_seconds) {
+  return {limit_seconds,
+          [place](double seconds) {
+            EndAtOnce(place,
+                      fmt::format("MPI has not started within {:.0f} s: another process of the job "
+                                  "has not come up, or hosts do not reach each other. Look at the "
+                                  "launcher's messages, at whether `lockstep --version` runs on "
+                                  "every host, and at firewalls between the hosts "
+                                  "(LOCKSTEP_START_MINUTES sets this bound).",
+                                  seconds),
+                      kFailed);
+          },
+          [place] {
+            const int signal = PendingStopSignal();
+            if (signal == 0) return;
+            EndAtOnce(place,
+                      fmt::format("stopped by signal {} while MPI was starting; nothing was done. "
+                                  "Start the same command again.",
+                                  signal),
+                      kStopped);
+          }};
 }
 
 }  // namespace
@@ -42,23 +91,25 @@ struct Communicator::Impl {
   Watchdog watchdog;
 };
 
-Communicator::Communicator() {
+Communicator::Communicator() : rank_(LauncherRank()), host_(HostName()) {
+  const double limit_seconds = StartLimitSeconds();
+  impl_ = std::make_unique<Impl>([this](const std::string& what, double seconds) {
+    EndAtOnce(
+        Place(),
+        fmt::format("waited {:.0f} s for the other ranks ({}). One of them has stopped or its "
+                    "network is cut. The last checkpoint is good: start the job again "
+                    "(training.timeout_minutes sets this bound).",
+                    seconds, what),
+        kFailed);
+  });
+  // The number of ranks is not known yet.
+  const std::string place = fmt::format(" (rank {} on {})", rank_, host_);
+  const Watchdog::Section section(impl_->watchdog, StartRules(place, limit_seconds));
   int provided = 0;
   Check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
   MPI_Comm_size(MPI_COMM_WORLD, &size_);
-  host_ = HostName();
-  impl_ = std::make_unique<Impl>([this](const std::string& what, double seconds) {
-    // MPI may not be called here: the main thread is stuck in it. The launcher ends the others.
-    const std::string message = fmt::format(
-        "lockstep: error{}: waited {:.0f} s for the other ranks ({}). One of them has stopped or "
-        "its network is cut. The last "
-        "checkpoint is good: start the job again (training.timeout_minutes sets this bound).\n",
-        Place(), seconds, what);
-    [[maybe_unused]] const auto written = write(STDERR_FILENO, message.data(), message.size());
-    _exit(kFailed);
-  });
   MeasureHost();
 }
 
@@ -71,7 +122,6 @@ std::string Communicator::Place() const {
 void Communicator::SetTimeoutSeconds(double seconds) { impl_->watchdog.set_limit_seconds(seconds); }
 
 void Communicator::MeasureHost() {
-  const Watchdog::Section section(impl_->watchdog, "start");
   MPI_Comm local;
   Check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local),
         "MPI_Comm_split_type");
@@ -243,6 +293,20 @@ void Communicator::Finalize() {
 }
 
 void Communicator::Abort(int status) {
+  constexpr double kLimitSeconds = 60.0;
+  const Watchdog::Rules rules = {
+      kLimitSeconds,
+      [this, status](double seconds) {
+        EndAtOnce(Place(),
+                  fmt::format("the launcher has not ended the job within {:.0f} s; this rank ends "
+                              "alone.",
+                              seconds),
+                  status);
+      },
+      [status] {
+        if (PendingStopSignal() != 0) _exit(status);
+      }};
+  const Watchdog::Section section(impl_->watchdog, rules);
   MPI_Abort(MPI_COMM_WORLD, status);
   std::_Exit(status);
 }

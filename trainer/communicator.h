@@ -28,11 +28,13 @@ class AgreedError : public std::runtime_error {
 
 /// The ranks of this job (MPI_COMM_WORLD) and all that they say to each other. Every wait has a
 /// bound: a collective that takes longer than the timeout ends this process with a message, and
-/// with it the job. Calls marked collective must be made by all ranks in the same order. One thread
-/// calls.
+/// with it the job; so does a start that takes longer than LOCKSTEP_START_MINUTES (10). Calls
+/// marked collective must be made by all ranks in the same order. One thread calls.
 class Communicator {
  public:
-  /// Starts MPI. Without mpirun or srun this is a job of one rank.
+  /// Starts MPI. Without mpirun or srun this is a job of one rank. A stop signal
+  /// (trainer/stop_signal.h) that comes meanwhile ends the process with kStopped. UsageError where
+  /// LOCKSTEP_START_MINUTES is no positive number.
   Communicator();
   ~Communicator();
   Communicator(const Communicator&) = delete;
@@ -96,7 +98,8 @@ class Communicator {
   /// Collective. Ends MPI; nothing may be called after it.
   void Finalize();
 
-  /// Ends the whole job with this status, at once. Not collective.
+  /// Ends the whole job with this status, at once; where the launcher does not do so within a
+  /// minute, or a stop signal comes, this process alone. Not collective.
   [[noreturn]] void Abort(int status);
 
  private:

@@ -33,7 +33,7 @@ ExitStatus RunOnRanks(const std::function<ExitStatus(Communicator&)>& body) {
     started.emplace();
   } catch (const std::exception& error) {
     Tell(error);
-    return kFailed;
+    return StatusOf(error);
   }
   Communicator& communicator = *started;
   ExitStatus status = kDone;

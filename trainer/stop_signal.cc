@@ -2,15 +2,25 @@
 
 #include <csignal>
 #include <ctime>
-#include <initializer_list>
 
 namespace lockstep::trainer {
 namespace {
 
+constexpr int kStopSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+
+// A signal that is ignored and blocked is kept all the same: what nohup started would stop.
+bool IsIgnored(int signal) {
+  struct sigaction action = {};
+  sigaction(signal, nullptr, &action);
+  return action.sa_handler == SIG_IGN;
+}
+
 sigset_t StopSignals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&set, signal);
+  for (const int signal : kStopSignals) {
+    if (signal != SIGHUP || !IsIgnored(signal)) sigaddset(&set, signal);
+  }
   return set;
 }
 
@@ -33,6 +43,15 @@ int StopSignal() {
     if (signal > 0) first = signal;
   }
   return first;
+}
+
+int PendingStopSignal() {
+  sigset_t pending;
+  sigpending(&pending);
+  for (const int signal : kStopSignals) {
+    if (sigismember(&pending, signal) == 1) return signal;
+  }
+  return 0;
 }
 
 }  // namespace lockstep::trainer

@@ -3,12 +3,17 @@
 
 namespace lockstep::trainer {
 
-/// From now on SIGTERM, SIGINT and SIGUSR1 only ask this process to stop; the training finishes its
-/// step, saves and exits. Call it before any other thread starts: threads inherit this.
+/// From now on SIGTERM, SIGINT, SIGHUP and SIGUSR1 only ask this process to stop; the training
+/// finishes its step, saves and exits. SIGHUP stays ignored where it was (nohup). Call it before
+/// any other thread starts: threads inherit this.
 void CatchStopSignals();
 
 /// The first such signal that has arrived, 0 while there is none. One thread calls.
 int StopSignal();
+
+/// Such a signal that has arrived and that StopSignal has not given yet, 0 where there is none; it
+/// stays. Any thread may call.
+int PendingStopSignal();
 
 }  // namespace lockstep::trainer
 

@@ -1,5 +1,6 @@
 // Training that diverges, a rank that dies, a rank that stops: no hang, and the last good
 // checkpoint stays.
+#include <chrono>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -86,6 +87,29 @@ TEST(FaultsTest, ARankThatStopsEndsTheJobWithAMessage) {
   EXPECT_LT(run.LastStep("runs/a"), 60);
   // The folder is free again, and the run goes on.
   run.TrainToTheEnd("runs/a", 3, SlowSteps());
+}
+
+// As with `scontrol suspend`: not at the same instant, and longer than a rank may wait.
+TEST(FaultsTest, AJobThatWasSuspendedForLongerThanTheTimeoutGoesOn) {
+  constexpr auto kApart = std::chrono::seconds(1);
+  constexpr auto kLongerThanTheTimeout = std::chrono::seconds(8);
+  const SmallRun run;
+  const Settings settings = SlowSteps() + Settings{"training.timeout_minutes=0.1"};
+  run.TrainToTheEnd("runs/never", 2, settings);
+  Program program(run.Train("runs/a", 2, settings));
+  ASSERT_TRUE(program.WaitFor([&] { return run.LastStep("runs/a") >= 15; }));
+  program.SignalRank(1, SIGSTOP);
+  program.LetRun(kApart);  // by now rank 0 waits for rank 1
+  program.SignalRank(0, SIGSTOP);
+  program.LetRun(kLongerThanTheTimeout);
+  program.SignalRank(0, SIGCONT);
+  program.LetRun(kApart);
+  EXPECT_LT(run.LastStep("runs/a"), 60) << "the ranks were stopped too late to test anything";
+  program.SignalRank(1, SIGCONT);
+  const Outcome outcome = program.Wait();
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  ExpectSameMetrics(run.Metrics("runs/never"), run.Metrics("runs/a"), 60);
+  ExpectSameCheckpoints(run.CheckpointPath("runs/never", 60), run.CheckpointPath("runs/a", 60));
 }
 
 }  // namespace

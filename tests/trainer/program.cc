@@ -259,6 +259,16 @@ std::vector<pid_t> Program::Ranks() const {
   return ranks;
 }
 
+int Program::ThreadsOfRank(int rank) const {
+  for (const pid_t process : Ranks()) {
+    if (launch_.ranks > 0 && RankOf(process) != rank) continue;
+    std::error_code error;
+    const fs::directory_iterator threads("/proc/" + std::to_string(process) + "/task", error);
+    return static_cast<int>(std::distance(begin(threads), end(threads)));
+  }
+  return 0;
+}
+
 std::string Program::ErrSoFar() const { return ReadAll(err_); }
 
 Outcome Program::Wait() {

@@ -58,6 +58,9 @@ class Program {
   /// The processes of its ranks; the program's own without a launcher.
   std::vector<pid_t> Ranks() const;
 
+  /// How many threads the process of a rank has; 0 when it is not there.
+  int ThreadsOfRank(int rank) const;
+
   /// What it has written to standard error so far.
   std::string ErrSoFar() const;
 
