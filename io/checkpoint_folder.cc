@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <span>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -25,11 +26,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kSuffix = ".h5";
 constexpr char kBestName[] = "best.h5";
-
-struct StepFile {
-  int64_t step;
-  fs::path path;
-};
+// As much as a save reads and writes, or so.
+constexpr int kMostReads = 4;
 
 std::optional<int64_t> StepOfName(const std::string& name) {
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
@@ -39,22 +37,6 @@ std::optional<int64_t> StepOfName(const std::string& name) {
   const auto [rest, error] = std::from_chars(begin, end, step);
   if (error != std::errc() || rest != end || step < 0) return std::nullopt;
   return step;
-}
-
-// Highest step first. None when the folder is missing.
-std::vector<StepFile> StepFiles(const fs::path& folder) {
-  std::vector<StepFile> files;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::optional<int64_t> step = StepOfName(entry->path().filename().string());
-    if (step) files.push_back({*step, entry->path()});
-  }
-  if (error && error != std::errc::no_such_file_or_directory) {
-    ThrowReadFailure(folder, error.value());
-  }
-  std::ranges::sort(files, std::ranges::greater(), &StepFile::step);
-  return files;
 }
 
 // Where best.h5 stands among the step checkpoints; last when its seal does not say.
@@ -77,6 +59,22 @@ fs::path CheckpointFolder::StepPath(int64_t step) const {
 }
 
 fs::path CheckpointFolder::BestPath() const { return folder_ / kBestName; }
+
+// Highest step first. None when the folder is missing.
+std::vector<CheckpointFolder::StepFile> CheckpointFolder::StepFiles(const fs::path& folder) {
+  std::vector<StepFile> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::optional<int64_t> step = StepOfName(entry->path().filename().string());
+    if (step) files.push_back({*step, entry->path()});
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    ThrowReadFailure(folder, error.value());
+  }
+  std::ranges::sort(files, std::ranges::greater(), &StepFile::step);
+  return files;
+}
 
 std::optional<CheckpointFolder::Found> CheckpointFolder::LoadNewest(
     std::vector<std::string>* passed_over) const {
@@ -109,39 +107,62 @@ bool CheckpointFolder::HasAny() const {
   return !StepFiles(folder_).empty() || fs::exists(BestPath(), ignored);
 }
 
-bool CheckpointFolder::IsWhole(const fs::path& path, int64_t step) {
+CheckpointFolder::Condition CheckpointFolder::Seen(const StepFile& file) const {
+  const auto seen = seen_.find(file.step);
+  if (seen == seen_.end()) return Condition::kUnread;
   std::error_code error;
-  const fs::file_time_type written = fs::last_write_time(path, error);
-  const auto seen = whole_.find(step);
-  if (!error && seen != whole_.end() && seen->second == written) return true;
-  try {
-    const Seal seal = VerifyFile(path);
-    RequireFormat(path, seal, kCheckpointFormat);
-    if (seal.step != step) return false;
-  } catch (const InputError&) {
-    return false;
-  } catch (const SystemError&) {
-    return false;
-  }
-  if (!error) whole_[step] = written;
-  return true;
+  const fs::file_time_type written = fs::last_write_time(file.path, error);
+  return !error && seen->second.written == written ? seen->second.condition : Condition::kUnread;
 }
 
+void CheckpointFolder::Remember(const StepFile& file, Condition condition) {
+  std::error_code error;
+  const fs::file_time_type written = fs::last_write_time(file.path, error);
+  if (!error) seen_[file.step] = {condition, written};
+}
+
+void CheckpointFolder::Read(const StepFile& file) {
+  Remember(file, Condition::kDamaged);  // before it is read, so that it holds an older time
+  try {
+    const Seal seal = VerifyFile(file.path);
+    RequireFormat(file.path, seal, kCheckpointFormat);
+    if (seal.step == file.step) seen_[file.step].condition = Condition::kWhole;
+  } catch (const InputError&) {
+  } catch (const SystemError&) {
+  }
+}
+
+// Of `files`, highest step first: how many of the first ones hold `keep` that are not known to be
+// damaged.
+size_t CheckpointFolder::CountKept(const std::vector<StepFile>& files, int keep) const {
+  size_t count = 0;
+  for (int whole = 0; count < files.size() && whole < keep; ++count) {
+    if (Seen(files[count]) != Condition::kDamaged) ++whole;
+  }
+  return count;
+}
+
+// From the oldest that stays towards the newest: the one that is next to be the last resort is read
+// first.
 std::vector<std::string> CheckpointFolder::Prune(int keep, int64_t newest) {
   if (keep < 1) throw std::invalid_argument("at least one checkpoint must be kept");
-  std::vector<std::string> problems;
-  std::error_code error;
+  std::vector<StepFile> files = StepFiles(folder_);
+  std::erase_if(files, [&](const StepFile& file) { return file.step > newest; });
   // It was read back when it was published.
-  const fs::file_time_type written = fs::last_write_time(StepPath(newest), error);
-  if (!error) whole_[newest] = written;
-  int whole = 0;
-  for (const StepFile& file : StepFiles(folder_)) {
-    if (file.step > newest) continue;
-    if (whole < keep) {
-      whole += IsWhole(file.path, file.step) ? 1 : 0;
-      continue;
-    }
-    whole_.erase(file.step);
+  Remember({newest, StepPath(newest)}, Condition::kWhole);
+  size_t kept = CountKept(files, keep);
+  for (int reads = 0; kept < files.size() && reads < kMostReads; ++reads) {
+    size_t last = kept;
+    while (last > 0 && Seen(files[last - 1]) != Condition::kUnread) --last;
+    if (last == 0) break;
+    Read(files[last - 1]);
+    kept = CountKept(files, keep);
+  }
+  // Only what stands behind a whole one goes.
+  if (kept > 0 && Seen(files[kept - 1]) == Condition::kUnread) return {};
+  std::vector<std::string> problems;
+  for (const StepFile& file : std::span(files).subspan(kept)) {
+    seen_.erase(file.step);
     if (::unlink(file.path.c_str()) != 0 && errno != ENOENT) {
       problems.push_back(fmt::format("cannot remove the old checkpoint {}: {}", file.path.string(),
                                      std::generic_category().message(errno)));

@@ -38,9 +38,11 @@ class CheckpointFolder {
 
   /// After step checkpoint `newest` was written: removes those before it but the `keep` newest
   /// whole ones, `newest` being the first of them (damaged ones older than those go too); never
-  /// best.h5, nor anything beyond `newest`. keep >= 1. The first time it keeps a file that this
-  /// object has not seen written it reads it, to see that it is whole. An unremovable file is
-  /// reported in the return value, not thrown.
+  /// best.h5, nor anything beyond `newest`. keep >= 1. Reads nothing when nothing is to go, else at
+  /// most four of the files that stay, the oldest first, and remembers what it saw: one that it has
+  /// not read yet counts as whole, but nothing goes before the oldest that stays was seen whole. So
+  /// `newest` and that one are whole at any time, and all are known to be within keep / 4 calls. An
+  /// unremovable file is reported in the return value, not thrown.
   std::vector<std::string> Prune(int keep, int64_t newest);
 
   /// Removes what a killed writer left half-written (*.new). Call only while the run folder is
@@ -54,10 +56,23 @@ class CheckpointFolder {
   std::vector<std::filesystem::path> SetAsideBeyond(int64_t step) const;
 
  private:
-  bool IsWhole(const std::filesystem::path& path, int64_t step);
+  struct StepFile {
+    int64_t step;
+    std::filesystem::path path;
+  };
+  enum class Condition { kUnread, kWhole, kDamaged };
+  struct Sight {
+    Condition condition = Condition::kUnread;
+    std::filesystem::file_time_type written;  // when it was seen, the file's own time
+  };
+  static std::vector<StepFile> StepFiles(const std::filesystem::path& folder);
+  Condition Seen(const StepFile& file) const;
+  void Remember(const StepFile& file, Condition condition);
+  void Read(const StepFile& file);
+  size_t CountKept(const std::vector<StepFile>& files, int keep) const;
 
   std::filesystem::path folder_;
-  std::map<int64_t, std::filesystem::file_time_type> whole_;  // seen by step: when it was written
+  std::map<int64_t, Sight> seen_;  // by step
 };
 
 }  // namespace lockstep::io

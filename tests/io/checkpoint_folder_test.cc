@@ -1,9 +1,13 @@
 #include "io/checkpoint_folder.h"
 
+#include <array>
 #include <chrono>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "io/errors.h"
 #include "tests/io/file_bytes.h"
@@ -16,6 +20,35 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+
+// The names of the files in a folder that are opened while this lives.
+class OpenedFiles {
+ public:
+  explicit OpenedFiles(const std::filesystem::path& folder)
+      : notices_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    EXPECT_GE(::inotify_add_watch(notices_, folder.c_str(), IN_OPEN), 0);
+  }
+  ~OpenedFiles() { ::close(notices_); }
+  OpenedFiles(const OpenedFiles&) = delete;
+  OpenedFiles& operator=(const OpenedFiles&) = delete;
+
+  /// Since the last call.
+  std::set<std::string> Names() {
+    std::set<std::string> names;
+    alignas(inotify_event) std::array<char, 65536> buffer;
+    for (ssize_t got; (got = ::read(notices_, buffer.data(), buffer.size())) > 0;) {
+      for (ssize_t at = 0; at < got;) {
+        const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+        if (event->len > 0 && (event->mask & IN_ISDIR) == 0) names.insert(event->name);
+        at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+      }
+    }
+    return names;
+  }
+
+ private:
+  const int notices_;
+};
 
 class CheckpointFolderTest : public testing::Test {
  protected:
@@ -126,6 +159,72 @@ TEST_F(CheckpointFolderTest, PruneKeepsTheNewestWholeOnesAndTheBest) {
   EXPECT_THAT(folder_.Prune(3, 50), IsEmpty());
   EXPECT_EQ(scratch_.Names().size(), 4u);
   EXPECT_THROW(folder_.Prune(0, 50), std::invalid_argument);
+}
+
+// However many are kept: a start must not read them all.
+TEST_F(CheckpointFolderTest, PruneReadsNothingWhenNothingIsToGo) {
+  for (int64_t step = 1; step <= 20; ++step) Write(step);
+  Damage(folder_.StepPath(7));
+  OpenedFiles opened(scratch_.path());
+  EXPECT_THAT(folder_.Prune(20, 20), IsEmpty());
+  EXPECT_THAT(folder_.Prune(1000, 20), IsEmpty());
+  EXPECT_THAT(opened.Names(), IsEmpty());
+  EXPECT_EQ(scratch_.Names().size(), 20u);
+  // The last good one is the one that was just written.
+  EXPECT_THAT(folder_.Prune(1, 20), IsEmpty());
+  EXPECT_THAT(opened.Names(), IsEmpty());
+  EXPECT_THAT(scratch_.Names(), ElementsAre("step-000000000020.h5"));
+}
+
+TEST_F(CheckpointFolderTest, PruneReadsFewFilesForADeletionAndNoneTwice) {
+  constexpr int kKeep = 12;
+  for (int64_t step = 1; step <= kKeep; ++step) Write(step);
+  std::set<std::string> all;
+  for (int64_t step = kKeep + 1; step <= 3 * kKeep; ++step) {
+    Write(step);
+    OpenedFiles opened(scratch_.path());
+    EXPECT_THAT(folder_.Prune(kKeep, step), IsEmpty());
+    EXPECT_FALSE(std::filesystem::exists(folder_.StepPath(step - kKeep)));
+    EXPECT_TRUE(std::filesystem::exists(folder_.StepPath(step - kKeep + 1)));
+    const std::set<std::string> names = opened.Names();
+    EXPECT_LE(names.size(), 4u);
+    for (const std::string& name : names) EXPECT_TRUE(all.insert(name).second) << name;
+  }
+  EXPECT_THAT(all, testing::SizeIs(kKeep - 1)) << "all but the first that went";
+}
+
+// Whatever is damaged when a job starts: what stays holds the newest and an older whole one at any
+// time, and as many whole ones as it should when it has come round.
+TEST_F(CheckpointFolderTest, PruneKeepsAnOlderWholeOneWhateverIsDamaged) {
+  constexpr int kKeep = 9;
+  constexpr int64_t kOld = 14;
+  for (const std::set<int64_t>& damaged : {std::set<int64_t>{10},
+                                           {5, 6, 7},
+                                           {6, 8, 10, 12, 14},
+                                           {8, 9, 10, 11, 12, 13, 14},
+                                           {5, 14}}) {
+    CheckpointFolder folder(scratch_.path());
+    std::set<int64_t> whole;
+    for (int64_t step = 1; step <= kOld; ++step) {
+      Write(step);
+      damaged.contains(step) ? Damage(folder_.StepPath(step)) : void(whole.insert(step));
+    }
+    for (int64_t step = kOld + 1; step <= kOld + 4; ++step) {
+      Write(step);
+      whole.insert(step);
+      EXPECT_THAT(folder.Prune(kKeep, step), IsEmpty());
+      std::set<int64_t> left;
+      for (int64_t at = 1; at <= step; ++at) {
+        if (std::filesystem::exists(folder_.StepPath(at))) left.insert(at);
+      }
+      EXPECT_TRUE(left.contains(step));
+      EXPECT_TRUE(whole.contains(*left.begin())) << *left.begin();
+      std::erase_if(whole, [&](int64_t at) { return !left.contains(at); });
+      EXPECT_GE(whole.size(), kKeep - damaged.size());
+    }
+    EXPECT_LE(whole.size(), size_t{kKeep});
+    for (const std::string& name : scratch_.Names()) std::filesystem::remove(scratch_ / name);
+  }
 }
 
 // A file under another step's name, or of another format, is no checkpoint to fall back to.
