@@ -29,13 +29,18 @@ constexpr char kBestName[] = "best.h5";
 // As much as a save reads and writes, or so.
 constexpr int kMostReads = 4;
 
-std::optional<int64_t> StepOfName(const std::string& name) {
+std::string NameOfStep(int64_t step) { return fmt::format("{}{:012}{}", kPrefix, step, kSuffix); }
+
+// Of a name that NameOfStep makes: no other file is ours.
+std::optional<int64_t> StepOfName(std::string_view name) {
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
   const char* begin = name.data() + kPrefix.size();
   const char* end = name.data() + name.size() - kSuffix.size();
   int64_t step = 0;
   const auto [rest, error] = std::from_chars(begin, end, step);
-  if (error != std::errc() || rest != end || step < 0) return std::nullopt;
+  if (error != std::errc() || rest != end || step < 0 || NameOfStep(step) != name) {
+    return std::nullopt;
+  }
   return step;
 }
 
@@ -54,9 +59,7 @@ int64_t SealedStep(const fs::path& path) {
 
 CheckpointFolder::CheckpointFolder(fs::path folder) : folder_(std::move(folder)) {}
 
-fs::path CheckpointFolder::StepPath(int64_t step) const {
-  return folder_ / fmt::format("{}{:012}{}", kPrefix, step, kSuffix);
-}
+fs::path CheckpointFolder::StepPath(int64_t step) const { return folder_ / NameOfStep(step); }
 
 fs::path CheckpointFolder::BestPath() const { return folder_ / kBestName; }
 
@@ -171,7 +174,10 @@ std::vector<std::string> CheckpointFolder::Prune(int keep, int64_t newest) {
   return problems;
 }
 
-void CheckpointFolder::RemoveLeftovers() const { RemoveNewFiles(folder_); }
+void CheckpointFolder::RemoveLeftovers() const {
+  RemoveNewFiles(folder_,
+                 [](std::string_view name) { return name == kBestName || StepOfName(name); });
+}
 
 std::vector<fs::path> CheckpointFolder::SetAsideBeyond(int64_t step) const {
   std::vector<fs::path> aside;

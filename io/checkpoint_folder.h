@@ -45,8 +45,8 @@ class CheckpointFolder {
   /// unremovable file is reported in the return value, not thrown.
   std::vector<std::string> Prune(int keep, int64_t newest);
 
-  /// Removes what a killed writer left half-written (*.new). Call only while the run folder is
-  /// locked.
+  /// Removes what a killed writer left half-written of such files (io/publish.h). Call only while
+  /// the run folder is locked.
   void RemoveLeftovers() const;
 
   /// Renames the step checkpoints beyond `step` (passed over by a resume from an older one), so

@@ -66,6 +66,10 @@ void ThrowWriteFailure(const std::filesystem::path& path, int error_number) {
   }
 }
 
+bool IsAllZeros(std::string_view bytes) {
+  return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
+
 FileDescriptor::FileDescriptor(std::filesystem::path path, int descriptor)
     : path_(std::move(path)), descriptor_(descriptor) {}
 

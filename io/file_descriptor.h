@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 
 namespace lockstep::io {
 
@@ -12,6 +13,9 @@ namespace lockstep::io {
 /// the rest. The message holds the path, the system's words, and how to go on.
 [[noreturn]] void ThrowReadFailure(const std::filesystem::path& path, int error_number);
 [[noreturn]] void ThrowWriteFailure(const std::filesystem::path& path, int error_number);
+
+/// What a power cut may leave of a file that was never synced.
+bool IsAllZeros(std::string_view bytes);
 
 /// Owner of an open file. Closed in children that call exec. Every failure is thrown as above.
 class FileDescriptor {

@@ -1,13 +1,16 @@
 #include "io/metrics_log.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
 #include <vector>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "io/errors.h"
 #include "io/file_descriptor.h"
 #include "io/publish.h"
 
@@ -24,6 +27,16 @@ bool IsToKeep(const std::string& line, int64_t last_step) {
   if (!object.is_object()) return false;
   const auto step = object.find("step");
   return step != object.end() && step->is_number_integer() && step->get<int64_t>() <= last_step;
+}
+
+// As Write begins a line, its digits apart.
+bool BeginsAsMetrics(const FileDescriptor& file) {
+  constexpr std::string_view kBegins = "{\"step\":,\"epoch\":";
+  std::string begin(kBegins.size() + 20, '\0');
+  begin.resize(file.ReadAt(0, begin.data(), begin.size()));
+  std::erase_if(begin, [](char c) { return c >= '0' && c <= '9'; });
+  begin.resize(std::min(begin.size(), kBegins.size()));
+  return kBegins.starts_with(begin) || IsAllZeros(begin);
 }
 
 // Calls `act` for each line to keep; false when there is something else in the file.
@@ -55,6 +68,12 @@ void Cut(const fs::path& path, int64_t last_step) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return;
   const FileDescriptor old = FileDescriptor::OpenForReading(path);
+  if (!BeginsAsMetrics(old)) {
+    throw InputError(fmt::format(
+        "{} does not begin as the metrics of Lockstep do, and a run would overwrite it. Move it "
+        "away, or name another training.folder.",
+        path.string()));
+  }
   if (ForKeptLines(old, last_step, [](const std::string&) {})) return;
   NewFile file(path);
   ForKeptLines(old, last_step, [&](const std::string& line) { file.Append(line + '\n'); });

@@ -25,7 +25,8 @@ class MetricsLog {
  public:
   /// Opens for appending after cutting away everything after step `last_step` (what a killed run
   /// wrote beyond the checkpoint that is resumed; also a half-written last line), atomically.
-  /// last_step 0 starts anew. InputError when the folder is missing or not writable.
+  /// last_step 0 starts anew. InputError when the folder is missing or not writable, or when the
+  /// file is of somebody else.
   MetricsLog(const std::filesystem::path& path, int64_t last_step);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;

@@ -5,9 +5,9 @@
 #include <charconv>
 #include <climits>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <system_error>
-#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -29,27 +29,68 @@ std::string HostName() {
   return name.data();
 }
 
-// None when the folder is missing or may not be read: creating a file there will say so.
-std::vector<fs::path> NewFiles(const fs::path& folder) {
-  std::vector<fs::path> paths;
+// The parts of a new file's name. Both NAME and HOST may hold dots, so where one ends is not known.
+struct NewName {
+  std::string name_and_host;  // "NAME.HOST"
+  pid_t process = 0;
+};
+
+// A number as we print it, from the front of `text`, which loses it; 0 when there is none.
+int TakeNumber(std::string_view* text) {
+  if (text->empty() || text->front() < '1' || text->front() > '9') return 0;
+  int number = 0;
+  const char* end = text->data() + text->size();
+  const auto [rest, error] = std::from_chars(text->data(), end, number);
+  if (error != std::errc()) return 0;
+  text->remove_prefix(static_cast<size_t>(rest - text->data()));
+  return number;
+}
+
+std::optional<NewName> ParseNewName(std::string_view name) {
+  if (!name.starts_with('.') || !name.ends_with(kSuffix)) return std::nullopt;
+  if (name.size() <= kSuffix.size()) return std::nullopt;
+  name = name.substr(1, name.size() - 1 - kSuffix.size());
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  std::string_view number = name.substr(dot + 1);
+  const pid_t process = TakeNumber(&number);
+  if (number.starts_with('-')) {
+    number.remove_prefix(1);
+    if (TakeNumber(&number) == 0) return std::nullopt;
+  }
+  if (process == 0 || !number.empty()) return std::nullopt;
+  return NewName{std::string(name.substr(0, dot)), process};
+}
+
+// Whether "NAME.HOST" can be cut so that `is_target` knows the name.
+bool IsOfTarget(const NewName& name, const IsTarget& is_target) {
+  const std::string_view both = name.name_and_host;
+  for (size_t dot = both.find('.', 1); dot < both.size() - 1; dot = both.find('.', dot + 1)) {
+    if (is_target(both.substr(0, dot))) return true;
+  }
+  return false;
+}
+
+// Calls `act` with the path and the parsed name of each regular file with a new file's name. Of
+// none when the folder is missing or may not be read: creating a file there will say so.
+template <typename Act>
+void ForNewFiles(const fs::path& folder, const Act& act) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (IsNewFileName(entry->path().filename().string())) paths.push_back(entry->path());
+    const std::optional<NewName> name = ParseNewName(entry->path().filename().string());
+    std::error_code unknown;
+    if (name && entry->symlink_status(unknown).type() == fs::file_type::regular) {
+      act(entry->path(), *name);
+    }
   }
-  return paths;
 }
 
-// `stem` is ".NAME.HOST."; what follows in a leftover's name is the number of the process that made
-// it.
-void RemoveLeftoversOfTheDead(const fs::path& folder, const std::string& stem) {
-  for (const fs::path& path : NewFiles(folder)) {
-    const std::string name = path.filename().string();
-    if (!name.starts_with(stem)) continue;
-    pid_t process = 0;
-    std::from_chars(name.data() + stem.size(), name.data() + name.size(), process);
-    if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH) ::unlink(path.c_str());
-  }
+void RemoveLeftoversOfTheDead(const fs::path& folder, const std::string& name_and_host) {
+  ForNewFiles(folder, [&](const fs::path& path, const NewName& name) {
+    if (name.name_and_host != name_and_host) return;
+    if (::kill(name.process, 0) != 0 && errno == ESRCH) ::unlink(path.c_str());
+  });
 }
 
 void SyncFolder(const fs::path& folder) {
@@ -64,18 +105,24 @@ void SyncFolder(const fs::path& folder) {
 }  // namespace
 
 bool IsNewFileName(std::string_view name) {
-  return name.starts_with('.') && name.ends_with(kSuffix);
+  const std::optional<NewName> parsed = ParseNewName(name);
+  return parsed && IsOfTarget(*parsed, [](std::string_view) { return true; });
 }
 
 NewFile::NewFile(const fs::path& target)
     : target_(target), folder_(target.has_parent_path() ? target.parent_path() : ".") {
   std::error_code ignored;
-  if (fs::is_directory(target, ignored)) ThrowWriteFailure(target, EISDIR);
-  const std::string stem = fmt::format(".{}.{}.", target.filename().string(), HostName());
-  RemoveLeftoversOfTheDead(folder_, stem);
+  const fs::file_status status = fs::status(target, ignored);
+  if (fs::is_directory(status)) ThrowWriteFailure(target, EISDIR);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    throw InputError(fmt::format("cannot write {}: it is a device or a pipe. Name another file.",
+                                 target.string()));
+  }
+  const std::string name_and_host = fmt::format("{}.{}", target.filename().string(), HostName());
+  RemoveLeftoversOfTheDead(folder_, name_and_host);
   for (int attempt = 0; !file_.is_open(); ++attempt) {
     const std::string again = attempt == 0 ? "" : fmt::format("-{}", attempt);
-    path_ = folder_ / fmt::format("{}{}{}{}", stem, ::getpid(), again, kSuffix);
+    path_ = folder_ / fmt::format(".{}.{}{}{}", name_and_host, ::getpid(), again, kSuffix);
     file_ = FileDescriptor::CreateNew(path_, target_);
   }
 }
@@ -96,10 +143,11 @@ void NewFile::Publish() {
   SyncFolder(folder_);
 }
 
-void RemoveNewFiles(const fs::path& folder) {
-  for (const fs::path& path : NewFiles(folder)) {
+void RemoveNewFiles(const fs::path& folder, const IsTarget& is_target) {
+  ForNewFiles(folder, [&](const fs::path& path, const NewName& name) {
+    if (!IsOfTarget(name, is_target)) return;
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) ThrowWriteFailure(path, errno);
-  }
+  });
 }
 
 }  // namespace lockstep::io

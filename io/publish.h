@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string_view>
 
 #include "io/file_descriptor.h"
@@ -10,12 +11,13 @@
 namespace lockstep::io {
 
 /// A file on its way to its name; the one way in which any file of ours appears. It is written
-/// under a new name in the target's folder, .NAME.HOST.PID.new, and gets the target's name when it
-/// is whole and durable. A reader sees the old file or the new one, never a part.
+/// under a new name in the target's folder, .NAME.HOST.PID.new (.NAME.HOST.PID-N.new for the N-th
+/// more of one process), and gets the target's name when it is whole and durable. A reader sees the
+/// old file or the new one, never a part.
 class NewFile {
  public:
   /// Creates the empty new file, after removing those that dead processes of this host left for the
-  /// same target. InputError: no folder, no right to write there, or the target is a folder.
+  /// same target. InputError: no folder, no right to write there, or the target is no file.
   explicit NewFile(const std::filesystem::path& target);
   /// Removes the new file unless Publish was called.
   ~NewFile();
@@ -45,9 +47,13 @@ class NewFile {
 /// Whether this is the name of a file on its way, as above.
 bool IsNewFileName(std::string_view name);
 
-/// Removes the new files in `folder`, whoever left them. Only for a folder that nobody else writes
-/// to.
-void RemoveNewFiles(const std::filesystem::path& folder);
+/// Whether a file's name is one that the caller publishes.
+using IsTarget = std::function<bool(std::string_view name)>;
+
+/// Removes the new files of such targets in `folder`, whichever process or host left them; regular
+/// files only, and no file whose name is not of the form above. Only for a folder in which nobody
+/// else publishes such targets.
+void RemoveNewFiles(const std::filesystem::path& folder, const IsTarget& is_target);
 
 }  // namespace lockstep::io
 

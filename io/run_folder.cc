@@ -21,11 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kLockName[] = "lock";
+constexpr std::string_view kHolderBegins = "process ";
 
 std::string ThisProcess() {
   std::array<char, HOST_NAME_MAX + 1> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host = {"this host"};
-  return fmt::format("process {} on {}", ::getpid(), host.data());
+  return fmt::format("{}{} on {}", kHolderBegins, ::getpid(), host.data());
 }
 
 std::string ReadAll(const FileDescriptor& file) {
@@ -52,10 +53,19 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
           folder_.string(), ReadAll(lock_)));
     }
   }
+  if (const std::string old = ReadAll(lock_); !old.starts_with(kHolderBegins) && !IsAllZeros(old)) {
+    throw InputError(fmt::format(
+        "{} is not a lock of Lockstep, and a run would overwrite it. Move it away, or name another "
+        "training.folder.",
+        lock.string()));
+  }
   const std::string holder = ThisProcess();
   lock_.Resize(0);
   lock_.WriteAt(0, holder.data(), holder.size());
-  if (locked_) RemoveNewFiles(folder_);  // else they may be another run's work
+  if (!locked_) return;  // new files may be another run's work
+  RemoveNewFiles(folder_, [&](std::string_view name) {
+    return name == metrics().filename() || name == configuration().filename();
+  });
 }
 
 void WriteTextFile(const fs::path& path, const std::string& text) {

@@ -18,8 +18,9 @@ class RunFolder {
  public:
   /// Creates the folder (and its parents), locks it until destruction or the death of the process,
   /// and, when locked, removes what a killed run left half-written in it. InputError when another
-  /// run holds it (names host and process), when it cannot be created or written. A child that was
-  /// forked holds the lock, too, until it calls exec or ends.
+  /// run holds it (names host and process), when it cannot be created or written, or when its
+  /// `lock` is somebody else's file. A child that was forked holds the lock, too, until it calls
+  /// exec or ends.
   explicit RunFolder(std::filesystem::path folder);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

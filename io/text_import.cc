@@ -9,6 +9,7 @@
 #include "io/dataset.h"
 #include "io/errors.h"
 #include "io/publish.h"
+#include "io/seal.h"
 #include "io/text_decoder.h"
 #include "io/text_file_reader.h"
 #include "io/text_files.h"
@@ -121,6 +122,14 @@ void CheckOptions(const TextImportOptions& options) {
   // counting.
   CheckSplitShares(options.split);
   const NewFile place(options.output);
+  std::error_code missing;
+  if (std::filesystem::file_size(options.output, missing) > 0 && !missing &&
+      !LooksLikeOurs(options.output)) {
+    throw InputError(fmt::format(
+        "{} stands there already and is no dataset: an import would take its place. Move it away, "
+        "or name another file with --output.",
+        options.output.string()));
+  }
 }
 
 uint64_t VocabularyLimit(const TextImportOptions& options) {

@@ -134,6 +134,19 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
   }
 }
 
+// A user's own configuration may stand there, where training.folder is the folder that he works in.
+void WriteConfiguration(Console& console, const std::filesystem::path& path,
+                        const std::string& text) {
+  if (std::filesystem::exists(path) && io::ReadTextFile(path) != text) {
+    int number = 1;
+    const auto aside = [&] { return fmt::format("{}.{}", path.string(), number); };
+    while (std::filesystem::exists(aside())) ++number;
+    std::filesystem::rename(path, aside());
+    console.Info(fmt::format("{} was another; that one is now {}", path.string(), aside()));
+  }
+  io::WriteTextFile(path, text);
+}
+
 void Conclude(Communicator& communicator, Console& console, const proto::RunConfig& config,
               const Replica& replica, const TrainLoop& loop, TrainLoop::Outcome outcome,
               const Checkpointer& checkpointer, io::TokenKind kind, const std::string& resume) {
@@ -223,7 +236,7 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
 
   std::optional<io::MetricsLog> metrics;
   communicator.OnRoot([&] {
-    io::WriteTextFile(folder->configuration(), proto::PrintRunConfig(config));
+    WriteConfiguration(console, folder->configuration(), proto::PrintRunConfig(config));
     // The line of the last step is written again, with the validation loss where its evaluation was
     // put off.
     metrics.emplace(folder->metrics(), std::max<int64_t>(0, replica.position.step - 1));

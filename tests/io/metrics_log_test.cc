@@ -90,9 +90,9 @@ TEST_F(MetricsLogTest, GoesOnAfterTheLastStep) {
 TEST_F(MetricsLogTest, CutsHalfALine) {
   // The last line lacks only its line feed, and may lack digits of its last number.
   for (const char* half : {"{\"step\":2,\"lo", "{\"step\":2}", "garbage\n", "[]\n", "{}\n"}) {
-    PutBytes(path_, std::string("{\"step\":1}\n") + half);
+    PutBytes(path_, std::string("{\"step\":1,\"epoch\":1}\n") + half);
     MetricsLog log(path_, 5);
-    EXPECT_EQ(Bytes(path_), "{\"step\":1}\n") << half;
+    EXPECT_EQ(Bytes(path_), "{\"step\":1,\"epoch\":1}\n") << half;
   }
 }
 

@@ -71,7 +71,7 @@ TEST(NewFile, RemovesWhatADeadProcessLeftAndNothingElse) {
   EXPECT_THAT(folder.Names(), UnorderedElementsAre(our_name, another.path().filename().string(),
                                                    testing::StartsWith(".b.")));
   PutBytes(folder / "kept.new", "");  // no name of ours
-  RemoveNewFiles(folder.path());
+  RemoveNewFiles(folder.path(), [](std::string_view name) { return name == "a" || name == "b"; });
   EXPECT_THAT(folder.Names(), ElementsAre("kept.new"));
 }
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include "io/run_folder.h"
 #include "tests/trainer/program.h"
 #include "tests/trainer/small_run.h"
 
@@ -233,6 +234,32 @@ TEST(InputErrorsTest, Flags) {
   for (const auto& arguments : {wrong[1], wrong[3], wrong[10], wrong[17]}) {
     SCOPED_TRACE(testing::PrintToString(arguments));
     ExpectOneError(RunProgram(run.Command(arguments, 2)), kWrongInput, {});
+  }
+}
+
+// A person may name the folder that he works in.
+TEST(OwnFolderTest, WhatIsThereStays) {
+  const SmallRun run;
+  const std::string mine = "# my own\n" + io::ReadTextFile(run / "run.textproto");
+  run.Write("config.textproto", mine);
+  run.Write(".notes.new", "mine");
+  Launch launch = run.Train(".", 0, {"training.steps=2"});
+  launch.arguments[1] = "config.textproto";
+  const Outcome outcome = RunProgram(launch);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(io::ReadTextFile(run / ".notes.new"), "mine");
+  EXPECT_EQ(io::ReadTextFile(run / "config.textproto.1"), mine);
+  EXPECT_THAT(outcome.err, testing::HasSubstr("config.textproto.1"));
+  // What the run wrote is the run's, and does not change.
+  EXPECT_EQ(RunProgram(launch).status, 0);
+  EXPECT_FALSE(std::filesystem::exists(run / "config.textproto.2"));
+
+  const SmallRun other;
+  for (const std::string name : {"lock", "metrics.jsonl"}) {
+    other.Write(name, "mine\n");
+    ExpectOneError(RunProgram(other.Train(".")), kWrongInput, {name, "training.folder"});
+    EXPECT_EQ(io::ReadTextFile(other / name), "mine\n");
+    std::filesystem::remove(other / name);
   }
 }
 
