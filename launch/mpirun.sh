@@ -17,7 +17,8 @@ hosts by ssh. Hosts are taken to be like this one.
   --threads N            threads, and cores, of a rank (default: the cores of a NUMA domain, divided
                          among its ranks)
   --restart              start again after a lost rank or host and after a save that was not asked
-                         for here, until three starts in a row have brought no new checkpoint
+                         for here, until three starts in a row have brought no new checkpoint (on
+                         this host, which has to see the run folder)
   --help                 this text
 
 Ctrl-C, SIGTERM, SIGHUP or SIGUSR1 to this script saves a checkpoint and ends with status 75; the
@@ -106,8 +107,8 @@ has_lost_its_ranks() {
 say() { printf '%(%F %T)T lockstep job: %s\n' -1 "$*" >&2; }
 
 find_run_folder() {
-  local line='s/#.*//; s/.*\bfolder[[:space:]]*:[[:space:]]*["'\'']([^"'\'']+).*/\1/p'
-  run_folder=$(sed -nE "$line" "$config" | tail -n 1)
+  local folder='s/^[^#]*\bfolder[[:space:]]*:[[:space:]]*["'\'']([^"'\'']+).*/\1/p'
+  run_folder=$(sed -nE "$folder" "$config" | tail -n 1)
   run_folder=${run_folder:-runs/lockstep}
 }
 
@@ -132,7 +133,7 @@ run() {
       say 'told to stop: the ranks save and end'
       tell USR1 "$save_seconds"
     elif [[ $told == USR1 ]] && ((signals > 1 || SECONDS >= deadline)); then
-      say "not saved yet: ending $1"
+      say 'not saved yet: ended by force'
       tell TERM 15
     elif [[ $told == TERM ]] && ((SECONDS >= deadline)); then
       tell KILL 15
@@ -140,7 +141,7 @@ run() {
       status=137 # not even SIGKILL ends it
       return
     elif [[ $told != TERM && $told != KILL ]] && has_lost_its_ranks "$pid"; then
-      say "$1 goes on without ranks: ending it"
+      say 'goes on without ranks: ended by force'
       tell TERM 15
     fi
     sleep 5 &

@@ -311,7 +311,7 @@ test_same_text() {
   cmp "$work/mpirun" "$work/srun" || fail "the batch scripts end otherwise"
 }
 
-# A configuration, a program, an mpirun and an srun with the body on standard input, short waits.
+# A configuration, a program, an mpirun and an srun with the body on standard input.
 begin_cluster() {
   begin "$1"
   cat >"$work/body"
@@ -335,13 +335,10 @@ END
   fake sleep <<<'exec /bin/sleep 0.1'
   # A first line that does not count, and a name of the kind that a person writes.
   printf '%s\n' '# training { folder: "runs/other" }' 'data { path: "x.h5" }' \
-    'training { folder: "runs/my run" steps: 9 }  # not "runs/this"' \
+    'training { folder: "runs/my run" steps: 9 }  # not folder: "runs/this"' \
     >"$work/repository/run.textproto"
   mkdir -p "$work/repository/runs/my run/checkpoints"
   touch "$work/repository/runs/my run/checkpoints/best.h5"
-  (cd "$work/repository/launch" && sed -i -E \
-    's/save_seconds=[0-9]+/save_seconds=1/; s/(tell [A-Z]+) 15$/\1 1/; s/> 300/> 1/' \
-    mpirun.sh slurm/*.sbatch)
 }
 
 # job LAUNCHER RESTARTS: the batch script as Slurm starts it; RESTARTS 0 is the first start.
@@ -451,17 +448,20 @@ trap '' USR1 TERM
 kill -USR1 \$PPID
 while true; do /bin/sleep 0.05; done
 END
+    sed -i -E 's/save_seconds=120/save_seconds=1/; s/(tell [A-Z]+) 15$/\1 1/' \
+      "$work/repository/launch/slurm/$launcher.sbatch"
     job "$launcher" 0
-    expect out "not saved yet: ending $launcher"
+    expect out "not saved yet: ended by force"
     expect out "status 137 at step 0"
     expect_requeue
   done
 
   begin_cluster "mpirun goes on without ranks" <<<'while true; do /bin/sleep 0.05; done'
   fake pgrep <<<'exit 1'
+  sed -i 's/> 300/> 1/' "$work/repository/launch/slurm/mpirun.sbatch"
   job mpirun 0
   expect calls "pgrep -P"
-  expect out "mpirun goes on without ranks"
+  expect out "goes on without ranks"
   expect out "status 143 at step 0"
   expect_requeue
 }
@@ -590,7 +590,6 @@ trap 'echo "got TERM" >>"$work/calls"; exit 143' TERM
 kill -TERM \$PPID
 while true; do /bin/sleep 0.05; done
 END
-  sed -i 's/save_seconds=1/save_seconds=600/' "$work/repository/launch/mpirun.sh"
   run timeout_of_60_seconds launch/mpirun.sh run.textproto
   expect_status 143
   expect calls "got TERM"
