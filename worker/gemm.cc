@@ -168,29 +168,36 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
 // again at every call. There the weights stand in panels of ours (2 threads, AVX2, 64 x 512 x 2048:
 // 65 GFLOP/s by oneDNN's plain product in a training step).
 struct PackedMatrix::Impl {
-  explicit Impl(const ProductShape& shape_in) : shape(shape_in) {
+  explicit Impl(const ProductShape& shape_in)
+      : shape(shape_in), plain(Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed)) {
+    if (!FindLayout()) Note(shape, PanelProduct::Name());
+  }
+
+  // False where not all that it takes is there: a layout, a copy into it, and both products.
+  bool FindLayout() {
+    const auto any = FindFastProduct(shape, {{shape.k, shape.n}, kFloat, Tag::any});
+    const dnnl::memory::desc rows({shape.k, shape.n}, kFloat, Tag::ab);
+    if (!any || any->weights_desc() == rows) return false;
+    const dnnl::memory::desc layout = any->weights_desc();
+    const dnnl::reorder::primitive_desc copy(Engine(), plain, Engine(), layout);
     ProductShape adding = shape;
     adding.accumulate = true;
-    const auto any = FindFastProduct(shape, {{shape.k, shape.n}, kFloat, Tag::any});
-    const dnnl::memory::desc plain({shape.k, shape.n}, kFloat, Tag::ab);
-    if (any && any->weights_desc() != plain) {
-      // Both products must take the one layout.
-      const auto same = FindFastProduct(shape, any->weights_desc());
-      const auto accumulating = FindFastProduct(adding, any->weights_desc());
-      if (same && accumulating) {
-        packed = dnnl::memory(any->weights_desc(), Engine());
-        products[0].emplace(*same);
-        products[1].emplace(*accumulating);
-        Note(shape, OnednnName(*same));
-        Note(adding, OnednnName(*accumulating));
-        return;
-      }
-    }
-    Note(shape, PanelProduct::Name());
+    const auto same = FindFastProduct(shape, layout),
+               accumulating = FindFastProduct(adding, layout);
+    if (!same || !accumulating || IsReferenceEngine(copy.impl_info_str())) return false;
+    packed = dnnl::memory(layout, Engine());
+    into_packed = dnnl::reorder(copy);
+    products[0].emplace(*same);
+    products[1].emplace(*accumulating);
+    Note(shape, OnednnName(*same));
+    Note(adding, OnednnName(*accumulating));
+    return true;
   }
 
   ProductShape shape;
-  dnnl::memory packed;                       // empty: `panels` are used
+  dnnl::memory::desc plain;  // B as it is given
+  dnnl::memory packed;       // empty: `panels` are used
+  dnnl::reorder into_packed;
   std::optional<OnednnProduct> products[2];  // C = A B, C += A B
   PanelProduct panels;
 };
@@ -201,19 +208,15 @@ PackedMatrix::PackedMatrix(PackedMatrix&&) noexcept = default;
 PackedMatrix& PackedMatrix::operator=(PackedMatrix&&) noexcept = default;
 
 void PackedMatrix::Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matrix b) {
-  ProductShape shape;
-  shape.m = m;
-  shape.n = shape.c_stride = n;
-  shape.k = k;
-  shape.a_stride = a_stride;
-  shape.packed = true;
+  const ProductShape shape = {m,     n,     k,   a_stride, b.stride, n, false, b.transposed,
+                              false, false, true};
   if (!impl_ || impl_->shape != shape) impl_ = std::make_unique<Impl>(shape);
   if (!impl_->packed) {
     impl_->panels.Pack(n, k, b.data, b.transposed ? 1 : b.stride, b.transposed ? b.stride : 1);
     return;
   }
-  dnnl::memory from(Describe(k, n, b.stride, b.transposed), Engine(), const_cast<float*>(b.data));
-  dnnl::reorder(from, impl_->packed).execute(Stream(), from, impl_->packed);
+  dnnl::memory from(impl_->plain, Engine(), const_cast<float*>(b.data));
+  impl_->into_packed.execute(Stream(), from, impl_->packed);
   Stream().wait();
 }
 

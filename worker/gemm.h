@@ -52,7 +52,7 @@ struct ProductShape {
   int64_t a_stride = 0, b_stride = 0, c_stride = 0;
   bool a_transposed = false, b_transposed = false;
   bool accumulate = false, bias = false;
-  bool packed = false;  ///< a PackedMatrix's; b_stride and b_transposed mean nothing
+  bool packed = false;  ///< a PackedMatrix's; B as it was given to Pack
   auto operator<=>(const ProductShape&) const = default;
 };
 

@@ -67,8 +67,7 @@ const float* Values(int64_t count, int64_t shift) {
 void ExpectRight(const ProductShape& s) {
   const Matrix a = {Values((s.a_transposed ? s.k : s.m) * s.a_stride, 1), s.a_stride,
                     s.a_transposed};
-  const int64_t b_stride = s.packed ? s.n : s.b_stride;
-  const Matrix b = {Values((s.b_transposed ? s.n : s.k) * b_stride, 5003), b_stride,
+  const Matrix b = {Values((s.b_transposed ? s.n : s.k) * s.b_stride, 5003), s.b_stride,
                     s.b_transposed};
   const float* bias = s.bias ? Values(s.n, 77) : nullptr;
   std::vector<float> c(s.m * s.c_stride, 0.5f);
