@@ -436,7 +436,7 @@ test_batch_job_is_told_to_stop() {
       begin_cluster "$launcher: $signal" <<END
 trap '$saves; echo "got USR1" >>"$work/calls"; exit 75' USR1
 kill -$signal \$PPID
-while true; do /bin/sleep 0.05; done
+for _ in {1..900}; do /bin/sleep 0.05; done
 END
       job "$launcher" 0
       expect calls "got USR1"
@@ -446,7 +446,7 @@ END
     begin_cluster "$launcher: never saves" <<END
 trap '' USR1 TERM
 kill -USR1 \$PPID
-while true; do /bin/sleep 0.05; done
+for _ in {1..900}; do /bin/sleep 0.05; done
 END
     sed -i -E 's/save_seconds=120/save_seconds=1/; s/(tell [A-Z]+) 15$/\1 1/' \
       "$work/repository/launch/slurm/$launcher.sbatch"
@@ -456,7 +456,7 @@ END
     expect_requeue
   done
 
-  begin_cluster "mpirun goes on without ranks" <<<'while true; do /bin/sleep 0.05; done'
+  begin_cluster "mpirun goes on without ranks" <<<'for _ in {1..900}; do /bin/sleep 0.05; done'
   fake pgrep <<<'exit 1'
   sed -i 's/> 300/> 1/' "$work/repository/launch/slurm/mpirun.sbatch"
   job mpirun 0
@@ -576,7 +576,7 @@ test_mpirun_stops() {
     begin_cluster "$signal" <<END
 trap 'echo "got USR1" >>"$work/calls"; $saves; exit 75' USR1
 kill -$signal \$PPID
-while true; do /bin/sleep 0.05; done
+for _ in {1..900}; do /bin/sleep 0.05; done
 END
     run timeout_of_60_seconds launch/mpirun.sh --restart run.textproto
     expect_status 75
@@ -588,14 +588,14 @@ END
 trap 'kill -TERM \$PPID' USR1
 trap 'echo "got TERM" >>"$work/calls"; exit 143' TERM
 kill -TERM \$PPID
-while true; do /bin/sleep 0.05; done
+for _ in {1..900}; do /bin/sleep 0.05; done
 END
   run timeout_of_60_seconds launch/mpirun.sh run.textproto
   expect_status 143
   expect calls "got TERM"
 }
 
-timeout_of_60_seconds() { "$(PATH=/usr/bin:/bin type -P timeout)" 60 "$@"; }
+timeout_of_60_seconds() { "$(PATH=/usr/bin:/bin type -P timeout)" --kill-after=5 60 "$@"; }
 
 test_shellcheck
 test_help
