@@ -27,6 +27,11 @@ struct Source {
   uint64_t tokens = 0;
 };
 
+struct SourceList {
+  uint64_t count = 0;
+  std::vector<Source> first;
+};
+
 /// A token-stream dataset, open for reading. Movable; one thread at a time. Not collective: every
 /// rank opens the file itself and reads its own hyperslabs. Layout: io/FORMATS.md.
 class Dataset {
@@ -42,7 +47,6 @@ class Dataset {
   const std::filesystem::path& path() const;
   const Vocabulary& vocabulary() const;
   const std::vector<Split>& splits() const;
-  const std::vector<Source>& sources() const;
   uint64_t size_tokens() const;
   /// Hex digest of what a training sees: tokens, vocabulary, splits. Independent of paths and of
   /// chunking.
@@ -50,6 +54,11 @@ class Dataset {
 
   /// InputError, naming the splits there are, when there is none of this name.
   const Split& split(std::string_view name) const;
+
+  /// The sources, in the order of their tokens: how many there are, and the first `most` of them.
+  /// Opening a dataset reads nothing of them; this reads and checks them all, in pieces.
+  /// DamagedFileError.
+  SourceList ReadSources(uint64_t most) const;
 
   /// Tokens [begin, begin + out.size()) of the whole stream. Requires the range to be inside it.
   /// DamagedFileError when a checksum does not hold; SystemError on I/O errors.

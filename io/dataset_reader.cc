@@ -46,16 +46,15 @@ std::vector<Split> ReadSplits(const H5Reader& reader, uint64_t size_tokens) {
   return splits;
 }
 
-std::vector<Source> ReadSources(const H5Reader& reader) {
-  const std::vector<std::string> paths = ReadStringList(reader, kSourcePathsGroup);
-  const std::vector<uint64_t> bytes = reader.ReadArray<uint64_t>(kSourceBytesArray);
-  const std::vector<uint64_t> tokens = reader.ReadArray<uint64_t>(kSourceTokensArray);
-  if (bytes.size() != paths.size() || tokens.size() != paths.size()) {
-    reader.FailBecause("the arrays in /sources differ in length");
-  }
-  std::vector<Source> sources;
-  for (size_t i = 0; i < paths.size(); ++i) sources.push_back({paths[i], bytes[i], tokens[i]});
-  return sources;
+// The first `most` of the numbers, after all are checked; there must be `count` of them.
+std::vector<uint64_t> ReadSourceNumbers(const H5Reader& reader, const char* name, uint64_t count,
+                                        uint64_t most) {
+  const H5Array array = reader.OpenArray<uint64_t>(name);
+  if (array.size() != count) reader.FailBecause("the arrays in /sources differ in length");
+  array.Verify();
+  std::vector<uint64_t> numbers(std::min(count, most));
+  array.ReadRows(0, numbers.size(), numbers.data());
+  return numbers;
 }
 
 }  // namespace
@@ -75,7 +74,6 @@ struct Dataset::Impl {
       reader.FailBecause(std::string(kPieceDigestsArray) + " does not fit the tokens");
     }
     splits = ReadSplits(reader, tokens.size());
-    sources = ReadSources(reader);
     fingerprint = DatasetFingerprint(tokens.digest(), tokens.size(), vocabulary, splits);
   }
 
@@ -139,7 +137,6 @@ struct Dataset::Impl {
   Vocabulary vocabulary;
   std::vector<uint64_t> piece_digests;
   std::vector<Split> splits;
-  std::vector<Source> sources;
   std::string fingerprint;
 
   // The most recently used piece first.
@@ -160,7 +157,6 @@ Dataset::~Dataset() = default;
 const std::filesystem::path& Dataset::path() const { return impl_->path; }
 const Vocabulary& Dataset::vocabulary() const { return impl_->vocabulary; }
 const std::vector<Split>& Dataset::splits() const { return impl_->splits; }
-const std::vector<Source>& Dataset::sources() const { return impl_->sources; }
 uint64_t Dataset::size_tokens() const { return impl_->tokens.size(); }
 const std::string& Dataset::fingerprint() const { return impl_->fingerprint; }
 
@@ -172,6 +168,19 @@ const Split& Dataset::split(std::string_view name) const {
   }
   throw InputError(fmt::format("{} has no split {}. It has: {}.", impl_->path.string(), name,
                                fmt::join(names, ", ")));
+}
+
+SourceList Dataset::ReadSources(uint64_t most) const {
+  const H5Reader& reader = impl_->reader;
+  StringListHead paths = ReadStringListHead(reader, kSourcePathsGroup, most);
+  const auto bytes = ReadSourceNumbers(reader, kSourceBytesArray, paths.count, most);
+  const auto tokens = ReadSourceNumbers(reader, kSourceTokensArray, paths.count, most);
+  SourceList list;
+  list.count = paths.count;
+  for (size_t i = 0; i < paths.strings.size(); ++i) {
+    list.first.push_back({std::move(paths.strings[i]), bytes[i], tokens[i]});
+  }
+  return list;
 }
 
 void Dataset::Read(uint64_t begin, std::span<int32_t> out) const {

@@ -2,19 +2,48 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 #include <hdf5.h>
 
 #include "io/digest.h"
+#include "io/file_descriptor.h"
+#include "io/seal.h"
 
 namespace lockstep::io {
 namespace {
 
 constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
-// Ours are two deep; a group that contains itself must not keep us for ever.
+
+// No file of ours comes near these. A seal is no proof of good will: a file may be made to keep a
+// reader busy for ever, or to make it ask for all the memory there is.
 constexpr int kMostDepth = 16;
+constexpr int kMostDimensions = 8;
+constexpr size_t kMostObjects = size_t{1} << 16;
+constexpr size_t kMostAttributes = size_t{1} << 12;  // of one object
+constexpr size_t kMostNameBytes = 255;
+constexpr size_t kMostStringBytes = size_t{1} << 16;
+constexpr size_t kMostNumberBytes = 8;
+
+// What HDF5 1.10 writes behind a user block of ours, up to the end of the file. The structures that
+// an extension of the superblock may name (a cached image of the metadata, other drivers) are none
+// of ours, so HDF5 never gets to parse them. HDF5 specification, III.A.
+constexpr std::string_view kSuperblockBegins(
+    "\x89HDF\r\n\x1a\n"
+    "\x03\x08\x08\x00"  // version; sizes of offsets and lengths; not open for writing
+    "\x00\x02\x00\x00\x00\x00\x00\x00"   // base address: behind the user block
+    "\xff\xff\xff\xff\xff\xff\xff\xff",  // no extension
+    28);
+
+#if H5_VERSION_GE(1, 12, 0)
+using ObjectInfo = H5O_info1_t;
+#else
+using ObjectInfo = H5O_info_t;
+#endif
 
 constexpr std::array kElementTypes = {ElementType::kUint8, ElementType::kUint16,
                                       ElementType::kUint32, ElementType::kUint64,
@@ -57,14 +86,14 @@ class Attribute {
   bool IsReal() const { return H5Tget_class(type_.id()) == H5T_FLOAT; }
 
   int64_t Integer() const {
-    if (!IsInteger()) Mismatch("an integer");
+    if (!IsInteger() || Bytes() > kMostNumberBytes) Mismatch("an integer");
     int64_t value = 0;
     calls_(H5Aread(attribute_.id(), H5T_NATIVE_INT64, &value), what_);
     return value;
   }
 
   double Real() const {
-    if (!IsReal()) Mismatch("a floating-point number");
+    if (!IsReal() || Bytes() > kMostNumberBytes) Mismatch("a floating-point number");
     double value = 0;
     calls_(H5Aread(attribute_.id(), H5T_NATIVE_DOUBLE, &value), what_);
     return value;
@@ -74,7 +103,8 @@ class Attribute {
     if (H5Tget_class(type_.id()) != H5T_STRING || H5Tis_variable_str(type_.id()) != 0) {
       Mismatch("a string of fixed length");
     }
-    std::string value(H5Tget_size(type_.id()), '\0');
+    if (Bytes() > kMostStringBytes) Mismatch("a short string");
+    std::string value(Bytes(), '\0');
     calls_(H5Aread(attribute_.id(), type_.id(), value.data()), what_);
     value.erase(std::find(value.begin(), value.end(), '\0'), value.end());
     return value;
@@ -91,6 +121,8 @@ class Attribute {
     calls_.FailBecause(fmt::format("cannot {}: it should be {}", what_, wanted));
   }
 
+  size_t Bytes() const { return H5Tget_size(type_.id()); }
+
   const H5Calls& calls_;
   std::string what_;
   H5Handle attribute_;
@@ -101,61 +133,126 @@ H5Handle OpenObject(const H5Calls& calls, const H5Handle& file, const std::strin
   return calls(H5Oopen(file.id(), name.c_str(), H5P_DEFAULT), H5Oclose, "open " + name);
 }
 
-herr_t AddName(hid_t object, const char* name, const H5A_info_t* info, void* names) {
-  static_cast<std::vector<std::string>*>(names)->push_back(name);
-  return 0;
+// Names that HDF5 calls out one by one, in no order.
+struct Names {
+  bool Add(const char* name) {
+    if (names.size() == most || std::char_traits<char>::length(name) > kMostNameBytes) return false;
+    names.emplace_back(name);
+    return true;
+  }
+
+  size_t most = 0;
+  std::vector<std::string> names = {};
+  bool links_to_elsewhere = false;
+};
+
+herr_t AddAttribute(hid_t object, const char* name, const H5A_info_t* info, void* names) {
+  return static_cast<Names*>(names)->Add(name) ? 0 : 1;
+}
+
+herr_t AddLink(hid_t group, const char* name, const H5L_info_t* info, void* out) {
+  Names& names = *static_cast<Names*>(out);
+  names.links_to_elsewhere = info->type != H5L_TYPE_HARD;
+  return names.links_to_elsewhere || !names.Add(name) ? 1 : 0;
 }
 
 std::vector<std::string> AttributeNames(const H5Calls& calls, const H5Handle& object,
                                         const std::string& object_name) {
-  std::vector<std::string> names;
-  calls(H5Aiterate2(object.id(), H5_INDEX_NAME, H5_ITER_INC, nullptr, AddName, &names),
-        "list the attributes of " + object_name);
-  return names;
+  Names found{.most = kMostAttributes};
+  // In HDF5's own order: for another one it would first build a table of as many as are claimed.
+  if (calls(H5Aiterate2(object.id(), H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, AddAttribute, &found),
+            "list the attributes of " + object_name) > 0) {
+    calls.FailBecause(object_name + " has more or longer attributes than any file of ours");
+  }
+  return found.names;
+}
+
+// The product, an empty dimension counting as one; nullopt when 64 bits do not hold it.
+std::optional<uint64_t> Product(const std::vector<hsize_t>& lengths, uint64_t element_bytes) {
+  uint64_t product = element_bytes;
+  for (const uint64_t length : lengths) {
+    if (__builtin_mul_overflow(product, std::max<uint64_t>(length, 1), &product)) {
+      return std::nullopt;
+    }
+  }
+  return product;
+}
+
+void RequireSuperblock(const H5Calls& calls, const FileDescriptor& file) {
+  std::string begin(kSuperblockBegins.size(), '\0');
+  begin.resize(file.ReadAt(kSealBytes, begin.data(), begin.size()));
+  if (begin != kSuperblockBegins) calls.FailBecause("its HDF5 part does not begin as ours do");
 }
 
 }  // namespace
 
-H5Array::H5Array(const H5Calls* calls, std::string name, H5Handle dataset)
-    : calls_(calls), name_(std::move(name)), dataset_(std::move(dataset)) {
-  const std::string what = "open " + name_;
-  const H5Handle type = (*calls_)(H5Dget_type(dataset_.id()), H5Tclose, what);
+H5ArrayLayout::H5ArrayLayout(const H5Calls& calls, const H5Handle& dataset, const std::string& name,
+                             uint64_t file_bytes) {
+  const std::string what = "open " + name;
+  const H5Handle creation = calls(H5Dget_create_plist(dataset.id()), H5Pclose, what);
+  // First, because a layout of another kind may name other files, which must not even be looked at.
+  if (H5Pget_layout(creation.id()) != H5D_CHUNKED) {
+    calls.FailBecause(name + " is not stored in chunks");
+  }
+  const int filters = calls(H5Pget_nfilters(creation.id()), what);
+  if (filters > 1 ||
+      (filters == 1 && H5Pget_filter_by_id2(creation.id(), H5Z_FILTER_FLETCHER32, nullptr, nullptr,
+                                            nullptr, 0, nullptr, nullptr) < 0)) {
+    calls.FailBecause(name + " is stored through a filter that is not ours");
+  }
+  const H5Handle type_handle = calls(H5Dget_type(dataset.id()), H5Tclose, what);
   const auto found = std::find_if(kElementTypes.begin(), kElementTypes.end(), [&](auto candidate) {
-    return H5Tequal(type.id(), MemoryType(candidate)) > 0;
+    return H5Tequal(type_handle.id(), MemoryType(candidate)) > 0;
   });
   if (found == kElementTypes.end()) {
-    calls_->FailBecause(name_ + " holds elements of a type that no file of ours has");
+    calls.FailBecause(name + " holds elements of a type that no file of ours has");
   }
-  type_ = *found;
-  const H5Handle space = (*calls_)(H5Dget_space(dataset_.id()), H5Sclose, what);
-  const int rank = (*calls_)(H5Sget_simple_extent_ndims(space.id()), what);
-  const H5Handle creation = (*calls_)(H5Dget_create_plist(dataset_.id()), H5Pclose, what);
-  if (rank == 0 || H5Pget_layout(creation.id()) != H5D_CHUNKED) {
-    calls_->FailBecause(name_ + " is not stored in chunks");
+  type = *found;
+  const H5Handle space = calls(H5Dget_space(dataset.id()), H5Sclose, what);
+  const int rank = calls(H5Sget_simple_extent_ndims(space.id()), what);
+  if (rank == 0 || rank > kMostDimensions) {
+    calls.FailBecause(fmt::format("{} has {} dimensions", name, rank));
   }
-  std::vector<hsize_t> shape(static_cast<size_t>(rank));
-  (*calls_)(H5Sget_simple_extent_dims(space.id(), shape.data(), nullptr), what);
-  shape_.assign(shape.begin(), shape.end());
-  (*calls_)(H5Pget_chunk(creation.id(), rank, shape.data()), what);
-  chunk_rows_ = shape[0];
-  digest_ = Attribute(*calls_, dataset_, name_, kDigestAttribute).String();
-  is_scalar_ = (*calls_)(H5Aexists(dataset_.id(), kScalarAttribute), what) > 0;
+  std::vector<hsize_t> lengths(static_cast<size_t>(rank));
+  std::vector<hsize_t> chunk(lengths.size());
+  calls(H5Sget_simple_extent_dims(space.id(), lengths.data(), nullptr), what);
+  calls(H5Pget_chunk(creation.id(), rank, chunk.data()), what);
+  const std::optional<uint64_t> product = Product(lengths, ElementBytes(type));
+  const std::optional<uint64_t> chunk_product = Product(chunk, ElementBytes(type));
+  const bool empty = std::find(lengths.begin(), lengths.end(), 0) != lengths.end();
+  // All chunks of an array of ours are there, so the file is longer than the array, and than one
+  // chunk.
+  if (!product || !chunk_product ||
+      (!empty && (*product > file_bytes || *chunk_product > file_bytes))) {
+    calls.FailBecause(fmt::format("{} claims more bytes than the file has", name));
+  }
+  bytes = empty ? 0 : *product;
+  shape.assign(lengths.begin(), lengths.end());
+  chunk_rows = std::clamp<uint64_t>(chunk[0], 1, std::max<uint64_t>(shape[0], 1));
 }
+
+H5Array::H5Array(const H5Calls* calls, std::string name, H5Handle dataset, uint64_t file_bytes)
+    : calls_(calls),
+      name_(std::move(name)),
+      dataset_(std::move(dataset)),
+      layout_(*calls_, dataset_, name_, file_bytes),
+      digest_(Attribute(*calls_, dataset_, name_, kDigestAttribute).String()),
+      is_scalar_((*calls_)(H5Aexists(dataset_.id(), kScalarAttribute), "open " + name_) > 0) {}
 
 uint64_t H5Array::RowElements() const {
   uint64_t elements = 1;
-  for (size_t i = 1; i < shape_.size(); ++i) elements *= shape_[i];
+  for (size_t i = 1; i < shape().size(); ++i) elements *= shape()[i];
   return elements;
 }
 
-uint64_t H5Array::size() const { return shape_[0] * RowElements(); }
+uint64_t H5Array::size() const { return layout_.bytes / ElementBytes(type()); }
 
 void H5Array::ReadRows(uint64_t first, uint64_t count, void* out) const {
   if (count == 0 || RowElements() == 0) return;
   H5Calls::PrepareThread();
   const std::string what = "read " + name_;
-  std::vector<hsize_t> start(shape_.size(), 0);
-  std::vector<hsize_t> length(shape_.begin(), shape_.end());
+  std::vector<hsize_t> start(shape().size(), 0);
+  std::vector<hsize_t> length(shape().begin(), shape().end());
   start[0] = first;
   length[0] = count;
   const H5Handle space = (*calls_)(H5Dget_space(dataset_.id()), H5Sclose, what);
@@ -164,23 +261,23 @@ void H5Array::ReadRows(uint64_t first, uint64_t count, void* out) const {
   (*calls_)(H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, start.data(), nullptr, length.data(),
                                 nullptr),
             what);
-  (*calls_)(H5Dread(dataset_.id(), MemoryType(type_), memory.id(), space.id(), H5P_DEFAULT, out),
+  (*calls_)(H5Dread(dataset_.id(), MemoryType(type()), memory.id(), space.id(), H5P_DEFAULT, out),
             what);
 }
 
 void H5Array::ReadAll(void* out) const {
-  ReadRows(0, shape_[0], out);
-  CheckDigest(DigestHex(out, size() * ElementBytes(type_)));
+  ReadRows(0, shape()[0], out);
+  CheckDigest(DigestHex(out, size() * ElementBytes(type())));
 }
 
 void H5Array::Verify() const {
-  const uint64_t row_bytes = RowElements() * ElementBytes(type_);
-  const uint64_t chunks_bytes = std::max<uint64_t>(row_bytes * chunk_rows_, 1);
-  const uint64_t rows = chunk_rows_ * std::max<uint64_t>(kPieceBytes / chunks_bytes, 1);
-  std::vector<char> piece(std::min(rows, shape_[0]) * row_bytes);
+  const uint64_t row_bytes = RowElements() * ElementBytes(type());
+  const uint64_t chunks_bytes = std::max<uint64_t>(row_bytes * layout_.chunk_rows, 1);
+  const uint64_t rows = layout_.chunk_rows * std::max<uint64_t>(kPieceBytes / chunks_bytes, 1);
+  std::vector<char> piece(std::min(rows, shape()[0]) * row_bytes);
   Digest digest;
-  for (uint64_t first = 0; first < shape_[0]; first += rows) {
-    const uint64_t count = std::min(rows, shape_[0] - first);
+  for (uint64_t first = 0; first < shape()[0]; first += rows) {
+    const uint64_t count = std::min(rows, shape()[0] - first);
     ReadRows(first, count, piece.data());
     digest.Update(piece.data(), count * row_bytes);
   }
@@ -195,36 +292,48 @@ H5Reader::H5Reader(const std::filesystem::path& path) : calls_(path, H5Calls::Pu
   const H5Handle access = calls_(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "open the file");
   // Best effort: some parallel file systems know no locks. The user's HDF5_USE_FILE_LOCKING wins.
   calls_(H5Pset_file_locking(access.id(), true, true), "open the file");
+  {
+    const FileDescriptor file = FileDescriptor::OpenForReading(path);
+    RequireSuperblock(calls_, file);
+    file_bytes_ = file.SizeBytes();
+  }
   file_ = calls_(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, "open the file");
-  ListObjects("/", 0);
+  ListObjects();
   std::sort(array_names_.begin(), array_names_.end());
+  std::sort(group_names_.begin(), group_names_.end());
 }
 
-void H5Reader::ListObjects(const std::string& group, int depth) {
-  if (depth > kMostDepth) FailBecause("its groups are nested too deeply");
-  group_names_.push_back(group);
-  const std::string what = "list " + group;
-  const H5Handle handle = calls_(H5Gopen2(file_.id(), group.c_str(), H5P_DEFAULT), H5Gclose, what);
-  H5G_info_t info;
-  calls_(H5Gget_info(handle.id(), &info), what);
-  for (hsize_t i = 0; i < info.nlinks; ++i) {
-    const auto get_name = [&](char* out, size_t bytes) {
-      return calls_(H5Lget_name_by_idx(handle.id(), ".", H5_INDEX_NAME, H5_ITER_INC, i, out, bytes,
-                                       H5P_DEFAULT),
-                    what);
-    };
-    std::string name(static_cast<size_t>(get_name(nullptr, 0)), '\0');
-    get_name(name.data(), name.size() + 1);
-    const std::string child = Child(group, name);
-    switch (H5Iget_type(OpenObject(calls_, file_, child).id())) {
-      case H5I_GROUP:
-        ListObjects(child, depth + 1);
-        break;
-      case H5I_DATASET:
-        array_names_.push_back(child);
-        break;
-      default:
-        FailBecause(child + " is neither a group nor an array");
+void H5Reader::ListObjects() {
+  std::set<uint64_t> addresses;
+  uint64_t claimed_bytes = 0;
+  std::vector<std::pair<std::string, int>> rest = {{"/", 0}};  // to look at, with their depth
+  while (!rest.empty()) {
+    const auto [name, depth] = std::move(rest.back());
+    rest.pop_back();
+    if (depth > kMostDepth) FailBecause("its groups are nested too deeply");
+    const std::string what = "list " + name;
+    const H5Handle object = OpenObject(calls_, file_, name);
+    ObjectInfo info;
+    calls_(H5Oget_info2(object.id(), &info, H5O_INFO_BASIC | H5O_INFO_HDR), what);
+    if (!addresses.insert(info.addr).second) FailBecause(name + " has another name, too");
+    // Older headers have no checksum.
+    if (info.hdr.version != 2) FailBecause(name + " is stored in a form that no file of ours has");
+    if (info.type == H5O_TYPE_GROUP) {
+      group_names_.push_back(name);
+      Names links{.most = kMostObjects - addresses.size() - rest.size()};
+      const bool stopped =
+          calls_(H5Literate(object.id(), H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, AddLink, &links),
+                 what) > 0;
+      if (links.links_to_elsewhere) FailBecause(name + " holds a link to elsewhere");
+      if (stopped) FailBecause(name + " holds more or longer names than any file of ours");
+      for (const std::string& link : links.names) rest.emplace_back(Child(name, link), depth + 1);
+    } else if (info.type == H5O_TYPE_DATASET) {
+      array_names_.push_back(name);
+      // No single one is larger than the file, so the sum cannot wrap before it is seen.
+      claimed_bytes += H5ArrayLayout(calls_, object, name, file_bytes_).bytes;
+      if (claimed_bytes > file_bytes_) FailBecause("its arrays claim more bytes than it has");
+    } else {
+      FailBecause(name + " is neither a group nor an array");
     }
   }
 }
@@ -235,7 +344,8 @@ H5Array H5Reader::OpenArray(const std::string& name) const {
   // Readers take whole chunks and keep what they need, so a cache of chunks would be a second copy.
   calls_(H5Pset_chunk_cache(access.id(), 0, 0, H5D_CHUNK_CACHE_W0_DEFAULT), what);
   return H5Array(&calls_, name,
-                 calls_(H5Dopen2(file_.id(), name.c_str(), access.id()), H5Dclose, what));
+                 calls_(H5Dopen2(file_.id(), name.c_str(), access.id()), H5Dclose, what),
+                 file_bytes_);
 }
 
 H5Array H5Reader::OpenArray(const std::string& name, ElementType type) const {
@@ -263,7 +373,7 @@ std::string H5Reader::ReadString(const std::string& object, const std::string& n
 
 std::map<std::string, int64_t> H5Reader::ReadIntegers(const std::string& group) const {
   std::map<std::string, int64_t> values;
-  if (std::find(group_names_.begin(), group_names_.end(), group) == group_names_.end()) return {};
+  if (!std::binary_search(group_names_.begin(), group_names_.end(), group)) return {};
   const H5Handle object = OpenObject(calls_, file_, group);
   for (const std::string& name : AttributeNames(calls_, object, group)) {
     values[name] = Attribute(calls_, object, group, name).Integer();
@@ -273,7 +383,7 @@ std::map<std::string, int64_t> H5Reader::ReadIntegers(const std::string& group) 
 
 std::map<std::string, double> H5Reader::ReadReals(const std::string& group) const {
   std::map<std::string, double> values;
-  if (std::find(group_names_.begin(), group_names_.end(), group) == group_names_.end()) return {};
+  if (!std::binary_search(group_names_.begin(), group_names_.end(), group)) return {};
   const H5Handle object = OpenObject(calls_, file_, group);
   for (const std::string& name : AttributeNames(calls_, object, group)) {
     values[name] = Attribute(calls_, object, group, name).Real();

@@ -12,13 +12,27 @@
 
 namespace lockstep::io {
 
+/// How an array lies in its file, checked so that nothing that is claimed can make a reader ask for
+/// more memory than the file has bytes, or for less than it then fills. DamagedFileError for what
+/// no file of ours has: another layout than chunks (external and virtual ones name other files),
+/// another filter than fletcher32, other types, more dimensions or more bytes than there can be.
+struct H5ArrayLayout {
+  H5ArrayLayout(const H5Calls& calls, const H5Handle& dataset, const std::string& name,
+                uint64_t file_bytes);
+
+  ElementType type;
+  std::vector<uint64_t> shape;
+  uint64_t bytes = 0;       ///< of all elements
+  uint64_t chunk_rows = 1;  ///< of the first dimension; at most the array's own
+};
+
 /// An array of an open file. Must not outlive its reader. DamagedFileError when a checksum or the
 /// digest does not hold.
 class H5Array {
  public:
   const std::string& name() const { return name_; }
-  ElementType type() const { return type_; }
-  const std::vector<uint64_t>& shape() const { return shape_; }
+  ElementType type() const { return layout_.type; }
+  const std::vector<uint64_t>& shape() const { return layout_.shape; }
   /// Stored from an empty shape.
   bool is_scalar() const { return is_scalar_; }
   /// The number of elements.
@@ -36,22 +50,23 @@ class H5Array {
 
  private:
   friend class H5Reader;
-  H5Array(const H5Calls* calls, std::string name, H5Handle dataset);
+  H5Array(const H5Calls* calls, std::string name, H5Handle dataset, uint64_t file_bytes);
   uint64_t RowElements() const;
   void CheckDigest(const std::string& computed) const;
 
   const H5Calls* calls_;
   std::string name_;
   H5Handle dataset_;
-  ElementType type_;
-  std::vector<uint64_t> shape_;
-  uint64_t chunk_rows_ = 1;
+  H5ArrayLayout layout_;
   std::string digest_;
   bool is_scalar_ = false;
 };
 
-/// Reads an HDF5 file of ours. Check the seal first: this opens whatever it is given.
-/// DamagedFileError when something is missing, of another type, or does not hold.
+/// Reads an HDF5 file of ours. Check the seal first: HDF5 parses whatever it is given.
+/// DamagedFileError when something is missing, of another type, or does not hold, and already when
+/// it is opened for what no file of ours has and could do harm: links to elsewhere, two names for
+/// one object, tens of thousands of objects, arrays that claim more bytes than the file has (each
+/// as in H5ArrayLayout, and all together).
 class H5Reader {
  public:
   explicit H5Reader(const std::filesystem::path& path);
@@ -63,10 +78,15 @@ class H5Reader {
 
   /// Arrays without a digest are refused.
   H5Array OpenArray(const std::string& name) const;
+  /// The same of one dimension and the elements' type.
+  template <typename Element>
+  H5Array OpenArray(const std::string& name) const {
+    return OpenArray(name, ElementTypeOf<Element>());
+  }
   /// One-dimensional array of the elements' type, digest checked.
   template <typename Element>
   std::vector<Element> ReadArray(const std::string& name) const {
-    const H5Array array = OpenArray(name, ElementTypeOf<Element>());
+    const H5Array array = OpenArray<Element>(name);
     std::vector<Element> elements(array.size());
     array.ReadAll(elements.data());
     return elements;
@@ -87,12 +107,13 @@ class H5Reader {
 
  private:
   H5Array OpenArray(const std::string& name, ElementType type) const;
-  void ListObjects(const std::string& group, int depth);
+  void ListObjects();
 
   H5Calls calls_;
+  uint64_t file_bytes_ = 0;
   H5Handle file_;
   std::vector<std::string> array_names_;
-  std::vector<std::string> group_names_;  // the root among them
+  std::vector<std::string> group_names_;  // the root among them; sorted
 };
 
 }  // namespace lockstep::io

@@ -77,7 +77,7 @@ Json MostCommon(const Dataset& dataset) {
   return json;
 }
 
-void DescribeDataset(const std::filesystem::path& path, Json& json) {
+void DescribeDataset(const std::filesystem::path& path, uint64_t most_sources, Json& json) {
   const Dataset dataset = Dataset::Open(path);
   json["tokens"] = dataset.size_tokens();
   json["splits"] = Json::array();
@@ -88,8 +88,10 @@ void DescribeDataset(const std::filesystem::path& path, Json& json) {
                               {"tokens", split.size()}});
   }
   json["vocabulary"] = DescribeVocabulary(dataset.vocabulary());
+  const SourceList sources = dataset.ReadSources(most_sources);
+  json["source_count"] = sources.count;
   json["sources"] = Json::array();
-  for (const Source& source : dataset.sources()) {
+  for (const Source& source : sources.first) {
     json["sources"].push_back(
         {{"path", Printable(source.path)}, {"bytes", source.bytes}, {"tokens", source.tokens}});
   }
@@ -104,6 +106,7 @@ void DescribeCheckpoint(const std::filesystem::path& path, Json& json) {
   for (const std::string& name : reader.array_names()) {
     if (IsOfCheckpointHeader(name)) continue;
     const H5Array array = reader.OpenArray(name);
+    array.Verify();  // with a seal that holds, this may still not be what its digest says
     const std::string relative = name.substr(1);
     const std::vector<uint64_t> shape = array.is_scalar() ? std::vector<uint64_t>() : array.shape();
     tensors.push_back({{"name", Printable(relative)}, {"shape", shape}});
@@ -132,7 +135,7 @@ void DescribeOrSayDamage(Json& json, const Describe& describe) {
 
 }  // namespace
 
-Json InspectFile(const std::filesystem::path& path) {
+Json InspectFile(const std::filesystem::path& path, uint64_t most_sources) {
   const uint64_t bytes = FileDescriptor::OpenForReading(path).SizeBytes();
   Json json = {{"path", Printable(path.string())}, {"bytes", bytes}, {"whole", true}};
   Seal seal;
@@ -152,8 +155,9 @@ Json InspectFile(const std::filesystem::path& path) {
   const bool is_dataset = seal.format == kDatasetFormat.name;
   RequireFormat(path, seal, is_dataset ? kDatasetFormat : kCheckpointFormat);
   DescribeOrSayDamage(json, [&] { VerifyFile(path); });
-  DescribeOrSayDamage(
-      json, [&] { is_dataset ? DescribeDataset(path, json) : DescribeCheckpoint(path, json); });
+  DescribeOrSayDamage(json, [&] {
+    is_dataset ? DescribeDataset(path, most_sources, json) : DescribeCheckpoint(path, json);
+  });
   return json;
 }
 

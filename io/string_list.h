@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_IO_STRING_LIST_H_
 #define LOCKSTEP_IO_STRING_LIST_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,14 @@ void WriteStringList(H5Writer& writer, const std::string& group,
 
 /// DamagedFileError when the offsets do not fit the bytes.
 std::vector<std::string> ReadStringList(const H5Reader& reader, const std::string& group);
+
+/// The same with bounded memory, for a list of any length: reads and checks all of it in pieces.
+/// Returns its first `most` strings, and how many there are.
+struct StringListHead {
+  std::vector<std::string> strings;
+  uint64_t count = 0;
+};
+StringListHead ReadStringListHead(const H5Reader& reader, const std::string& group, uint64_t most);
 
 }  // namespace lockstep::io
 

@@ -41,7 +41,9 @@ void PrintReadable(const nlohmann::ordered_json& value, int indent) {
 }  // namespace
 
 ExitStatus Inspect(const InspectArguments& arguments) {
-  const nlohmann::ordered_json description = io::InspectFile(arguments.file);
+  constexpr uint64_t kSourcesForAPerson = 10;
+  const nlohmann::ordered_json description = io::InspectFile(
+      arguments.file, arguments.json ? io::kMostInspectedSources : kSourcesForAPerson);
   if (arguments.json) {
     fmt::print("{}\n", description.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {

@@ -40,7 +40,7 @@ std::string ReadAllOfDataset(const std::filesystem::path& path) {
   for (const int32_t token : tokens) all += static_cast<char>(token);
   for (const std::string& token : dataset.vocabulary().tokens()) all += token;
   for (const Split& split : dataset.splits()) all += split.name + std::to_string(split.end);
-  for (const Source& source : dataset.sources()) {
+  for (const Source& source : dataset.ReadSources(100).first) {
     all += source.path + std::to_string(source.bytes) + std::to_string(source.tokens);
   }
   return all;

@@ -175,10 +175,44 @@ TEST_F(DatasetTest, SplitsAndSourcesAreFoundByName) {
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr("train, validation, test"));
   }
-  ASSERT_EQ(dataset.sources().size(), 2u);
-  EXPECT_EQ(dataset.sources()[1].path, "b/second.txt");
-  EXPECT_EQ(dataset.sources()[1].bytes, 20u);
-  EXPECT_EQ(dataset.sources()[1].tokens, 500u);
+  const SourceList sources = dataset.ReadSources(5);
+  EXPECT_EQ(sources.count, 2u);
+  ASSERT_EQ(sources.first.size(), 2u);
+  EXPECT_EQ(sources.first[1].path, "b/second.txt");
+  EXPECT_EQ(sources.first[1].bytes, 20u);
+  EXPECT_EQ(sources.first[1].tokens, 500u);
+  EXPECT_EQ(dataset.ReadSources(1).count, 2u);
+  EXPECT_EQ(dataset.ReadSources(1).first.size(), 1u);
+}
+
+// Every rank opens the dataset, and a corpus may have millions of files.
+TEST_F(DatasetTest, SourcesAreReadOnDemandOnly) {
+  const uint64_t count = 600000;  // more than are read at once
+  std::vector<Source> sources;
+  for (uint64_t i = 0; i < count; ++i) sources.push_back({"a/path/" + std::to_string(i), i, 1});
+  DatasetWriter writer(path_, MakeVocabulary(4));
+  writer.Append(MakeTokens(1000, 4));
+  writer.Publish(std::vector<double>{90, 10}, sources);
+  for (const uint64_t most : {uint64_t{0}, uint64_t{3}, count + 1}) {
+    const SourceList list = Dataset::Open(path_).ReadSources(most);
+    EXPECT_EQ(list.count, count);
+    ASSERT_EQ(list.first.size(), std::min(most, count));
+    for (uint64_t i = 0; i < list.first.size(); ++i) {
+      ASSERT_EQ(list.first[i].path, sources[i].path);
+      ASSERT_EQ(list.first[i].bytes, i);
+    }
+  }
+  // Damage among the paths stops nobody who does not ask for them.
+  std::string bytes = Bytes(path_);
+  const size_t place = bytes.find("a/path/400000");
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] = 'b';
+  PutBytes(path_, bytes);
+  const Dataset dataset = Dataset::Open(path_);
+  std::vector<int32_t> out(1000);
+  dataset.Read(0, out);
+  EXPECT_THROW(dataset.ReadSources(1), DamagedFileError);
+  EXPECT_THROW(VerifyFile(path_), DamagedFileError);
 }
 
 TEST_F(DatasetTest, ReadOutsideTheStreamIsRefused) {

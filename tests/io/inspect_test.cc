@@ -34,9 +34,9 @@ TEST_F(InspectTest, ADataset) {
   const std::string fingerprint =
       writer.Publish(std::vector<double>{50, 50}, {{"a\xff.txt", 6, 6}});
   const ordered_json json = InspectFile(path_);
-  EXPECT_THAT(Keys(json),
-              testing::ElementsAre("path", "format", "version", "bytes", "step", "digest", "whole",
-                                   "tokens", "splits", "vocabulary", "sources", "fingerprint"));
+  EXPECT_THAT(Keys(json), testing::ElementsAre("path", "format", "version", "bytes", "step",
+                                               "digest", "whole", "tokens", "splits", "vocabulary",
+                                               "source_count", "sources", "fingerprint"));
   EXPECT_EQ(json["path"], path_.string());
   EXPECT_EQ(json["format"], "lockstep.tokens");
   EXPECT_EQ(json["bytes"], std::filesystem::file_size(path_));
@@ -54,6 +54,16 @@ TEST_F(InspectTest, ADataset) {
   EXPECT_EQ(json["sources"][0]["path"], "a\\xff.txt");
   EXPECT_EQ(json["fingerprint"], fingerprint);
   EXPECT_NO_THROW(json.dump());
+}
+
+TEST_F(InspectTest, SourcesAreCountedAndTheFirstAreListed) {
+  std::vector<Source> sources(kMostInspectedSources + 5, {"a", 1, 0});
+  DatasetWriter writer(path_, MakeVocabulary(256));
+  writer.Append(std::vector<uint32_t>{65, 66});
+  writer.Publish(std::vector<double>{100}, sources);
+  EXPECT_EQ(InspectFile(path_)["source_count"], sources.size());
+  EXPECT_EQ(InspectFile(path_)["sources"].size(), kMostInspectedSources);
+  EXPECT_EQ(InspectFile(path_, 3)["sources"].size(), 3u);
 }
 
 TEST_F(InspectTest, ACheckpoint) {

@@ -149,11 +149,12 @@ TEST_F(TextImportTest, FilesAreJoinedInSortedOrder) {
   ImportText(options);
   EXPECT_EQ(Text(), "1233");
   const Dataset dataset = Dataset::Open(output_);
-  ASSERT_EQ(dataset.sources().size(), 5u);
-  EXPECT_EQ(dataset.sources()[0].path, (folder_ / "t/a/x.txt").string());
-  EXPECT_EQ(dataset.sources()[0].tokens, 1u);
-  EXPECT_EQ(dataset.sources()[0].bytes, 1u);
-  EXPECT_EQ(dataset.sources()[2].tokens, 0u);
+  const std::vector<Source> sources = dataset.ReadSources(100).first;
+  ASSERT_EQ(sources.size(), 5u);
+  EXPECT_EQ(sources[0].path, (folder_ / "t/a/x.txt").string());
+  EXPECT_EQ(sources[0].tokens, 1u);
+  EXPECT_EQ(sources[0].bytes, 1u);
+  EXPECT_EQ(sources[2].tokens, 0u);
   // Once more: the dataset that now stands in the folder is not text.
   ImportText(options);
   EXPECT_EQ(Text(), "1233");
