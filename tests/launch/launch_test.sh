@@ -543,7 +543,7 @@ expect_starts() {
 
 test_mpirun_restarts() {
   begin_cluster "no restart" <<<"$saves; exit 75"
-  run launch/mpirun.sh run.textproto
+  run timeout_of_60_seconds launch/mpirun.sh run.textproto
   expect_status 75
   expect_starts 1
 
@@ -552,12 +552,12 @@ test_mpirun_restarts() {
 $saves
 exit 205
 END
-  run launch/mpirun.sh --restart run.textproto
+  run timeout_of_60_seconds launch/mpirun.sh --restart run.textproto
   expect_status 0
   expect_starts 5
 
   begin_cluster "restarts without progress" <<<'exit 205'
-  run launch/mpirun.sh --restart run.textproto
+  run timeout_of_60_seconds launch/mpirun.sh --restart run.textproto
   expect_status 205
   expect out "no new checkpoint in runs/my run in 3 starts"
   expect_starts 3
@@ -565,7 +565,7 @@ END
   begin_cluster "folder on the command line" <<<'mkdir -p b/checkpoints
 touch b/checkpoints/step-$(printf %012d $(ls b/checkpoints | wc -l)).h5
 (($(ls b/checkpoints | wc -l) == 5)) && exit 3; exit 75'
-  run launch/mpirun.sh --restart run.textproto --set training.folder=b
+  run timeout_of_60_seconds launch/mpirun.sh --restart run.textproto --set training.folder=b
   expect_status 3
   expect_starts 5
 }
@@ -581,6 +581,7 @@ END
     run timeout_of_60_seconds launch/mpirun.sh --restart run.textproto
     expect_status 75
     expect calls "got USR1"
+    expect_not out "started again"
     expect_starts 1
   done
 
