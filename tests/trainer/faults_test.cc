@@ -1,6 +1,7 @@
 // Training that diverges, a rank that dies, a rank that stops: no hang, and the last good
 // checkpoint stays.
 #include <chrono>
+#include <filesystem>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -87,6 +88,26 @@ TEST(FaultsTest, ARankThatStopsEndsTheJobWithAMessage) {
   EXPECT_LT(run.LastStep("runs/a"), 60);
   // The folder is free again, and the run goes on.
   run.TrainToTheEnd("runs/a", 3, SlowSteps());
+}
+
+// A launcher that does not answer cannot end the job: the ranks must end themselves.
+TEST(FaultsTest, ARankThatGivesUpBesideAStoppedLauncherCanBeEnded) {
+  constexpr uint64_t kRestBytes = 200'000;  // of the dataset; the validation split lies behind
+  const SmallRun run;
+  ASSERT_EQ(run.Import(EnglishLikeText(600'000), "big.h5").status, 0);
+  Launch launch = run.Train("runs/a", 2, SlowSteps() + Settings{"data.path=big.h5"});
+  launch.limit_seconds = 60;
+  Program program(launch);
+  ASSERT_TRUE(program.WaitFor([&] { return run.LastStep("runs/a") >= 3; }));
+  program.Signal(SIGSTOP);
+  std::filesystem::resize_file(run / "big.h5", kRestBytes);
+  program.LetRun(std::chrono::seconds(5));
+  ASSERT_EQ(run.LastStep("runs/a"), 9) << "the evaluation of step 10 should have failed";
+  ASSERT_EQ(program.Ranks().size(), 2u) << "MPI_Abort returned; there is nothing to test";
+  program.SignalRanks(SIGTERM);
+  EXPECT_TRUE(program.WaitFor([&] { return program.Ranks().empty(); }));
+  program.Signal(SIGCONT);
+  EXPECT_NE(program.Wait().status, 0);
 }
 
 // As with `scontrol suspend`: not at the same instant, and longer than a rank may wait.

@@ -35,9 +35,11 @@ std::string ReadAll(int descriptor) {
   return text;
 }
 
+// Empty when it is gone; of a process that ends meanwhile, what could be read.
 std::string ReadFile(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
 }
 
 // The parent of a process, from /proc; 0 when it is gone.
