@@ -79,8 +79,11 @@ HWY_EXPORT(DropoutRow);
 
 void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
              int64_t units, const float* x, float* out) {
-  const auto threshold = static_cast<uint32_t>(std::llround(probability * 0x1.0p32));
-  const auto scale = static_cast<float>(1.0 / (1.0 - probability));
+  // A probability that rounds to 1 keeps the one word that is not below the threshold.
+  constexpr double kWords = 0x1.0p32;
+  const auto threshold =
+      static_cast<uint32_t>(std::min(kWords - 1, std::round(probability * kWords)));
+  const auto scale = static_cast<float>(kWords / (kWords - threshold));
   const int64_t blocks = (units + 3) / 4;
   const uint32_t purpose = static_cast<uint32_t>(RandomPurpose::kDropout) << 28 |
                            (site.layer & 0xFFF) << 16 |

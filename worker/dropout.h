@@ -16,8 +16,8 @@ struct DropoutSite {
 };
 
 /// Inverted dropout (Srivastava et al. 2014): out = x * mask / (1 - probability), with mask 0 where
-/// an element is dropped. x and out are [T, B, H] and may be the same array. Probability in [0, 1);
-/// the gradient goes through the same call.
+/// an element is dropped. x and out are [T, B, H] and may be the same array. Probability in [0, 1),
+/// rounded to a multiple of 2^-32 below 1; the gradient goes through the same call.
 void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
              int64_t units, const float* x, float* out);
 

@@ -89,5 +89,16 @@ TEST(DropoutTest, KeepsTheRightShare) {
   }
 }
 
+// 2^32 times these rounds to 2^32, which no word of 32 bits can be compared with.
+TEST(DropoutTest, AProbabilityNextToOneDropsAllButOneWordInFourBillion) {
+  for (const double probability : {std::nextafter(1.0, 0.0), 1.0 - 0x1.0p-33, 1.0 - 0x1.0p-32}) {
+    const auto factors = Factors(kSite, probability, 20, 50, 101);
+    EXPECT_EQ(std::ranges::count(factors, 0.0f), std::ssize(factors)) << probability;
+  }
+  // Of 101,000 words 101 are kept on average; four times the standard deviation is 40.
+  const auto factors = Factors(kSite, 0.999, 20, 50, 101);
+  EXPECT_NEAR(std::ssize(factors) - std::ranges::count(factors, 0.0f), 101, 40);
+}
+
 }  // namespace
 }  // namespace lockstep::worker
