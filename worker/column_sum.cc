@@ -6,15 +6,23 @@ namespace lockstep::worker {
 
 void AddColumnSums(int64_t rows, int64_t columns, const float* x, int64_t stride, float* sums) {
   constexpr int64_t kBlock = 64;  // columns whose sums stay in registers and the first cache level
+  constexpr int64_t kRows = 256;  // rows added in float; the rest in double
 #pragma omp parallel for schedule(static)
   for (int64_t begin = 0; begin < columns; begin += kBlock) {
     const int64_t width = std::min(kBlock, columns - begin);
-    float partial[kBlock] = {};
-    for (int64_t row = 0; row < rows; ++row) {
-      const float* values = x + row * stride + begin;
-      for (int64_t j = 0; j < width; ++j) partial[j] += values[j];
+    double total[kBlock] = {};
+    for (int64_t first = 0; first < rows; first += kRows) {
+      const int64_t end = std::min(first + kRows, rows);
+      float partial[kBlock] = {};
+      for (int64_t row = first; row < end; ++row) {
+        const float* values = x + row * stride + begin;
+        for (int64_t j = 0; j < width; ++j) partial[j] += values[j];
+      }
+      for (int64_t j = 0; j < width; ++j) total[j] += partial[j];
     }
-    for (int64_t j = 0; j < width; ++j) sums[begin + j] += partial[j];
+    for (int64_t j = 0; j < width; ++j) {
+      sums[begin + j] = static_cast<float>(sums[begin + j] + total[j]);
+    }
   }
 }
 

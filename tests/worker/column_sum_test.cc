@@ -1,5 +1,6 @@
 #include "worker/column_sum.h"
 
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -25,6 +26,18 @@ TEST(ColumnSumTest, AddsRowsOfAnyStride) {
       ASSERT_NEAR(sums[j], expected, 1e-5) << columns << " columns, column " << j;
     }
     EXPECT_EQ(sums[columns], 2.0f) << "nothing is written behind the last column";
+  }
+}
+
+// In float the 2^24th one would be the last that counts: 2^24 + 1 = 2^24.
+TEST(ColumnSumTest, DoesNotLoseWhatManyRowsAdd) {
+  const int64_t rows = (int64_t{1} << 24) + (int64_t{1} << 22), columns = 2;
+  const float one_row[columns] = {1.0f, -0.1f};
+  float sums[columns] = {};
+  AddColumnSums(rows, columns, one_row, 0, sums);  // the same row again and again
+  for (int64_t j = 0; j < columns; ++j) {
+    const double expected = static_cast<double>(rows) * one_row[j];
+    EXPECT_NEAR(sums[j], expected, 0x1.0p-16 * std::abs(expected)) << "column " << j;
   }
 }
 
