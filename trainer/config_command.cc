@@ -1,14 +1,11 @@
-#include <cstdio>
-
-#include <fmt/format.h>
-
 #include "proto/run_config.h"
 #include "trainer/commands.h"
+#include "trainer/output.h"
 
 namespace lockstep::trainer {
 
 ExitStatus PrintConfiguration() {
-  fmt::print("{}", proto::PrintAnnotatedDefaults());
+  WriteResult(proto::PrintAnnotatedDefaults());
   return kDone;
 }
 

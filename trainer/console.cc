@@ -1,13 +1,15 @@
 #include "trainer/console.h"
 
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include "trainer/output.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -39,11 +41,16 @@ void Console::OpenLog(const std::filesystem::path& path) {
       "lockstep", std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string()));
   log_->set_pattern("%Y-%m-%d %H:%M:%S.%e  %v");
   log_->flush_on(spdlog::level::info);
+  log_->set_error_handler([path = path.string(), told = false](const std::string& what) mutable {
+    if (!std::exchange(told, true)) {
+      Tell(fmt::format("warning: {} cannot be written and will have gaps: {}\n", path, what));
+    }
+  });
 }
 
 void Console::EndLive() {
   if (live_width_ == 0) return;
-  std::fputs("\n", stderr);
+  Tell("\n");
   live_width_ = 0;
 }
 
@@ -51,7 +58,7 @@ void Console::Info(const std::string& line) {
   if (silent_) return;
   // The line takes the place of the live one, which comes again below it.
   const std::string padding(live_width_ > line.size() ? live_width_ - line.size() : 0, ' ');
-  fmt::print(stderr, "{}{}{}\n", live_width_ > 0 ? "\r" : "", line, padding);
+  Tell(fmt::format("{}{}{}\n", live_width_ > 0 ? "\r" : "", line, padding));
   live_width_ = 0;
   LogOnly(line);
 }
@@ -61,8 +68,7 @@ void Console::Warn(const std::string& line) { Info("warning: " + line); }
 void Console::Live(const std::string& line) {
   if (!live_) return;
   const std::string padding(live_width_ > line.size() ? live_width_ - line.size() : 0, ' ');
-  fmt::print(stderr, "\r{}{}", line, padding);
-  std::fflush(stderr);
+  Tell(fmt::format("\r{}{}", line, padding));
   live_width_ = line.size();
 }
 

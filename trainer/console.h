@@ -13,7 +13,7 @@ namespace lockstep::trainer {
 
 /// What a person is told: on standard error and, once a log is open, in that file with the time. On
 /// a terminal one live line at the bottom is written over and over. Only rank 0 has one that
-/// speaks.
+/// speaks. What cannot be written (a full disk, a closed pipe) is lost, and nothing else.
 class Console {
  public:
   enum class Mode { kAuto, kLive, kPlain };

@@ -1,5 +1,4 @@
 #include <cmath>
-#include <cstdio>
 #include <numbers>
 #include <optional>
 
@@ -9,6 +8,7 @@
 #include "io/dataset.h"
 #include "trainer/commands.h"
 #include "trainer/evaluation.h"
+#include "trainer/output.h"
 #include "trainer/progress.h"
 #include "trainer/rank_threads.h"
 #include "trainer/trained_model.h"
@@ -51,12 +51,11 @@ void Report(const EvaluateArguments& arguments, const TrainedModel& trained,
             const EvaluationResult& result) {
   const io::TokenKind kind = trained.vocabulary.kind();
   if (!arguments.json) {
-    fmt::print(stderr,
-               "{} at step {}, split {}: {} tokens, loss {:.6f} nats a token, {:.4f} bits, "
-               "perplexity {:.4f} (unit: {})\n",
-               arguments.checkpoint.string(), trained.step, arguments.split, result.tokens,
-               result.loss, result.loss / std::numbers::ln2, std::exp(result.loss),
-               io::TokenKindName(kind));
+    Tell(fmt::format(
+        "{} at step {}, split {}: {} tokens, loss {:.6f} nats a token, {:.4f} bits, "
+        "perplexity {:.4f} (unit: {})\n",
+        arguments.checkpoint.string(), trained.step, arguments.split, result.tokens, result.loss,
+        result.loss / std::numbers::ln2, std::exp(result.loss), io::TokenKindName(kind)));
     return;
   }
   nlohmann::ordered_json json;
@@ -68,7 +67,7 @@ void Report(const EvaluateArguments& arguments, const TrainedModel& trained,
   json["loss"] = result.loss;
   json["bits"] = result.loss / std::numbers::ln2;
   json["perplexity"] = std::exp(result.loss);
-  fmt::print("{}\n", json.dump());
+  WriteJson(json);
 }
 
 }  // namespace
@@ -96,7 +95,7 @@ ExitStatus EvaluateCheckpoint(Communicator& communicator, const EvaluateArgument
                [&](double share) { console.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
   console.EndLive();
   if (!result) throw AgreedError("the evaluation was stopped by a signal", kFailed);
-  if (communicator.is_root()) Report(arguments, *trained, *result);
+  communicator.OnRoot([&] { Report(arguments, *trained, *result); });
   return kDone;
 }
 

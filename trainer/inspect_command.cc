@@ -1,10 +1,9 @@
-#include <cstdio>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "io/inspect.h"
 #include "trainer/commands.h"
+#include "trainer/output.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -17,23 +16,25 @@ void PrintReadable(const nlohmann::ordered_json& value, int indent) {
     const bool nested =
         item.is_object() || (item.is_array() && !item.empty() && item[0].is_structured());
     if (nested) {
-      fmt::print(stderr, "{}{}:\n", margin, key);
+      Tell(fmt::format("{}{}:\n", margin, key));
       PrintReadable(item, indent + 2);
     } else if (item.is_string() &&
                item.get_ref<const std::string&>().find('\n') != std::string::npos) {
-      fmt::print(stderr, "{}{}:\n", margin, key);
+      Tell(fmt::format("{}{}:\n", margin, key));
       std::string line;
       for (const char c : item.get_ref<const std::string&>()) {
         if (c != '\n') {
           line += c;
           continue;
         }
-        fmt::print(stderr, "{}  {}\n", margin, line);
+        Tell(fmt::format("{}  {}\n", margin, line));
         line.clear();
       }
     } else {
-      fmt::print(stderr, "{}{}: {}\n", margin, key,
-                 item.is_string() ? item.get<std::string>() : item.dump());
+      Tell(fmt::format("{}{}: {}\n", margin, key,
+                       item.is_string()
+                           ? item.get<std::string>()
+                           : item.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
     }
   }
 }
@@ -45,7 +46,7 @@ ExitStatus Inspect(const InspectArguments& arguments) {
   const nlohmann::ordered_json description = io::InspectFile(
       arguments.file, arguments.json ? io::kMostInspectedSources : kSourcesForAPerson);
   if (arguments.json) {
-    fmt::print("{}\n", description.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    WriteJson(description);
   } else {
     PrintReadable(description, 0);
   }

@@ -1,8 +1,8 @@
 #include <csignal>
-#include <cstdio>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +14,7 @@
 #include "trainer/commands.h"
 #include "trainer/communicator.h"
 #include "trainer/exit_status.h"
+#include "trainer/output.h"
 #include "trainer/stop_signal.h"
 #include "trainer/train_job.h"
 
@@ -22,8 +23,8 @@ namespace {
 
 using Command = std::function<ExitStatus()>;
 
-void Tell(const std::exception& error, const std::string& place = "") {
-  fmt::print(stderr, "lockstep: error{}: {}\n", place, error.what());
+void TellError(const std::exception& error, const std::string& place = "") {
+  Tell(fmt::format("lockstep: error{}: {}\n", place, error.what()));
 }
 
 // Commands that all ranks run together.
@@ -32,7 +33,7 @@ ExitStatus RunOnRanks(const std::function<ExitStatus(Communicator&)>& body) {
   try {
     started.emplace();
   } catch (const std::exception& error) {
-    Tell(error);
+    TellError(error);
     return StatusOf(error);
   }
   Communicator& communicator = *started;
@@ -40,10 +41,10 @@ ExitStatus RunOnRanks(const std::function<ExitStatus(Communicator&)>& body) {
   try {
     status = body(communicator);
   } catch (const AgreedError& error) {
-    if (communicator.is_root()) Tell(error);
+    if (communicator.is_root()) TellError(error);
     status = error.status();
   } catch (const std::exception& error) {
-    Tell(error, communicator.Place());
+    TellError(error, communicator.Place());
     status = StatusOf(error);
     // The others know nothing of this and would wait for ever.
     if (communicator.size() > 1) communicator.Abort(status);
@@ -58,7 +59,7 @@ ExitStatus RunAlone(const Command& body) {
   try {
     return body();
   } catch (const std::exception& error) {
-    Tell(error);
+    TellError(error);
     return StatusOf(error);
   }
 }
@@ -233,6 +234,18 @@ std::string CommandName(const CLI::App* app) {
   return name;
 }
 
+// What CLI11 has to say: help and version, which were asked for, or what is wrong.
+ExitStatus TellParsing(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream asked, wrong;
+  const int code = app.exit(error, asked, wrong);
+  Tell(wrong.str());
+  if (code != 0) return kWrongInput;
+  return RunAlone([&] {
+    WriteResult(asked.str());
+    return kDone;
+  });
+}
+
 ExitStatus Run(int argc, char** argv) {
   CLI::App app(
       "Lockstep trains recurrent sequence models on CPU clusters.\n\n"
@@ -261,7 +274,7 @@ ExitStatus Run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (LauncherRank() != 0) return error.get_exit_code() == 0 ? kDone : kWrongInput;
-    return app.exit(error) == 0 ? kDone : kWrongInput;
+    return TellParsing(app, error);
   }
   return command();
 }
@@ -271,5 +284,6 @@ ExitStatus Run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes fails, with a message
+  lockstep::trainer::PrepareStandardStreams();
   return lockstep::trainer::Run(argc, argv);
 }

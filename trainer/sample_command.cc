@@ -1,21 +1,15 @@
 #include <cmath>
-#include <cstdio>
 #include <optional>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "trainer/commands.h"
+#include "trainer/output.h"
 #include "trainer/trained_model.h"
 
 namespace lockstep::trainer {
 namespace {
-
-void Write(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    throw std::runtime_error("standard output cannot be written");
-  }
-}
 
 // Where no prompt is given, a text starts as after a line feed, or with the commonest token.
 std::vector<int32_t> PromptTokens(const io::Vocabulary& vocabulary, const std::string& prompt) {
@@ -38,18 +32,18 @@ ExitStatus Sample(const SampleArguments& arguments) {
   if (vocabulary.unknown()) options.excluded = static_cast<int32_t>(*vocabulary.unknown());
 
   const std::vector<int32_t> prompt = PromptTokens(vocabulary, arguments.prompt);
-  Write(arguments.prompt);
+  WriteResult(arguments.prompt);
   std::optional<uint32_t> previous;
   if (!arguments.prompt.empty()) previous = static_cast<uint32_t>(prompt.back());
   worker::RecurrentState state = trained.model->ZeroState(1);
   std::span<const float> logits = trained.model->NextLogits(prompt, state);
   for (int64_t i = 0; i < arguments.length; ++i) {
     const int32_t token = worker::SampleToken(logits, options, static_cast<uint64_t>(i));
-    Write(vocabulary.Decode(static_cast<uint32_t>(token), previous));
+    WriteResult(vocabulary.Decode(static_cast<uint32_t>(token), previous));
     previous = static_cast<uint32_t>(token);
     logits = trained.model->NextLogits({&token, 1}, state);
   }
-  Write("\n");
+  WriteResult("\n");
   return kDone;
 }
 

@@ -45,7 +45,7 @@ TEST(SignalsTest, NoHandlerCanRunInAnyThreadOfARank) {
     for (const auto& thread :
          std::filesystem::directory_iterator(fmt::format("/proc/{}/task", rank))) {
       const uint64_t blocked = SignalsOf(thread, "SigBlk"), caught = SignalsOf(thread, "SigCgt");
-      for (const int stop : {SIGTERM, SIGINT, SIGUSR1}) {
+      for (const int stop : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
         EXPECT_TRUE(blocked & Bit(stop)) << "signal " << stop << " of " << thread.path();
       }
       EXPECT_EQ(caught & ~blocked & ~harmless, 0u)
@@ -56,6 +56,27 @@ TEST(SignalsTest, NoHandlerCanRunInAnyThreadOfARank) {
   EXPECT_GE(threads, 6) << "two OpenMP threads and the watchdog in each rank";
   program.Signal(SIGUSR1);
   EXPECT_EQ(program.Wait().status, 75);
+}
+
+TEST(SignalsTest, AHangUpStopsUnlessItWasIgnored) {
+  const SmallRun run;
+  for (const std::vector<std::string>& wrapper : {std::vector<std::string>{}, {"nohup"}}) {
+    Launch launch = run.Train("runs/a", 0, SlowSteps() + Settings{"training.steps=100000"});
+    launch.wrapper = wrapper;
+    Program program(launch);
+    const int64_t first = run.LastStep("runs/a");
+    ASSERT_TRUE(program.WaitFor([&] { return run.LastStep("runs/a") >= first + 3; }));
+    program.Signal(SIGHUP);
+    int signal = SIGHUP;
+    if (!wrapper.empty()) {
+      const int64_t last = run.LastStep("runs/a");
+      ASSERT_TRUE(program.WaitFor([&] { return run.LastStep("runs/a") >= last + 3; }));
+      program.Signal(signal = SIGTERM);
+    }
+    const Outcome outcome = program.Wait();
+    EXPECT_EQ(outcome.status, 75) << outcome.err;
+    EXPECT_THAT(outcome.err, testing::HasSubstr(fmt::format("stopped by signal {} ", signal)));
+  }
 }
 
 }  // namespace
