@@ -1,17 +1,16 @@
 #include "trainer/communicator.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <numeric>
 
 #include <fmt/format.h>
 #include <mpi.h>
-#include <sched.h>
 #include <unistd.h>
 
+#include "trainer/affinity.h"
+#include "trainer/cgroup.h"
 #include "trainer/stop_signal.h"
 #include "trainer/watchdog.h"
 
@@ -125,19 +124,18 @@ void Communicator::MeasureHost() {
   MPI_Comm local;
   Check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local),
         "MPI_Comm_split_type");
-  cpu_set_t own;
-  CPU_ZERO(&own);
-  sched_getaffinity(0, sizeof own, &own);
-  std::array<uint64_t, sizeof(cpu_set_t) / 8> mine, all;
-  std::memcpy(mine.data(), &own, sizeof own);
-  Check(MPI_Allreduce(mine.data(), all.data(), static_cast<int>(mine.size()), MPI_UINT64_T, MPI_BOR,
-                      local),
+  // Masks of one length, whatever length each rank's system needed.
+  std::vector<uint64_t> own = AffinityMask();
+  auto words = static_cast<int>(own.size());
+  Check(MPI_Allreduce(MPI_IN_PLACE, &words, 1, MPI_INT, MPI_MAX, local), "MPI_Allreduce");
+  own.resize(words);
+  std::vector<uint64_t> together(words);
+  Check(MPI_Allreduce(own.data(), together.data(), words, MPI_UINT64_T, MPI_BOR, local),
         "MPI_Allreduce");
   MPI_Comm_size(local, &host_share_.ranks);
-  cpu_set_t together;
-  std::memcpy(&together, all.data(), sizeof together);
-  host_share_.cores = std::max(1, CPU_COUNT(&together));
-  host_share_.own_cores = std::max(1, CPU_COUNT(&own));
+  const auto most = static_cast<int>(std::clamp(ReadCgroupLimits().cpus, 1.0, 1e6));
+  host_share_.cores = std::min(CountProcessors(together), most);
+  host_share_.own_cores = std::min(CountProcessors(own), most);
   MPI_Comm_free(&local);
 }
 

@@ -87,7 +87,8 @@ class Communicator {
   void RequireSame(const std::string& value, const std::string& what);
 
   /// The ranks on this host and the processor cores that they may use together, and how many this
-  /// rank may use. Not collective.
+  /// rank may use: those that they are bound to, and no more than a control group's quota, which is
+  /// taken as one for all of them. Not collective.
   struct HostShare {
     int ranks = 1;
     int cores = 1;

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
+#include <new>
 #include <optional>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -12,6 +15,7 @@
 #include "io/run_folder.h"
 #include "trainer/checkpointer.h"
 #include "trainer/host_memory.h"
+#include "trainer/memory_need.h"
 #include "trainer/model_options.h"
 #include "trainer/rank_threads.h"
 #include "trainer/stop_signal.h"
@@ -94,7 +98,7 @@ std::string DescribeHosts(const std::vector<std::string>& hosts) {
 }
 
 void Introduce(Communicator& communicator, Console& console, const proto::RunConfig& config,
-               const io::Dataset& dataset, const Replica& replica, const LaneLayout& layout,
+               const io::Dataset& dataset, const MemoryNeed& need, const LaneLayout& layout,
                const TrainingLength& length, int threads) {
   const std::vector<std::string> hosts = communicator.Gather(communicator.host());
   if (!communicator.is_root()) return;
@@ -103,34 +107,41 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
                   LOCKSTEP_VERSION, communicator.size(), DescribeHosts(hosts), threads,
                   worker::GemmDescription(), worker::GateKernelTarget()));
   const proto::Model& model = config.model();
-  const int64_t parameters = replica.model.parameters().size();
   console.Info(fmt::format("model: {} {} x {}, {}, {} parameters", proto::Cell_Name(model.cell()),
                            model.layers(), model.hidden_size(),
                            model.embedding_size() > 0
                                ? fmt::format("embedding {}", model.embedding_size())
                                : "one-hot input",
-                           parameters));
+                           need.parameters));
   console.Info(
       fmt::format("data: {}, {} tokens ({}) to train on, vocabulary {}; {} lanes ({} on rank 0) x "
                   "{} time steps, {} steps an epoch, {} steps in all",
                   dataset.path().string(), dataset.split(config.data().split()).size(),
                   io::TokenKindName(dataset.vocabulary().kind()), dataset.vocabulary().size(),
-                  layout.lanes(), replica.lanes.count(), config.data().time_steps(),
-                  length.steps_per_epoch, length.total_steps));
-  const auto copies = static_cast<int64_t>(2 + replica.optimizer.slots().size());
-  const double fixed = static_cast<double>(parameters * copies * 4) / kMegabyte;
-  const double working = static_cast<double>(replica.model.WorkingBytes(config.data().time_steps(),
-                                                                        replica.lanes.count())) /
-                         kMegabyte;
-  const double available = static_cast<double>(AvailableMemoryBytes()) / kMegabyte;
-  console.Info(
-      fmt::format("memory: about {:.0f} MB a rank (parameters, gradient, optimizer {:.0f}; "
-                  "activations {:.0f}); {:.0f} MB available on this host",
-                  fixed + working, fixed, working, available));
-  if (available > 0 && (fixed + working) * communicator.host_share().ranks > available) {
+                  layout.lanes(), LanesOfRank(layout.lanes(), 0, communicator.size()).count(),
+                  config.data().time_steps(), length.steps_per_epoch, length.total_steps));
+}
+
+// Before anything is allocated. The host that lacks most speaks for all.
+void TellMemory(Communicator& communicator, Console& console, const MemoryNeed& need) {
+  const int64_t at_checkpoints = communicator.is_root() ? need.checkpoint_bytes : 0;
+  const int64_t available = AvailableMemoryBytes();
+  const int64_t lacking =
+      need.bytes() * communicator.host_share().ranks + at_checkpoints - available;
+  std::array<double, 1> most = {available > 0 ? static_cast<double>(lacking) : 0.0};
+  communicator.Max(most);
+  const auto megabytes = [](int64_t bytes) { return static_cast<double>(bytes) / kMegabyte; };
+  console.Info(fmt::format(
+      "memory: about {:.0f} MB a rank (parameters, gradient, optimizer {:.0f}; "
+      "activations {:.0f}) and {:.0f} MB more on rank 0 at a checkpoint; {:.0f} MB "
+      "available on this host",
+      megabytes(need.bytes()), megabytes(need.fixed_bytes), megabytes(need.working_bytes),
+      megabytes(need.checkpoint_bytes), megabytes(available)));
+  if (most[0] > 0.0) {
     console.Warn(
-        "that is more than this host has: lower data.lanes, data.time_steps or model.hidden_size, "
-        "or use more hosts.");
+        fmt::format("a host lacks {:.0f} MB for its ranks: lower data.lanes, data.time_steps or "
+                    "model.hidden_size, or use more hosts.",
+                    most[0] / kMegabyte));
   }
 }
 
@@ -145,6 +156,20 @@ void WriteConfiguration(Console& console, const std::filesystem::path& path,
     console.Info(fmt::format("{} was another; that one is now {}", path.string(), aside()));
   }
   io::WriteTextFile(path, text);
+}
+
+// Agreed: where one rank cannot have its memory, no rank goes on.
+void Allocate(Communicator& communicator, const std::function<void()>& allocate) {
+  communicator.Together([&] {
+    try {
+      allocate();
+    } catch (const std::bad_alloc&) {
+      throw std::runtime_error(
+          fmt::format("no memory on {} for the model: lower model.hidden_size or the vocabulary, "
+                      "start fewer ranks on a host, or use hosts with more memory.",
+                      communicator.host()));
+    }
+  });
 }
 
 void Conclude(Communicator& communicator, Console& console, const proto::RunConfig& config,
@@ -206,12 +231,20 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const LaneLayout layout(dataset.split(config.data().split()), config.data().lanes(),
                           config.data().time_steps());
   const TrainingLength length = LengthOf(config.training(), layout);
-  Replica replica(
-      ModelOptions(config, static_cast<int64_t>(dataset.vocabulary().size()), communicator.size()),
-      OptimizerOptions(config.optimizer()), MakeSchedule(config.optimizer(), length.total_steps),
-      LanesOfRank(config.data().lanes(), communicator.rank(), communicator.size()));
   const int threads = ChooseThreads(communicator, console, config.training().threads());
-  Introduce(communicator, console, config, dataset, replica, layout, length, threads);
+  const auto model =
+      ModelOptions(config, static_cast<int64_t>(dataset.vocabulary().size()), communicator.size());
+  const auto optimizer = OptimizerOptions(config.optimizer());
+  const LaneRange own = LanesOfRank(layout.lanes(), communicator.rank(), communicator.size());
+  const MemoryNeed need =
+      NeedOf(model, optimizer, config.data().time_steps(), own.count(), layout.lanes());
+  Introduce(communicator, console, config, dataset, need, layout, length, threads);
+  TellMemory(communicator, console, need);
+  std::optional<Replica> allocated;
+  Allocate(communicator, [&] {
+    allocated.emplace(model, optimizer, MakeSchedule(config.optimizer(), length.total_steps), own);
+  });
+  Replica& replica = *allocated;
 
   Checkpointer checkpointer(communicator, console, folder ? &*folder : nullptr, config, dataset);
   const std::string resumed = checkpointer.Restore(arguments.resume, replica);

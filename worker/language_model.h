@@ -48,7 +48,9 @@ struct TokenBatch {
 /// it; it computes on OpenMP's threads.
 class LanguageModel {
  public:
-  explicit LanguageModel(const LanguageModelOptions& options);
+  /// With kNone it has no memory for parameters and can only tell how much it would need.
+  enum class Storage { kNone, kAll };
+  explicit LanguageModel(const LanguageModelOptions& options, Storage storage = Storage::kAll);
   LanguageModel(const LanguageModel&) = delete;
   LanguageModel& operator=(const LanguageModel&) = delete;
 

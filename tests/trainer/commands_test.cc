@@ -92,6 +92,17 @@ TEST(CommandsTest, TrainTellsAPersonAndKeepsItAll) {
   EXPECT_THAT(again.err, HasSubstr("this run is complete (60 steps)"));
 }
 
+TEST(CommandsTest, MemoryIsToldBeforeItIsAllocated) {
+  const SmallRun run;
+  Launch launch = run.Train("runs/a", 0, {"model.hidden_size=12000"});
+  launch.wrapper = {"sh", "-c", "ulimit -v 4000000; exec \"$@\"", "sh"};  // of 1,024 bytes
+  const Outcome outcome = RunProgram(launch);
+  ExpectOneError(outcome, 1, {"no memory on", "model.hidden_size"});
+  const size_t told = outcome.err.find("memory: about 27"), failed = outcome.err.find("error");
+  EXPECT_LT(told, failed) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("more on rank 0 at a checkpoint"));
+}
+
 TEST(CommandsTest, ImportTakesItsOptionsBeforeTheFiles) {
   const SmallRun run;
   run.Write("a.txt", "abc");
