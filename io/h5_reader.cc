@@ -290,8 +290,9 @@ void H5Array::CheckDigest(const std::string& computed) const {
 
 H5Reader::H5Reader(const std::filesystem::path& path) : calls_(path, H5Calls::Purpose::kRead) {
   const H5Handle access = calls_(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "open the file");
-  // Best effort: some parallel file systems know no locks. The user's HDF5_USE_FILE_LOCKING wins.
-  calls_(H5Pset_file_locking(access.id(), true, true), "open the file");
+  // No lock: a file of ours appears whole and is never changed, and some file systems have no
+  // locks. The user's HDF5_USE_FILE_LOCKING wins.
+  calls_(H5Pset_file_locking(access.id(), false, true), "open the file");
   {
     const FileDescriptor file = FileDescriptor::OpenForReading(path);
     RequireSuperblock(calls_, file);
