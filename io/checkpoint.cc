@@ -43,23 +43,17 @@ std::vector<const TensorView*> SortedByName(std::span<const TensorView> tensors)
   return sorted;
 }
 
-Tensor ReadTensor(const H5Reader& reader, const std::string& name) {
-  const H5Array array = reader.OpenArray(name);
-  if (array.type() != ElementType::kFloat32) reader.FailBecause(name + " should be float32");
-  Tensor tensor;
-  tensor.name = name.substr(1);
-  if (!array.is_scalar()) tensor.shape = array.shape();
-  tensor.values.resize(array.size());
-  array.ReadAll(tensor.values.data());
-  return tensor;
+bool HasArray(const H5Reader& file, const std::string& name) {
+  return std::ranges::binary_search(file.array_names(), name);
+}
+
+H5Array OpenTensor(const H5Reader& file, const std::string& name) {
+  H5Array array = file.OpenArray(name);
+  if (array.type() != ElementType::kFloat32) file.FailBecause(name + " should be float32");
+  return array;
 }
 
 }  // namespace
-
-const Tensor* Checkpoint::Find(std::string_view name) const {
-  const auto found = std::ranges::lower_bound(tensors, name, {}, &Tensor::name);
-  return found != tensors.end() && found->name == name ? &*found : nullptr;
-}
 
 void WriteCheckpoint(const std::filesystem::path& path, const CheckpointHeader& header,
                      std::span<const TensorView> tensors) {
@@ -77,20 +71,33 @@ void WriteCheckpoint(const std::filesystem::path& path, const CheckpointHeader& 
   file.Publish();
 }
 
-Checkpoint ReadCheckpoint(const std::filesystem::path& path) {
-  const Seal seal = VerifyFile(path);
-  RequireFormat(path, seal, kCheckpointFormat);
-  const H5Reader reader(path);
-  Checkpoint checkpoint;
-  checkpoint.header = ReadCheckpointHeader(reader);
-  if (checkpoint.header.step != seal.step) {
-    reader.FailBecause(fmt::format("its seal says step {} and its contents say {}", seal.step,
-                                   checkpoint.header.step));
+CheckpointReader::CheckpointReader(std::filesystem::path path) : path_(std::move(path)) {
+  const Seal seal = VerifyFile(path_);
+  RequireFormat(path_, seal, kCheckpointFormat);
+  file_ = std::make_unique<const H5Reader>(path_);
+  header_ = ReadCheckpointHeader(*file_);
+  if (header_.step != seal.step) {
+    file_->FailBecause(
+        fmt::format("its seal says step {} and its contents say {}", seal.step, header_.step));
   }
-  for (const std::string& name : reader.array_names()) {
-    if (!IsOfCheckpointHeader(name)) checkpoint.tensors.push_back(ReadTensor(reader, name));
+}
+
+CheckpointReader::~CheckpointReader() = default;
+
+std::optional<std::vector<uint64_t>> CheckpointReader::Shape(const std::string& name) const {
+  const std::string rooted = "/" + name;
+  if (IsOfCheckpointHeader(rooted) || !HasArray(*file_, rooted)) return std::nullopt;
+  const H5Array array = OpenTensor(*file_, rooted);
+  return array.is_scalar() ? std::vector<uint64_t>() : array.shape();
+}
+
+void CheckpointReader::Read(const std::string& name, std::span<float> out) const {
+  const H5Array array = OpenTensor(*file_, "/" + name);
+  if (array.size() != out.size()) {
+    throw std::invalid_argument(fmt::format("{}: {} holds {} values, {} were asked for",
+                                            path_.string(), name, array.size(), out.size()));
   }
-  return checkpoint;
+  array.ReadAll(out.data());
 }
 
 }  // namespace lockstep::io

@@ -4,25 +4,22 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "io/vocabulary.h"
 
 namespace lockstep::io {
 
-/// A named float32 array, row-major. An empty shape is a scalar, with one value.
-struct Tensor {
-  std::string name;  ///< a path below the checkpoint's root: "parameters/rnn.weight_ih_l0"
-  std::vector<uint64_t> shape;
-  std::vector<float> values;
-};
+class H5Reader;
 
-/// The same, borrowed: `values` must stay alive and unchanged while it is written.
+/// A named float32 array, row-major, borrowed: `values` must stay alive and unchanged while it is
+/// written. An empty shape is a scalar, with one value.
 struct TensorView {
-  std::string name;
+  std::string name;  ///< a path below the checkpoint's root: "parameters/rnn.weight_ih_l0"
   std::vector<uint64_t> shape;
   std::span<const float> values;
 };
@@ -38,14 +35,6 @@ struct CheckpointHeader {
   std::map<std::string, double> measures;   ///< best validation loss, state of the schedule, ...
 };
 
-struct Checkpoint {
-  CheckpointHeader header;
-  std::vector<Tensor> tensors;  ///< sorted by name
-
-  /// nullptr when there is none of this name. Borrowed from this checkpoint.
-  const Tensor* Find(std::string_view name) const;
-};
-
 /// Publishes a checkpoint under `path`: new name in the same folder, write, close, read back and
 /// compare, seal, fsync, rename, fsync of the folder. The same contents give the same bytes, in
 /// whatever order the tensors come. SystemError (full disk, failed fsync) or InputError (no folder,
@@ -55,8 +44,33 @@ struct Checkpoint {
 void WriteCheckpoint(const std::filesystem::path& path, const CheckpointHeader& header,
                      std::span<const TensorView> tensors);
 
-/// Verifies the seal, the digest and every checksum, then loads. InputError, DamagedFileError.
-Checkpoint ReadCheckpoint(const std::filesystem::path& path);
+/// A checkpoint that is open for reading. Arrays are read one by one, straight into the caller's
+/// memory; what is not asked for is not read.
+class CheckpointReader {
+ public:
+  /// Verifies the seal and the digest of the whole file and reads the header. InputError,
+  /// DamagedFileError, SystemError.
+  explicit CheckpointReader(std::filesystem::path path);
+  ~CheckpointReader();
+  CheckpointReader(const CheckpointReader&) = delete;
+  CheckpointReader& operator=(const CheckpointReader&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  const CheckpointHeader& header() const { return header_; }
+
+  /// The shape of the tensor of this name; nullopt when there is none. DamagedFileError when it is
+  /// not float32.
+  std::optional<std::vector<uint64_t>> Shape(const std::string& name) const;
+
+  /// Reads a tensor that is there and has as many values as `out`, and checks its digest.
+  /// DamagedFileError; `out` may be overwritten even then.
+  void Read(const std::string& name, std::span<float> out) const;
+
+ private:
+  std::filesystem::path path_;
+  std::unique_ptr<const H5Reader> file_;
+  CheckpointHeader header_;
+};
 
 }  // namespace lockstep::io
 

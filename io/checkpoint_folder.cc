@@ -79,8 +79,8 @@ std::vector<CheckpointFolder::StepFile> CheckpointFolder::StepFiles(const fs::pa
   return files;
 }
 
-std::optional<CheckpointFolder::Found> CheckpointFolder::LoadNewest(
-    std::vector<std::string>* passed_over) const {
+std::optional<fs::path> CheckpointFolder::LoadNewest(const Load& load,
+                                                     std::vector<std::string>* passed_over) const {
   std::vector<StepFile> candidates = StepFiles(folder_);
   std::error_code ignored;
   if (fs::exists(BestPath(), ignored)) {
@@ -92,10 +92,13 @@ std::optional<CheckpointFolder::Found> CheckpointFolder::LoadNewest(
   for (const StepFile& candidate : candidates) {
     // A failing disk is passed over, too: an older checkpoint is better than none.
     try {
-      Found found = {candidate.path, ReadCheckpoint(candidate.path)};
-      if (found.checkpoint.header.step == candidate.step) return found;
+      const CheckpointReader checkpoint(candidate.path);
+      if (checkpoint.header().step == candidate.step) {
+        load(checkpoint);
+        return candidate.path;
+      }
       passed_over->push_back(fmt::format("{} holds step {}, which is not the step of its name",
-                                         candidate.path.string(), found.checkpoint.header.step));
+                                         candidate.path.string(), checkpoint.header().step));
     } catch (const InputError& error) {
       passed_over->push_back(error.what());
     } catch (const SystemError& error) {
@@ -103,11 +106,6 @@ std::optional<CheckpointFolder::Found> CheckpointFolder::LoadNewest(
     }
   }
   return std::nullopt;
-}
-
-bool CheckpointFolder::HasAny() const {
-  std::error_code ignored;
-  return !StepFiles(folder_).empty() || fs::exists(BestPath(), ignored);
 }
 
 CheckpointFolder::Condition CheckpointFolder::Seen(const StepFile& file) const {
@@ -177,6 +175,13 @@ std::vector<std::string> CheckpointFolder::Prune(int keep, int64_t newest) {
 void CheckpointFolder::RemoveLeftovers() const {
   RemoveNewFiles(folder_,
                  [](std::string_view name) { return name == kBestName || StepOfName(name); });
+}
+
+void CheckpointFolder::RemoveAll() const {
+  RemoveLeftovers();
+  for (const StepFile& file : StepFiles(folder_)) {
+    if (::unlink(file.path.c_str()) != 0 && errno != ENOENT) ThrowWriteFailure(file.path, errno);
+  }
 }
 
 std::vector<fs::path> CheckpointFolder::SetAsideBeyond(int64_t step) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,19 +23,16 @@ class CheckpointFolder {
   std::filesystem::path StepPath(int64_t step) const;
   std::filesystem::path BestPath() const;
 
-  /// The newest checkpoint that is whole: from the highest step down, until seal and digests hold
-  /// (best.h5 counts with its sealed step, and behind a step checkpoint of the same step). What was
-  /// passed over (damaged, unreadable, of another format, or holding another step than its name
-  /// says), and why, is appended to `passed_over`. nullopt when the folder is missing or holds
-  /// none. InputError when the folder may not be read.
-  struct Found {
-    std::filesystem::path path;
-    Checkpoint checkpoint;
-  };
-  std::optional<Found> LoadNewest(std::vector<std::string>* passed_over) const;
-
-  /// True when the folder holds a file that looks like a checkpoint, whole or not.
-  bool HasAny() const;
+  /// Gives `load` the newest checkpoint that is whole and returns its path: from the highest step
+  /// down, until seal and digests hold (best.h5 counts with its sealed step, and behind a step
+  /// checkpoint of the same step), those of the arrays that `load` reads among them: where it
+  /// throws InputError or SystemError, it is called again with the next one. What was passed over
+  /// (damaged, unreadable, of another format, or holding another step than its name says), and
+  /// why, is appended to `passed_over`. nullopt when the folder is missing or holds none.
+  /// InputError when the folder may not be read.
+  using Load = std::function<void(const CheckpointReader& checkpoint)>;
+  std::optional<std::filesystem::path> LoadNewest(const Load& load,
+                                                  std::vector<std::string>* passed_over) const;
 
   /// After step checkpoint `newest` was written: removes those before it but the `keep` newest
   /// whole ones, `newest` being the first of them (damaged ones older than those go too); never
@@ -48,6 +46,10 @@ class CheckpointFolder {
   /// Removes what a killed writer left half-written of such files (io/publish.h). Call only while
   /// the run folder is locked.
   void RemoveLeftovers() const;
+
+  /// Removes all step checkpoints, and RemoveLeftovers: only for a folder of a start that was cut
+  /// short.
+  void RemoveAll() const;
 
   /// Renames the step checkpoints beyond `step` (passed over by a resume from an older one), so
   /// that they cannot shadow the new ones: step-000000000500.h5.passed-over. Some may only have

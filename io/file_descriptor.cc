@@ -87,6 +87,15 @@ FileDescriptor FileDescriptor::OpenForReading(const std::filesystem::path& path)
   return file;
 }
 
+void SyncFolder(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) ThrowWriteFailure(folder, errno);
+  // EINVAL: the file system has no fsync for folders and needs none.
+  const int error_number = ::fsync(descriptor) != 0 && errno != EINVAL ? errno : 0;
+  ::close(descriptor);
+  if (error_number != 0) ThrowWriteFailure(folder, error_number);
+}
+
 FileDescriptor FileDescriptor::OpenForWriting(const std::filesystem::path& path) {
   FileDescriptor file(path, ::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!file.is_open()) ThrowWriteFailure(path, errno);

@@ -17,6 +17,9 @@ namespace lockstep::io {
 /// What a power cut may leave of a file that was never synced.
 bool IsAllZeros(std::string_view bytes);
 
+/// Makes the names in a folder durable, as fsync makes a file's contents. Throws as above.
+void SyncFolder(const std::filesystem::path& folder);
+
 /// Owner of an open file. Closed in children that call exec. Every failure is thrown as above.
 class FileDescriptor {
  public:

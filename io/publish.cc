@@ -93,15 +93,6 @@ void RemoveLeftoversOfTheDead(const fs::path& folder, const std::string& name_an
   });
 }
 
-void SyncFolder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) ThrowWriteFailure(folder, errno);
-  // EINVAL: the file system has no fsync for folders and needs none.
-  const int error_number = ::fsync(descriptor) != 0 && errno != EINVAL ? errno : 0;
-  ::close(descriptor);
-  if (error_number != 0) ThrowWriteFailure(folder, error_number);
-}
-
 }  // namespace
 
 bool IsNewFileName(std::string_view name) {

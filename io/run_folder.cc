@@ -1,8 +1,10 @@
 #include "io/run_folder.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <system_error>
 #include <utility>
 
@@ -11,6 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "io/checkpoint_folder.h"
 #include "io/errors.h"
 #include "io/file_descriptor.h"
 #include "io/publish.h"
@@ -29,6 +32,28 @@ std::string ThisProcess() {
   return fmt::format("{}{} on {}", kHolderBegins, ::getpid(), host.data());
 }
 
+// The name of what an older run left.
+fs::path Aside(const fs::path& path, int number) {
+  return fmt::format("{}.{}", path.string(), number);
+}
+
+// The highest number behind a name, at least 1.
+int LastNumber(const fs::path& path) {
+  int number = 1;
+  while (fs::exists(Aside(path, number + 1))) ++number;
+  return number;
+}
+
+void Rename(const fs::path& from, const fs::path& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) ThrowWriteFailure(from, errno);
+}
+
+void CreateFolder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) ThrowWriteFailure(path, error.value());
+}
+
 std::string ReadAll(const FileDescriptor& file) {
   std::string text(file.SizeBytes(), '\0');
   text.resize(file.ReadAt(0, text.data(), text.size()));
@@ -38,9 +63,7 @@ std::string ReadAll(const FileDescriptor& file) {
 }  // namespace
 
 RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error) ThrowWriteFailure(folder_, error.value());
+  CreateFolder(folder_);
   const fs::path lock = folder_ / kLockName;
   lock_ = FileDescriptor::OpenOrCreate(lock);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -48,7 +71,7 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
     locked_ = !(errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK);
     if (locked_ && errno != EWOULDBLOCK) ThrowWriteFailure(lock, errno);
     if (locked_) {
-      throw InputError(fmt::format(
+      throw FolderInUseError(fmt::format(
           "the run folder {} is in use by {}. Wait for that run, stop it, or name another folder.",
           folder_.string(), ReadAll(lock_)));
     }
@@ -62,10 +85,62 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
   const std::string holder = ThisProcess();
   lock_.Resize(0);
   lock_.WriteAt(0, holder.data(), holder.size());
-  if (!locked_) return;  // new files may be another run's work
-  RemoveNewFiles(folder_, [&](std::string_view name) {
-    return name == metrics().filename() || name == configuration().filename();
-  });
+  if (locked_) {  // else they may be another run's work
+    RemoveNewFiles(folder_, [&](std::string_view name) {
+      return name == metrics().filename() || name == configuration().filename();
+    });
+  }
+  if (!fs::exists(prepared())) return;
+  if (!fs::exists(checkpoints())) {
+    Renamed renamed;
+    FinishAnew(LastNumber(checkpoints()), &renamed);
+  } else if (locked_) {
+    RemovePrepared();
+  }
+}
+
+fs::path RunFolder::PrepareAnew() const {
+  RemovePrepared();
+  CreateFolder(prepared());
+  SyncFolder(folder_);
+  return prepared();
+}
+
+// The moment at which `checkpoints` gets its other name (or, empty, goes) is the moment at which
+// the new run begins: before it nothing is changed, after it the constructor does the rest.
+RunFolder::Renamed RunFolder::BeginAnew() const {
+  Renamed renamed;
+  int number = 1;
+  while (
+      std::ranges::any_of(std::array{checkpoints(), metrics(), configuration()},
+                          [&](const fs::path& path) { return fs::exists(Aside(path, number)); })) {
+    ++number;
+  }
+  if (::rmdir(checkpoints().c_str()) != 0 && errno != ENOENT) {
+    Rename(checkpoints(), Aside(checkpoints(), number));
+    renamed.emplace_back(checkpoints(), Aside(checkpoints(), number));
+  }
+  FinishAnew(number, &renamed);
+  return renamed;
+}
+
+void RunFolder::FinishAnew(int number, Renamed* renamed) const {
+  for (const fs::path& path : {metrics(), configuration()}) {
+    if (!fs::exists(path)) continue;
+    int free = number;
+    while (fs::exists(Aside(path, free))) ++free;
+    Rename(path, Aside(path, free));
+    renamed->emplace_back(path, Aside(path, free));
+  }
+  Rename(prepared(), checkpoints());
+  SyncFolder(folder_);
+}
+
+// Only what a start can have left there.
+void RunFolder::RemovePrepared() const {
+  if (!fs::exists(prepared())) return;
+  CheckpointFolder(prepared()).RemoveAll();
+  ::rmdir(prepared().c_str());
 }
 
 void WriteTextFile(const fs::path& path, const std::string& text) {

@@ -1,6 +1,8 @@
 #include "trainer/checkpoint_contents.h"
 
 #include <algorithm>
+#include <optional>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,23 +16,24 @@ std::vector<uint64_t> Unsigned(const std::vector<int64_t>& shape) {
   return {shape.begin(), shape.end()};
 }
 
-// The tensor of this name, checked to have this shape.
-const io::Tensor& Require(const io::Checkpoint& checkpoint, const std::string& origin,
-                          const std::string& name, const std::vector<uint64_t>& shape) {
-  const io::Tensor* tensor = checkpoint.Find(name);
-  if (!tensor) {
+// Reads the tensor of this name, checked to have this shape, into `out`.
+void Read(const io::CheckpointReader& checkpoint, const std::string& name,
+          const std::vector<uint64_t>& shape, std::span<float> out) {
+  const std::string origin = checkpoint.path().string();
+  const std::optional<std::vector<uint64_t>> found = checkpoint.Shape(name);
+  if (!found) {
     throw UsageError(
         fmt::format("{}: is of another model: it holds no {}. Use the configuration that it was "
                     "trained with, or another training.folder.",
                     origin, name));
   }
-  if (tensor->shape != shape) {
+  if (*found != shape) {
     throw UsageError(
         fmt::format("{}: is of another model: {} is [{}], here it is [{}]. Use the configuration "
                     "and the dataset that it was trained with.",
-                    origin, name, fmt::join(tensor->shape, ", "), fmt::join(shape, ", ")));
+                    origin, name, fmt::join(*found, ", "), fmt::join(shape, ", ")));
   }
-  return *tensor;
+  checkpoint.Read(name, out);
 }
 
 // Calls visit(name, value) for every number of a position: written once, read and stored alike.
@@ -111,36 +114,31 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica,
   return views;
 }
 
-void LoadParameters(const io::Checkpoint& checkpoint, const std::string& origin,
-                    worker::Parameters& parameters) {
+void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters) {
   for (const worker::Parameter& p : parameters.list()) {
-    const io::Tensor& tensor =
-        Require(checkpoint, origin, "parameters/" + p.name, Unsigned(p.shape));
-    std::copy(tensor.values.begin(), tensor.values.end(), parameters.values().data() + p.offset);
+    Read(checkpoint, "parameters/" + p.name, Unsigned(p.shape),
+         {parameters.values().data() + p.offset, static_cast<size_t>(p.size)});
   }
 }
 
-void LoadOptimizer(const io::Checkpoint& checkpoint, const std::string& origin, Replica& replica) {
+void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica) {
   for (const worker::Parameter& p : replica.model.parameters().list()) {
     for (auto& slot : replica.optimizer.slots()) {
-      const io::Tensor& tensor =
-          Require(checkpoint, origin, "optimizer/" + slot.name + "/" + p.name, Unsigned(p.shape));
-      std::copy(tensor.values.begin(), tensor.values.end(), slot.values.data() + p.offset);
+      Read(checkpoint, "optimizer/" + slot.name + "/" + p.name, Unsigned(p.shape),
+           {slot.values.data() + p.offset, static_cast<size_t>(p.size)});
     }
   }
 }
 
-worker::RecurrentState LoadState(const io::Checkpoint& checkpoint, const std::string& origin,
+worker::RecurrentState LoadState(const io::CheckpointReader& checkpoint,
                                  const worker::LanguageModel& model, int64_t lanes) {
   const worker::LanguageModelOptions& options = model.options();
   const std::vector<uint64_t> shape = {static_cast<uint64_t>(options.layers),
                                        static_cast<uint64_t>(lanes),
                                        static_cast<uint64_t>(options.hidden_size)};
-  worker::RecurrentState state;
-  state.h = Require(checkpoint, origin, "state/h", shape).values;
-  if (options.cell == worker::Cell::kLstm) {
-    state.c = Require(checkpoint, origin, "state/c", shape).values;
-  }
+  worker::RecurrentState state = model.ZeroState(lanes);
+  Read(checkpoint, "state/h", shape, state.h);
+  if (!state.c.empty()) Read(checkpoint, "state/c", shape, state.c);
   return state;
 }
 

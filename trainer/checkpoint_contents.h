@@ -21,15 +21,13 @@ void LoadPosition(const io::CheckpointHeader& header, const std::string& origin,
 std::vector<io::TensorView> ViewTensors(const Replica& replica,
                                         const worker::RecurrentState& state);
 
-/// Copies a checkpoint's parameters into a model. UsageError when names or shapes differ; `origin`
-/// names the file.
-void LoadParameters(const io::Checkpoint& checkpoint, const std::string& origin,
-                    worker::Parameters& parameters);
+/// Reads a checkpoint's parameters straight into a model. UsageError when names or shapes differ.
+void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters);
 
-/// Copies optimizer state and returns the hidden state of all lanes [L, lanes, H]. UsageError when
-/// names or shapes differ.
-void LoadOptimizer(const io::Checkpoint& checkpoint, const std::string& origin, Replica& replica);
-worker::RecurrentState LoadState(const io::Checkpoint& checkpoint, const std::string& origin,
+/// Reads optimizer state into its place and returns the hidden state of all lanes [L, lanes, H].
+/// UsageError when names or shapes differ.
+void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica);
+worker::RecurrentState LoadState(const io::CheckpointReader& checkpoint,
                                  const worker::LanguageModel& model, int64_t lanes);
 
 /// The part of a state [L, lanes, H] that belongs to some lanes, and the reverse: `parts` holds

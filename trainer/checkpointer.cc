@@ -1,7 +1,5 @@
 #include "trainer/checkpointer.h"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -26,44 +24,37 @@ Checkpointer::Checkpointer(Communicator& communicator, Console& console,
   if (folder_) checkpoints_.emplace(folder_->checkpoints());
 }
 
-// A new start in a folder that holds an older run: nothing of that is lost, it gets another name.
-void Checkpointer::SetAside() {
-  // The checkpoints go last: while they stand, a start that was cut short here is done again.
-  const std::array<std::filesystem::path, 3> paths = {folder_->metrics(), folder_->configuration(),
-                                                      folder_->checkpoints()};
-  const auto aside = [](const std::filesystem::path& path, int number) {
-    return fmt::format("{}.{}", path.string(), number);
-  };
-  int number = 1;
-  while (std::ranges::any_of(
-      paths, [&](const auto& path) { return std::filesystem::exists(aside(path, number)); })) {
-    ++number;
-  }
-  for (const auto& path : paths) {
-    if (!std::filesystem::exists(path)) continue;
-    std::filesystem::rename(path, aside(path, number));
-    console_.Info(
-        fmt::format("{} of an earlier run is now {}", path.string(), aside(path, number)));
-  }
-}
-
-std::optional<Checkpointer::Source> Checkpointer::Choose(const std::string& resume) {
+// Rank 0: reads what is gone on from into `replica` and `state`, that of all lanes; returns its
+// path, empty for a new start.
+std::string Checkpointer::Load(const std::string& resume, Replica& replica,
+                               worker::RecurrentState& state) {
   // Without a lock they may be another run's work.
   if (folder_->locked()) checkpoints_->RemoveLeftovers();
-  if (resume == "never") return std::nullopt;
+  if (resume == "never") return "";
+  const auto load = [&](const io::CheckpointReader& checkpoint) {
+    Check(checkpoint);
+    LoadPosition(checkpoint.header(), checkpoint.path().string(), replica);
+    LoadParameters(checkpoint, replica.model.parameters());
+    LoadOptimizer(checkpoint, replica);
+    state = LoadState(checkpoint, replica.model, config_.data().lanes());
+  };
   if (resume != "auto") {
-    Source source{resume, io::ReadCheckpoint(resume)};
-    Check(source);
-    return source;
+    load(io::CheckpointReader(resume));
+    return resume;
   }
   std::vector<std::string> passed_over;
-  auto found = checkpoints_->LoadNewest(&passed_over);
-  for (const std::string& file : passed_over) console_.Warn("passed over " + file);
-  if (found) {
-    Source source{found->path, std::move(found->checkpoint)};
-    Check(source);
-    return source;
-  }
+  size_t told = 0;
+  const auto tell = [&] {
+    for (; told < passed_over.size(); ++told) console_.Warn("passed over " + passed_over[told]);
+  };
+  const auto found = checkpoints_->LoadNewest(
+      [&](const io::CheckpointReader& checkpoint) {
+        tell();  // before this one turns out to be of another model
+        load(checkpoint);
+      },
+      &passed_over);
+  tell();
+  if (found) return found->string();
   if (!passed_over.empty()) {
     throw UsageError(
         fmt::format("{}: holds checkpoints, but none is whole. Bring one back from a copy, or "
@@ -71,24 +62,20 @@ std::optional<Checkpointer::Source> Checkpointer::Choose(const std::string& resu
                     "under another name).",
                     folder_->checkpoints().string()));
   }
-  return std::nullopt;
+  return "";
 }
 
-// After all that can be wrong with the start: what it does not go on from gets another name.
-void Checkpointer::MakeRoom(const std::string& resume, const std::optional<Source>& source) {
-  if (resume != "auto") {
-    if (checkpoints_->HasAny() || std::filesystem::exists(folder_->metrics())) SetAside();
-  } else if (source) {
-    for (const auto& path : checkpoints_->SetAsideBeyond(source->checkpoint.header.step)) {
-      console_.Warn(fmt::format("what was passed over is kept as {}", path.string()));
-    }
+// Rank 0, after all that can be wrong with the start: what it does not go on from gets another
+// name.
+void Checkpointer::BeginAnew() {
+  for (const auto& [from, to] : folder_->BeginAnew()) {
+    console_.Info(fmt::format("{} of an earlier run is now {}", from.string(), to.string()));
   }
-  std::filesystem::create_directories(folder_->checkpoints());
 }
 
-void Checkpointer::Check(const Source& source) const {
-  const io::CheckpointHeader& header = source.checkpoint.header;
-  const std::string name = source.path.string();
+void Checkpointer::Check(const io::CheckpointReader& checkpoint) const {
+  const io::CheckpointHeader& header = checkpoint.header();
+  const std::string name = checkpoint.path().string();
   CheckSameTraining(proto::ParseRunConfig(header.configuration, name), config_, name);
   if (header.dataset_fingerprint != dataset_.fingerprint()) {
     throw UsageError(fmt::format(
@@ -104,16 +91,20 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   worker::RecurrentState all;
   const int layers = replica.model.options().layers;
   const int64_t lanes = config_.data().lanes();
+  std::filesystem::path anew;  // where the first checkpoint of a new run goes
   communicator_.OnRoot([&] {
-    const auto source = Choose(resume);
-    if (source) {
-      name = source->path.string();
-      LoadPosition(source->checkpoint.header, name, replica);
-      LoadParameters(source->checkpoint, name, replica.model.parameters());
-      LoadOptimizer(source->checkpoint, name, replica);
-      all = LoadState(source->checkpoint, name, replica.model, lanes);
+    name = Load(resume, replica, all);
+    if (resume != "auto") {
+      anew = folder_->PrepareAnew();
+      if (resume == "never") BeginAnew();
+      return;
     }
-    MakeRoom(resume, source);
+    if (!name.empty()) {
+      for (const auto& path : checkpoints_->SetAsideBeyond(replica.position.step)) {
+        console_.Warn(fmt::format("what was passed over is kept as {}", path.string()));
+      }
+    }
+    std::filesystem::create_directories(folder_->checkpoints());
   });
   communicator_.Broadcast(name);
   if (name.empty()) return name;
@@ -143,11 +134,16 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
     saved_ = {replica.position.step, replica.position.evaluated_step};
     return name;
   }
-  // What the folder held is set aside: from now on it holds this. The best is among what comes.
+  // A new run, whose best is among what comes. It stands before the older one in the folder goes.
   replica.position.best_step = 0;
   replica.position.best_loss = std::numeric_limits<double>::infinity();
   replica.position.evaluations_without_improvement = 0;
-  SaveStep(replica);
+  Save(io::CheckpointFolder(anew).StepPath(replica.position.step), replica);
+  saved_ = {replica.position.step, replica.position.evaluated_step};
+  communicator_.OnRoot([&] {
+    BeginAnew();
+    last_good_ = checkpoints_->StepPath(replica.position.step);
+  });
   return name;
 }
 

@@ -27,7 +27,8 @@ class Checkpointer {
 
   /// Collective. Brings `replica` to where a checkpoint stands. `resume` is "auto" (the newest
   /// whole checkpoint of the run folder, if it holds any; newer ones that had to be passed over get
-  /// another name), "never" or a file (what the folder holds gets another name).
+  /// another name), "never" or a file (what the folder holds gets another name, once a checkpoint
+  /// of the new run stands).
   /// Returns the file that was loaded, "" for a new start. AgreedError: damaged files only, another
   /// model, another dataset.
   std::string Restore(const std::string& resume, Replica& replica);
@@ -46,20 +47,15 @@ class Checkpointer {
   double SecondsSinceSave() const;
 
  private:
-  struct Source {
-    std::filesystem::path path;
-    io::Checkpoint checkpoint;
-  };
   // What the newest file holds. An evaluation that was put off by a stop changes the second alone.
   struct Saved {
     int64_t step = -1;
     int64_t evaluated_step = -1;
     bool operator==(const Saved&) const = default;
   };
-  std::optional<Source> Choose(const std::string& resume);
-  void MakeRoom(const std::string& resume, const std::optional<Source>& source);
-  void SetAside();
-  void Check(const Source& source) const;
+  std::string Load(const std::string& resume, Replica& replica, worker::RecurrentState& state);
+  void BeginAnew();
+  void Check(const io::CheckpointReader& checkpoint) const;
   void Save(const std::filesystem::path& path, const Replica& replica);
   void RequireEqualReplicas(const Replica& replica);
 

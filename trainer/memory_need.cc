@@ -6,7 +6,7 @@ MemoryNeed NeedOf(const worker::LanguageModelOptions& model,
                   const worker::OptimizerOptions& optimizer, int64_t time_steps, int64_t lanes,
                   int64_t all_lanes) {
   constexpr int64_t kFloatBytes = sizeof(float);
-  const worker::LanguageModel empty(model, worker::LanguageModel::Storage::kNone);
+  const worker::LanguageModel empty(model, worker::Pass::kNone);
   const auto slots = static_cast<int64_t>(worker::Optimizer(optimizer, 0).slots().size());
   MemoryNeed need;
   need.parameters = empty.parameters().size();

@@ -1,7 +1,5 @@
 #include "trainer/trained_model.h"
 
-#include <utility>
-
 #include "io/checkpoint.h"
 #include "trainer/checkpoint_contents.h"
 #include "trainer/model_options.h"
@@ -9,15 +7,17 @@
 namespace lockstep::trainer {
 
 TrainedModel LoadTrainedModel(const std::filesystem::path& checkpoint) {
-  io::Checkpoint contents = io::ReadCheckpoint(checkpoint);
+  const io::CheckpointReader reader(checkpoint);
+  const io::CheckpointHeader& header = reader.header();
   TrainedModel trained;
-  trained.config = proto::ParseRunConfig(contents.header.configuration, checkpoint.string());
-  trained.dataset_fingerprint = contents.header.dataset_fingerprint;
-  trained.vocabulary = std::move(contents.header.vocabulary);
-  trained.step = contents.header.step;
+  trained.config = proto::ParseRunConfig(header.configuration, checkpoint.string());
+  trained.dataset_fingerprint = header.dataset_fingerprint;
+  trained.vocabulary = header.vocabulary;
+  trained.step = header.step;
   trained.model = std::make_unique<worker::LanguageModel>(
-      ModelOptions(trained.config, static_cast<int64_t>(trained.vocabulary.size()), 0));
-  LoadParameters(contents, checkpoint.string(), trained.model->parameters());
+      ModelOptions(trained.config, static_cast<int64_t>(trained.vocabulary.size()), 0),
+      worker::Pass::kForward);
+  LoadParameters(reader, trained.model->parameters());
   return trained;
 }
 

@@ -16,7 +16,7 @@ struct TrainedModel {
   proto::RunConfig config;
   std::string dataset_fingerprint;
   io::Vocabulary vocabulary;
-  std::unique_ptr<worker::LanguageModel> model;
+  std::unique_ptr<worker::LanguageModel> model;  ///< without a gradient
   int64_t step = 0;
 };
 

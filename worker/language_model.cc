@@ -6,8 +6,7 @@
 
 namespace lockstep::worker {
 
-LanguageModel::LanguageModel(const LanguageModelOptions& options, Storage storage)
-    : options_(options) {
+LanguageModel::LanguageModel(const LanguageModelOptions& options, Pass pass) : options_(options) {
   const int64_t V = options.vocabulary_size, I = options.embedding_size, H = options.hidden_size;
   if (V < 1) throw std::invalid_argument("a language model needs a vocabulary");
   if (options.tie_embedding && I != H) {
@@ -21,7 +20,7 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, Storage storag
   }
   output_ = std::make_unique<OutputLayer>(V, H, options.tie_embedding ? embedding_->weight() : -1,
                                           parameters_);
-  if (storage == Storage::kAll) parameters_.Allocate();
+  if (pass != Pass::kNone) parameters_.Allocate(pass == Pass::kForwardAndBackward);
   inputs_.resize(options.layers);
   dropped_.resize(options.layers);
 }

@@ -43,14 +43,17 @@ struct TokenBatch {
   const int32_t* targets = nullptr;
 };
 
+/// What a model will be used for: kForward needs no gradient, so it has none; with kNone it has no
+/// memory for parameters either and can only tell how much it would need.
+enum class Pass { kNone, kForward, kForwardAndBackward };
+
 /// A recurrent language model: embedding or one-hot input, L layers of one cell, projection,
 /// softmax cross-entropy. Losses and gradients are sums over tokens, not means. One thread calls
 /// it; it computes on OpenMP's threads.
 class LanguageModel {
  public:
-  /// With kNone it has no memory for parameters and can only tell how much it would need.
-  enum class Storage { kNone, kAll };
-  explicit LanguageModel(const LanguageModelOptions& options, Storage storage = Storage::kAll);
+  explicit LanguageModel(const LanguageModelOptions& options,
+                         Pass pass = Pass::kForwardAndBackward);
   LanguageModel(const LanguageModel&) = delete;
   LanguageModel& operator=(const LanguageModel&) = delete;
 
@@ -66,7 +69,7 @@ class LanguageModel {
   double Forward(const TokenBatch& batch, RecurrentState& state, const DropoutSite& site);
 
   /// Adds the gradients of the last Forward's loss to parameters().gradient(), from the last layer
-  /// to the first. The batch's arrays must still be alive.
+  /// to the first. The batch's arrays must still be alive. Not with Pass::kForward.
   void Backward();
 
   /// Memory that a training pass over such a batch takes beside parameters and gradient.

@@ -12,9 +12,9 @@ int Parameters::Add(std::string name, std::vector<int64_t> shape) {
   return static_cast<int>(list_.size()) - 1;
 }
 
-void Parameters::Allocate() {
+void Parameters::Allocate(bool with_gradient) {
   std::fill_n(values_.Require(size_), size_, 0.0f);
-  std::fill_n(gradient_.Require(size_), size_, 0.0f);
+  if (with_gradient) std::fill_n(gradient_.Require(size_), size_, 0.0f);
 }
 
 int Parameters::Find(const std::string& name) const {

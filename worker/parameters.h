@@ -25,16 +25,17 @@ class Parameters {
   /// Appends a parameter and returns its index. Only before Allocate.
   int Add(std::string name, std::vector<int64_t> shape);
 
-  /// Makes both buffers, all zero.
-  void Allocate();
+  /// Makes the buffer of the values and, where it is needed, that of the gradient, all zero.
+  void Allocate(bool with_gradient = true);
 
   int64_t size() const { return size_; }
   const std::vector<Parameter>& list() const { return list_; }
 
   std::span<float> values() { return {values_.data(), static_cast<size_t>(size_)}; }
   std::span<const float> values() const { return {values_.data(), static_cast<size_t>(size_)}; }
-  std::span<float> gradient() { return {gradient_.data(), static_cast<size_t>(size_)}; }
-  std::span<const float> gradient() const { return {gradient_.data(), static_cast<size_t>(size_)}; }
+  /// Empty where it was not allocated.
+  std::span<float> gradient() { return {gradient_.data(), gradient_.capacity()}; }
+  std::span<const float> gradient() const { return {gradient_.data(), gradient_.capacity()}; }
 
   /// Values and gradient of the parameter at `index`.
   float* value(int index) { return values_.data() + list_[index].offset; }

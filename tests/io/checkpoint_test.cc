@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -45,8 +46,39 @@ TEST_F(CheckpointTest, EverythingComesBack) {
     EXPECT_EQ(found->shape, tensor.shape);
     EXPECT_EQ(found->values, tensor.values);
   }
-  EXPECT_EQ(read.Find("missing"), nullptr);
-  EXPECT_EQ(read.Find("zzz"), nullptr);
+}
+
+TEST_F(CheckpointTest, OneTensorIsReadIntoItsPlaceWithoutTheOthers) {
+  const SmallCheckpoint written(5);
+  written.Write(path_);
+  const CheckpointReader reader(path_);
+  EXPECT_EQ(reader.path(), path_);
+  for (const char* none : {"missing", "state", "configuration", "vocabulary/offsets", ""}) {
+    EXPECT_FALSE(reader.Shape(none)) << none;
+  }
+  EXPECT_EQ(reader.Shape("scalar"), std::vector<uint64_t>());
+  EXPECT_EQ(reader.Shape("state/h"), (std::vector<uint64_t>{2, 3, 4}));
+  const auto& state = *std::ranges::find(written.tensors, "state/h", &Tensor::name);
+  std::vector<float> place(26, -1.0f);
+  reader.Read("state/h", std::span(place).subspan(1, 24));
+  EXPECT_TRUE(std::ranges::equal(std::span(place).subspan(1, 24), state.values));
+  EXPECT_EQ(place.front(), -1.0f);
+  EXPECT_EQ(place.back(), -1.0f);
+  EXPECT_THROW(reader.Read("state/h", place), std::invalid_argument);
+  EXPECT_THROW(reader.Read("missing", place), InputError);
+}
+
+// What the seal and the digest of the file did not see, an array's own digest does.
+TEST_F(CheckpointTest, AnArrayThatChangesAfterTheFileWasVerifiedIsDamage) {
+  SmallCheckpoint(5).Write(path_);
+  const CheckpointReader reader(path_);
+  const std::string bytes = Bytes(path_);
+  const float first = SmallCheckpoint(5).tensors[0].values[0];
+  const size_t at = bytes.find(std::string(reinterpret_cast<const char*>(&first), sizeof first));
+  ASSERT_NE(at, std::string::npos);
+  std::fstream file(path_, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(bytes[at] ^ 1)).flush();
+  EXPECT_THROW(ReadTensors(reader), DamagedFileError);
 }
 
 TEST_F(CheckpointTest, ACheckpointOfNothingComesBack) {
@@ -92,18 +124,18 @@ TEST_F(CheckpointTest, TensorsThatCannotBeStoredAreRefusedBeforeAnythingIsWritte
 
 TEST_F(CheckpointTest, AMissingFolderIsInputError) {
   EXPECT_THROW(SmallCheckpoint(1).Write(folder_ / "missing/a.h5"), InputError);
-  EXPECT_THROW(ReadCheckpoint(folder_ / "missing.h5"), InputError);
+  EXPECT_THROW(CheckpointReader(folder_ / "missing.h5"), InputError);
 }
 
 TEST_F(CheckpointTest, ADatasetIsNoCheckpoint) {
   WriteDataset(path_, 100, 4);
-  EXPECT_THROW(ReadCheckpoint(path_), InputError);
+  EXPECT_THROW(CheckpointReader{path_}, InputError);
 }
 
 TEST_F(CheckpointTest, ASealOfAnotherStepIsDamage) {
   SmallCheckpoint(5).Write(path_);
   WriteSeal(path_, "lockstep.checkpoint", 1, 6);
-  EXPECT_THROW(ReadCheckpoint(path_), DamagedFileError);
+  EXPECT_THROW(CheckpointReader{path_}, DamagedFileError);
 }
 
 }  // namespace

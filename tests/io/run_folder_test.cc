@@ -37,6 +37,7 @@ TEST(RunFolder, IsCreatedWithItsParents) {
 TEST(RunFolder, IsHeldByOneRun) {
   const TemporaryFolder scratch;
   std::optional<RunFolder> run(std::in_place, scratch.path());
+  EXPECT_THROW(RunFolder{scratch.path()}, FolderInUseError);
   // In this process and in another one, which has not inherited the lock.
   EXPECT_THAT(WhyNot(scratch.path()), HasSubstr("in use by process " + std::to_string(::getpid())));
   std::array<char, 256> host{};
@@ -69,6 +70,80 @@ TEST(RunFolder, IsFreeWhenTheHolderIsKilled) {
   EXPECT_THAT(scratch.Names(), testing::ElementsAre("lock"));
   ::close(pipe[0]);
   ::close(pipe[1]);
+}
+
+// A folder in which a run has left all that a run leaves.
+class OlderRunTest : public testing::Test {
+ protected:
+  OlderRunTest() {
+    for (const char* name :
+         {"config.textproto", "metrics.jsonl", "checkpoints/step-000000000007.h5"}) {
+      scratch_.Write(name, "old");
+    }
+  }
+
+  std::string Read(const std::string& name) const { return Bytes(scratch_ / name); }
+
+  const TemporaryFolder scratch_;
+  const std::filesystem::path anew_ = scratch_ / ".checkpoints.anew";
+};
+
+TEST_F(OlderRunTest, GetsAFreeNumberWhenANewOneBegins) {
+  std::filesystem::create_directory(scratch_ / "checkpoints.1");
+  scratch_.Write("metrics.jsonl.2", "older");
+  const RunFolder run(scratch_.path());
+  EXPECT_EQ(run.PrepareAnew(), anew_);
+  PutBytes(anew_ / "step-000000000005.h5", "new");
+  EXPECT_EQ(Read("checkpoints/step-000000000007.h5"), "old");
+  EXPECT_THAT(
+      run.BeginAnew(),
+      testing::ElementsAre(testing::Pair(run.checkpoints(), scratch_ / "checkpoints.3"),
+                           testing::Pair(run.metrics(), scratch_ / "metrics.jsonl.3"),
+                           testing::Pair(run.configuration(), scratch_ / "config.textproto.3")));
+  EXPECT_THAT(scratch_.Names(), testing::ElementsAre("checkpoints", "checkpoints.1",
+                                                     "checkpoints.3", "config.textproto.3", "lock",
+                                                     "metrics.jsonl.2", "metrics.jsonl.3"));
+  EXPECT_EQ(Read("checkpoints/step-000000000005.h5"), "new");
+  EXPECT_EQ(Read("checkpoints.3/step-000000000007.h5"), "old");
+}
+
+TEST_F(OlderRunTest, StandsWhereTheNewOneNeverBegan) {
+  {
+    const RunFolder run(scratch_.path());
+    run.PrepareAnew();
+    PutBytes(anew_ / "step-000000000005.h5", "new");
+    PutBytes(anew_ / ".step-000000000006.h5.host.1.new", "half");
+  }
+  {
+    const RunFolder run(scratch_.path());
+    EXPECT_THAT(scratch_.Names(),
+                testing::ElementsAre("checkpoints", "config.textproto", "lock", "metrics.jsonl"));
+  }
+  // What is not ours stays.
+  scratch_.Write(".checkpoints.anew/notes.txt", "mine");
+  const RunFolder run(scratch_.path());
+  run.PrepareAnew();
+  EXPECT_EQ(Read(".checkpoints.anew/notes.txt"), "mine");
+}
+
+TEST_F(OlderRunTest, IsSetAsideToTheEndByTheNextStart) {
+  std::filesystem::rename(scratch_ / "checkpoints", scratch_ / "checkpoints.1");
+  scratch_.Write(".checkpoints.anew/step-000000000005.h5", "new");
+  const RunFolder run(scratch_.path());
+  EXPECT_THAT(scratch_.Names(),
+              testing::ElementsAre("checkpoints", "checkpoints.1", "config.textproto.1", "lock",
+                                   "metrics.jsonl.1"));
+  EXPECT_EQ(Read("checkpoints/step-000000000005.h5"), "new");
+}
+
+TEST(RunFolder, BeginsAnewWhereThereIsNothing) {
+  const TemporaryFolder scratch;
+  const RunFolder run(scratch.path());
+  for (int i = 0; i < 2; ++i) {  // an empty folder of checkpoints is nothing, too
+    run.PrepareAnew();
+    EXPECT_THAT(run.BeginAnew(), testing::IsEmpty());
+    EXPECT_THAT(scratch.Names(), testing::ElementsAre("checkpoints", "lock"));
+  }
 }
 
 TEST(RunFolder, SaysWhyItCannotBeCreated) {

@@ -9,6 +9,7 @@
 
 #include "io/checkpoint.h"
 #include "io/dataset.h"
+#include "tests/io/whole_checkpoint.h"
 
 namespace lockstep::io {
 

@@ -1,15 +1,17 @@
 #include "trainer/checkpoint_contents.h"
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/io/temporary_folder.h"
 #include "trainer/exit_status.h"
 
 namespace lockstep::trainer {
@@ -51,16 +53,28 @@ void Fill(Replica& replica) {
   std::iota(replica.state.c.begin(), replica.state.c.end(), 6000.0f);
 }
 
-// What would be read back of a replica.
-io::Checkpoint Store(const Replica& replica) {
-  io::Checkpoint checkpoint;
-  StorePosition(replica, checkpoint.header);
-  std::map<std::string, io::Tensor> sorted;
-  for (const io::TensorView& view : ViewTensors(replica, replica.state)) {
-    sorted[view.name] = {view.name, view.shape, {view.values.begin(), view.values.end()}};
+// A replica, written and opened.
+class Stored {
+ public:
+  explicit Stored(const Replica& replica) {
+    io::CheckpointHeader header;
+    StorePosition(replica, header);
+    io::WriteCheckpoint(path_, header, ViewTensors(replica, replica.state));
+    reader_.emplace(path_);
   }
-  for (const auto& [name, tensor] : sorted) checkpoint.tensors.push_back(tensor);
-  return checkpoint;
+
+  const io::CheckpointReader& operator*() const { return *reader_; }
+
+ private:
+  const io::TemporaryFolder folder_;
+  const std::filesystem::path path_ = folder_ / "a.h5";
+  std::optional<io::CheckpointReader> reader_;
+};
+
+io::CheckpointHeader HeaderOf(const Replica& replica) {
+  io::CheckpointHeader header;
+  StorePosition(replica, header);
+  return header;
 }
 
 TEST(CheckpointContentsTest, SlicesOfAllRanksJoinToTheWhole) {
@@ -108,11 +122,11 @@ TEST(CheckpointContentsTest, ArraysComeBack) {
   for (const worker::Cell cell : {worker::Cell::kLstm, worker::Cell::kGru}) {
     Replica replica = MakeReplica(cell);
     Fill(replica);
-    const io::Checkpoint checkpoint = Store(replica);
+    const Stored stored(replica);
     Replica other = MakeReplica(cell);
-    LoadParameters(checkpoint, "a.h5", other.model.parameters());
-    LoadOptimizer(checkpoint, "a.h5", other);
-    other.state = LoadState(checkpoint, "a.h5", other.model, kLanes);
+    LoadParameters(*stored, other.model.parameters());
+    LoadOptimizer(*stored, other);
+    other.state = LoadState(*stored, other.model, kLanes);
 
     const auto values = replica.model.parameters().values();
     EXPECT_EQ(
@@ -150,7 +164,7 @@ TEST(CheckpointContentsTest, EveryNumberOfThePositionComesBack) {
   replica.schedule.set_plateau({0.25, 16.5, 17});
 
   Replica other = MakeReplica();
-  LoadPosition(Store(replica).header, "a.h5", other);
+  LoadPosition((*Stored(replica)).header(), "a.h5", other);
   static_assert(std::is_trivially_copyable_v<Position> && sizeof(Position) == 14 * 8,
                 "a new field needs a value above");
   EXPECT_EQ(std::memcmp(&other.position, &replica.position, sizeof(Position)), 0);
@@ -174,7 +188,7 @@ std::string ErrorOf(const Action& action) {
 TEST(CheckpointContentsTest, TheFormatsPageNamesEveryNumber) {
   std::ifstream file(LOCKSTEP_FORMATS_MD);
   const std::string page((std::istreambuf_iterator<char>(file)), {});
-  const io::CheckpointHeader header = Store(MakeReplica()).header;
+  const io::CheckpointHeader header = HeaderOf(MakeReplica());
   const auto expect = [&](const auto& numbers) {
     for (const auto& [name, value] : numbers) {
       EXPECT_THAT(page, HasSubstr("\n| `" + name + "` | "));
@@ -187,7 +201,7 @@ TEST(CheckpointContentsTest, TheFormatsPageNamesEveryNumber) {
 TEST(CheckpointContentsTest, AMissingNumberIsAnErrorThatNamesIt) {
   Replica replica = MakeReplica();
   for (const char* name : {"tokens", "optimizer_steps", "loss", "plateau_best"}) {
-    io::CheckpointHeader header = Store(replica).header;
+    io::CheckpointHeader header = HeaderOf(replica);
     header.counters.erase(name);
     header.measures.erase(name);
     EXPECT_THAT(ErrorOf([&] { LoadPosition(header, "a.h5", replica); }),
@@ -197,26 +211,26 @@ TEST(CheckpointContentsTest, AMissingNumberIsAnErrorThatNamesIt) {
 
 TEST(CheckpointContentsTest, AnotherModelIsAnErrorThatNamesTheDifference) {
   const Replica replica = MakeReplica();
-  const io::Checkpoint checkpoint = Store(replica);
+  const Stored stored(replica);
 
   worker::LanguageModelOptions options = SmallModel();
   options.hidden_size = 6;
   worker::LanguageModel wider(options);
-  EXPECT_THAT(ErrorOf([&] { LoadParameters(checkpoint, "a.h5", wider.parameters()); }),
+  EXPECT_THAT(ErrorOf([&] { LoadParameters(*stored, wider.parameters()); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("[16, 3]"), HasSubstr("[24, 3]")));
 
   options = SmallModel();
   options.layers = 3;
   worker::LanguageModel deeper(options);
-  EXPECT_THAT(ErrorOf([&] { LoadParameters(checkpoint, "a.h5", deeper.parameters()); }),
+  EXPECT_THAT(ErrorOf([&] { LoadParameters(*stored, deeper.parameters()); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("rnn.weight_ih_l2")));
 
-  EXPECT_THAT(ErrorOf([&] { LoadState(checkpoint, "a.h5", replica.model, kLanes + 1); }),
+  EXPECT_THAT(ErrorOf([&] { LoadState(*stored, replica.model, kLanes + 1); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("state/h"), HasSubstr("[2, 6, 4]")));
 
   Replica momentum(SmallModel(), worker::SgdOptions{.momentum = 0.9}, PlateauSchedule(),
                    {0, kLanes});
-  EXPECT_THAT(ErrorOf([&] { LoadOptimizer(checkpoint, "a.h5", momentum); }),
+  EXPECT_THAT(ErrorOf([&] { LoadOptimizer(*stored, momentum); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("momentum_buffer")));
 }
 

@@ -8,8 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "io/checkpoint.h"
 #include "tests/io/temporary_folder.h"
+#include "tests/io/whole_checkpoint.h"
 #include "tests/trainer/program.h"
 
 namespace lockstep::trainer {
