@@ -12,7 +12,9 @@ enum ExitStatus : int {
   kFailed = 1,      ///< anything that is not below: full disk, lost rank, defect
   kWrongInput = 2,  ///< flags, configuration or data are wrong
   kDiverged = 3,    ///< the loss or the gradient is no longer a number
-  kStopped = 75,    ///< stopped by a signal with a checkpoint saved: start me again (EX_TEMPFAIL)
+  /// Start me again (EX_TEMPFAIL): stopped by a signal with a checkpoint saved, or another job held
+  /// the run folder for too long.
+  kStopped = 75,
 };
 
 /// The user's flags or files do not fit together. The message says what, where and what to do.

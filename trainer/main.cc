@@ -250,8 +250,8 @@ ExitStatus Run(int argc, char** argv) {
   CLI::App app(
       "Lockstep trains recurrent sequence models on CPU clusters.\n\n"
       "Exit status: 0 done; 2 wrong flags, configuration or data; 3 training diverged; 75 stopped "
-      "by a signal with a "
-      "checkpoint saved, start again to go on; 1 anything else.",
+      "by a signal with a checkpoint saved, or another job still held the run folder: start again "
+      "to go on; 1 anything else.",
       "lockstep");
   app.require_subcommand(1);
   // CLI11 tells of the missing command first; the misspelt one is what helps.

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <new>
 #include <optional>
+#include <ratio>
 #include <stdexcept>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -66,6 +69,50 @@ io::Dataset OpenDataset(Communicator& communicator, const proto::RunConfig& conf
   });
   communicator.RequireSame(dataset->fingerprint(), "the fingerprint of " + config.data().path());
   return std::move(*dataset);
+}
+
+// Rank 0 takes the run folder. While another job holds it (one that is just ending, an orphan on
+// another host, a lock that lingers on a network file system) all ranks wait, together, so that
+// none waits in a collective and a stop signal to any of them ends it.
+void HoldFolder(Communicator& communicator, Console& console, const proto::Training& config,
+                std::optional<io::RunFolder>& folder) {
+  constexpr auto kTick = std::chrono::milliseconds(200);
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  const auto minutes = std::chrono::duration<double, std::ratio<60>>(config.lock_minutes());
+  for (bool told = false;; told = true) {
+    std::string holder;
+    communicator.OnRoot([&] {
+      try {
+        folder.emplace(config.folder());
+      } catch (const io::FolderInUseError& error) {
+        holder = error.what();
+      }
+    });
+    // Rank 0's clock decides.
+    std::array<double, 3> now = {
+        holder.empty() ? 0.0 : 1.0, static_cast<double>(StopSignal()),
+        communicator.is_root() && Clock::now() - start >= minutes ? 1.0 : 0.0};
+    communicator.Max(now);
+    if (now[0] == 0.0) return;
+    communicator.Broadcast(holder);
+    if (now[1] > 0.0) {
+      throw AgreedError(fmt::format("stopped by signal {:.0f} while waiting: {}", now[1], holder),
+                        kStopped);
+    }
+    if (now[2] > 0.0) {
+      throw AgreedError(
+          fmt::format("{} Waited {} minutes (training.lock_minutes); the same command "
+                      "may be started again.",
+                      holder, config.lock_minutes()),
+          kStopped);
+    }
+    if (!told) {
+      console.Warn(
+          fmt::format("{} Waiting up to {} minutes for it.", holder, config.lock_minutes()));
+    }
+    std::this_thread::sleep_for(kTick);
+  }
 }
 
 // False, with a word why, where the evaluation's split holds nothing to predict.
@@ -216,8 +263,8 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   communicator.SetTimeoutSeconds(60.0 * config.training().timeout_minutes());
   const io::Dataset dataset = OpenDataset(communicator, config);
   std::optional<io::RunFolder> folder;
+  HoldFolder(communicator, console, config.training(), folder);
   communicator.OnRoot([&] {
-    folder.emplace(config.training().folder());
     console.OpenLog(folder->log());
     if (!folder->locked()) {
       console.Warn(

@@ -106,8 +106,9 @@ TEST_F(WrongResumeTest, AnotherRunUsesTheFolder) {
   const Settings settings = SlowSteps() + Settings{"training.steps=100000"};
   Program other(run_.Train("runs/b", 2, settings));
   ASSERT_TRUE(other.WaitFor([&] { return run_.LastStep("runs/b") > 0; }));
-  ExpectOneError(RunProgram(run_.Train("runs/b", 2, settings)), kWrongInput,
-                 {"runs/b", "in use", "process"});
+  ExpectOneError(
+      RunProgram(run_.Train("runs/b", 2, settings + Settings{"training.lock_minutes=0.01"})), 75,
+      {"runs/b", "in use", "process"});
   const int64_t step = run_.LastStep("runs/b");
   ASSERT_TRUE(other.WaitFor([&] { return run_.LastStep("runs/b") > step; })) << "and it goes on";
   other.Signal(SIGUSR1);

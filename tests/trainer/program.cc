@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -206,7 +207,9 @@ bool Program::Poll(std::chrono::microseconds time) {
 
 void Program::Collect() {
   int status = 0;
-  waitpid(process_, &status, 0);
+  rusage usage = {};
+  wait4(process_, &status, 0, &usage);
+  peak_bytes_ = usage.ru_maxrss * 1024;
   status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   ended_ = true;
   Programs().erase(process_);
@@ -275,7 +278,7 @@ std::string Program::ErrSoFar() const { return ReadAll(err_); }
 
 Outcome Program::Wait() {
   WaitFor([] { return false; });
-  return {status_, ReadAll(out_), ReadAll(err_)};
+  return {status_, ReadAll(out_), ReadAll(err_), peak_bytes_};
 }
 
 Outcome RunProgram(const Launch& launch) { return Program(launch).Wait(); }

@@ -2,6 +2,7 @@
 #define LOCKSTEP_TESTS_TRAINER_PROGRAM_H_
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -27,6 +28,7 @@ struct Launch {
 struct Outcome {
   int status = -1;  ///< exit status; 128 + n when signal n ended it
   std::string out, err;
+  int64_t peak_bytes = 0;  ///< resident memory of the process that was started
 
   /// Lines of standard error that start with "lockstep: error". mpirun's own notices do not count.
   std::vector<std::string> Errors() const;
@@ -81,6 +83,7 @@ class Program {
   int process_descriptor_ = -1;  // pidfd: readable when the process has ended
   bool ended_ = false;
   int status_ = -1;
+  int64_t peak_bytes_ = 0;
 };
 
 /// Starts the program and waits for its end.
