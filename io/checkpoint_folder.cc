@@ -108,6 +108,13 @@ std::optional<fs::path> CheckpointFolder::LoadNewest(const Load& load,
   return std::nullopt;
 }
 
+fs::path CheckpointFolder::StepFileUpTo(int64_t step) const {
+  for (const StepFile& file : StepFiles(folder_)) {
+    if (file.step <= step) return file.path;
+  }
+  return {};
+}
+
 CheckpointFolder::Condition CheckpointFolder::Seen(const StepFile& file) const {
   const auto seen = seen_.find(file.step);
   if (seen == seen_.end()) return Condition::kUnread;
@@ -170,6 +177,10 @@ std::vector<std::string> CheckpointFolder::Prune(int keep, int64_t newest) {
     }
   }
   return problems;
+}
+
+bool CheckpointFolder::LinkStepToBest(int64_t step) const {
+  return PublishLink(BestPath(), StepPath(step));
 }
 
 void CheckpointFolder::RemoveLeftovers() const {

@@ -34,6 +34,9 @@ class CheckpointFolder {
   std::optional<std::filesystem::path> LoadNewest(const Load& load,
                                                   std::vector<std::string>* passed_over) const;
 
+  /// The file of the highest step up to `step`, whole or not; empty when there is none.
+  std::filesystem::path StepFileUpTo(int64_t step) const;
+
   /// After step checkpoint `newest` was written: removes those before it but the `keep` newest
   /// whole ones, `newest` being the first of them (damaged ones older than those go too); never
   /// best.h5, nor anything beyond `newest`. keep >= 1. Reads nothing when nothing is to go, else at
@@ -42,6 +45,11 @@ class CheckpointFolder {
   /// `newest` and that one are whole at any time, and all are known to be within keep / 4 calls. An
   /// unremovable file is reported in the return value, not thrown.
   std::vector<std::string> Prune(int keep, int64_t newest);
+
+  /// Makes the step checkpoint of `step` another name of best.h5, which must hold the same contents
+  /// or newer ones of the same step, so that they are not written twice. False, with nothing
+  /// changed, where the file system knows no such links. SystemError.
+  bool LinkStepToBest(int64_t step) const;
 
   /// Removes what a killed writer left half-written of such files (io/publish.h). Call only while
   /// the run folder is locked.

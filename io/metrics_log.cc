@@ -6,8 +6,10 @@
 #include <system_error>
 #include <vector>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/errors.h"
@@ -84,15 +86,41 @@ void Cut(const fs::path& path, int64_t last_step) {
 
 MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {
   Cut(path, last_step);
-  file_ = std::fopen(path.c_str(), "ae");
-  if (file_ == nullptr) ThrowWriteFailure(path, errno);
+  file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (file_ < 0) ThrowWriteFailure(path, errno);
+  struct stat status {};
+  if (::fstat(file_, &status) == 0) durable_bytes_ = static_cast<uint64_t>(status.st_size);
 }
 
-MetricsLog::~MetricsLog() { std::fclose(file_); }
+MetricsLog::~MetricsLog() { ::close(file_); }
+
+void MetricsLog::WriteWaiting() {
+  while (error_number_ == 0 && written_bytes_ < waiting_.size()) {
+    const ssize_t put =
+        ::write(file_, waiting_.data() + written_bytes_, waiting_.size() - written_bytes_);
+    if (put >= 0) {
+      written_bytes_ += static_cast<size_t>(put);
+    } else if (errno != EINTR) {
+      error_number_ = errno;
+    }
+  }
+}
 
 void MetricsLog::Sync() {
+  if (error_number_ != 0) {
+    // All of it again: after a failed fdatasync the kernel may have dropped what it had of it.
+    if (::ftruncate(file_, static_cast<off_t>(durable_bytes_)) != 0)
+      ThrowWriteFailure(path_, errno);
+    written_bytes_ = 0;
+    error_number_ = 0;
+    WriteWaiting();
+  }
   // EINVAL: a pipe or a device, which has nothing to be synced.
-  if (::fdatasync(::fileno(file_)) != 0 && errno != EINVAL) ThrowWriteFailure(path_, errno);
+  if (error_number_ == 0 && ::fdatasync(file_) != 0 && errno != EINVAL) error_number_ = errno;
+  if (error_number_ != 0) ThrowWriteFailure(path_, error_number_);
+  durable_bytes_ += waiting_.size();
+  waiting_.clear();
+  written_bytes_ = 0;
 }
 
 void MetricsLog::Write(const StepMetrics& metrics) {
@@ -103,10 +131,18 @@ void MetricsLog::Write(const StepMetrics& metrics) {
                                  {"learning_rate", metrics.learning_rate},
                                  {"tokens_per_second", metrics.tokens_per_second}};
   if (metrics.validation_loss) line["validation_loss"] = *metrics.validation_loss;
-  const std::string text = line.dump() + '\n';
-  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
-    ThrowWriteFailure(path_, errno);
+  constexpr size_t kMostWaitingBytes = size_t{1} << 20;
+  waiting_ += line.dump() + '\n';
+  WriteWaiting();
+  // A run without checkpoints would keep its lines in memory for ever.
+  if (error_number_ != 0 || waiting_.size() < kMostWaitingBytes) return;
+  if (::fdatasync(file_) != 0 && errno != EINVAL) {
+    error_number_ = errno;
+    return;
   }
+  durable_bytes_ += waiting_.size();
+  waiting_.clear();
+  written_bytes_ = 0;
 }
 
 }  // namespace lockstep::io

@@ -2,9 +2,9 @@
 #define LOCKSTEP_IO_METRICS_LOG_H_
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 namespace lockstep::io {
 
@@ -32,17 +32,24 @@ class MetricsLog {
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
-  /// SystemError when the line cannot be written. Each line reaches the operating system before the
-  /// call returns.
+  /// Each line reaches the operating system before the call returns. Where it cannot be written, it
+  /// and all that follow wait for the next Sync, which says so.
   void Write(const StepMetrics& metrics);
 
   /// Waits until all lines are durable. To be called before a checkpoint appears: what comes before
-  /// a checkpoint is never written again. SystemError.
+  /// a checkpoint is never written again. SystemError when a line could not be written or made
+  /// durable; then none is lost, and the next call writes them again.
   void Sync();
 
  private:
+  void WriteWaiting();
+
   std::filesystem::path path_;
-  std::FILE* file_ = nullptr;
+  int file_ = -1;
+  uint64_t durable_bytes_ = 0;  // of the file
+  std::string waiting_;         // the lines behind them
+  size_t written_bytes_ = 0;    // of waiting_
+  int error_number_ = 0;  // why the rest of waiting_ is not written, or none of it may be durable
 };
 
 }  // namespace lockstep::io

@@ -100,6 +100,20 @@ bool IsNewFileName(std::string_view name) {
   return parsed && IsOfTarget(*parsed, [](std::string_view) { return true; });
 }
 
+bool PublishLink(const fs::path& existing, const fs::path& target) {
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";
+  const fs::path name = folder / fmt::format(".{}.{}.{}{}", target.filename().string(), HostName(),
+                                             ::getpid(), kSuffix);
+  // Left by a process that had our number; no other one has it now.
+  ::unlink(name.c_str());
+  if (::link(existing.c_str(), name.c_str()) != 0) return false;
+  const bool renamed = std::rename(name.c_str(), target.c_str()) == 0;
+  // Still there, too, where the target was this very file already: rename does nothing then.
+  ::unlink(name.c_str());
+  if (renamed) SyncFolder(folder);
+  return renamed;
+}
+
 NewFile::NewFile(const fs::path& target)
     : target_(target), folder_(target.has_parent_path() ? target.parent_path() : ".") {
   std::error_code ignored;

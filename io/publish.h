@@ -44,6 +44,12 @@ class NewFile {
   bool published_ = false;
 };
 
+/// Makes `target` another name of the file `existing`, in the same folder, in place of what it
+/// named before: a link under a name as above, rename, fsync of the folder. False, with nothing
+/// changed, where a link cannot be made (the file system knows none). SystemError when the fsync
+/// fails.
+bool PublishLink(const std::filesystem::path& existing, const std::filesystem::path& target);
+
 /// Whether this is the name of a file on its way, as above.
 bool IsNewFileName(std::string_view name);
 

@@ -36,7 +36,8 @@ void Read(const io::CheckpointReader& checkpoint, const std::string& name,
   checkpoint.Read(name, out);
 }
 
-// Calls visit(name, value) for every number of a position: written once, read and stored alike.
+// Calls visit(name, value) for every number of a position that files have always had: written once,
+// read and stored alike.
 template <class PositionType, class VisitCounter, class VisitMeasure>
 void VisitNumbers(PositionType& p, VisitCounter&& counter, VisitMeasure&& measure) {
   counter("step", p.step);
@@ -53,6 +54,13 @@ void VisitNumbers(PositionType& p, VisitCounter&& counter, VisitMeasure&& measur
   measure("gradient_norm", p.gradient_norm);
   measure("learning_rate", p.learning_rate);
   measure("tokens_per_second", p.tokens_per_second);
+}
+
+// The number of that name, which files of older versions do not have.
+template <class Value>
+Value AtOr(const std::map<std::string, Value>& numbers, const char* name, Value otherwise) {
+  const auto found = numbers.find(name);
+  return found != numbers.end() ? found->second : otherwise;
 }
 
 // The number of that name. UsageError where a file of another build has none.
@@ -78,6 +86,10 @@ void StorePosition(const Replica& replica, io::CheckpointHeader& header) {
   header.counters["plateau_bad_evaluations"] = plateau.bad_evaluations;
   header.measures["plateau_best"] = plateau.best;
   header.measures["plateau_factor"] = plateau.factor;
+  header.counters["bad_steps"] = replica.position.bad_steps;
+  header.measures["first_loss"] = replica.position.first_loss;
+  header.counters["evaluation_batch"] = replica.evaluation.batch;
+  header.measures["evaluation_loss"] = replica.evaluation.loss;
 }
 
 void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica) {
@@ -89,10 +101,14 @@ void LoadPosition(const io::CheckpointHeader& header, const std::string& origin,
   replica.optimizer.set_steps(counter("optimizer_steps"));
   replica.schedule.set_plateau(
       {measure("plateau_factor"), measure("plateau_best"), counter("plateau_bad_evaluations")});
+  replica.position.bad_steps = AtOr<int64_t>(header.counters, "bad_steps", 0);
+  replica.position.first_loss = AtOr(header.measures, "first_loss", 0.0);
+  replica.evaluation.batch = AtOr<int64_t>(header.counters, "evaluation_batch", 0);
+  replica.evaluation.loss = AtOr(header.measures, "evaluation_loss", 0.0);
 }
 
-std::vector<io::TensorView> ViewTensors(const Replica& replica,
-                                        const worker::RecurrentState& state) {
+std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::RecurrentState& state,
+                                        const worker::RecurrentState& evaluation) {
   std::vector<io::TensorView> views;
   const worker::Parameters& parameters = replica.model.parameters();
   for (const worker::Parameter& p : parameters.list()) {
@@ -109,8 +125,13 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica,
   const auto layers = static_cast<uint64_t>(options.layers);
   const auto units = static_cast<uint64_t>(options.hidden_size);
   const std::vector<uint64_t> shape = {layers, state.h.size() / layers / units, units};
-  views.push_back({"state/h", shape, state.h});
-  if (!state.c.empty()) views.push_back({"state/c", shape, state.c});
+  const auto add = [&](const std::string& name, const std::vector<float>& values) {
+    if (!values.empty()) views.push_back({name, shape, values});
+  };
+  add("state/h", state.h);
+  add("state/c", state.c);
+  add("evaluation/h", evaluation.h);
+  add("evaluation/c", evaluation.c);
   return views;
 }
 
@@ -130,15 +151,15 @@ void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica) {
   }
 }
 
-worker::RecurrentState LoadState(const io::CheckpointReader& checkpoint,
+worker::RecurrentState LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
                                  const worker::LanguageModel& model, int64_t lanes) {
   const worker::LanguageModelOptions& options = model.options();
   const std::vector<uint64_t> shape = {static_cast<uint64_t>(options.layers),
                                        static_cast<uint64_t>(lanes),
                                        static_cast<uint64_t>(options.hidden_size)};
   worker::RecurrentState state = model.ZeroState(lanes);
-  Read(checkpoint, "state/h", shape, state.h);
-  if (!state.c.empty()) Read(checkpoint, "state/c", shape, state.c);
+  Read(checkpoint, group + "/h", shape, state.h);
+  if (!state.c.empty()) Read(checkpoint, group + "/c", shape, state.c);
   return state;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,15 @@
 #include "worker/clip.h"
 
 namespace lockstep::trainer {
+namespace {
+
+// The system of rank 0 could not write, which may pass.
+class WriteFailure : public AgreedError {
+ public:
+  using AgreedError::AgreedError;
+};
+
+}  // namespace
 
 Checkpointer::Checkpointer(Communicator& communicator, Console& console,
                            const io::RunFolder* folder, const proto::RunConfig& config,
@@ -24,10 +34,10 @@ Checkpointer::Checkpointer(Communicator& communicator, Console& console,
   if (folder_) checkpoints_.emplace(folder_->checkpoints());
 }
 
-// Rank 0: reads what is gone on from into `replica` and `state`, that of all lanes; returns its
-// path, empty for a new start.
+// Rank 0: reads what is gone on from into `replica`, `state` and, where an evaluation is under way,
+// `evaluation`, those of all lanes; returns its path, empty for a new start.
 std::string Checkpointer::Load(const std::string& resume, Replica& replica,
-                               worker::RecurrentState& state) {
+                               worker::RecurrentState& state, worker::RecurrentState& evaluation) {
   // Without a lock they may be another run's work.
   if (folder_->locked()) checkpoints_->RemoveLeftovers();
   if (resume == "never") return "";
@@ -36,7 +46,13 @@ std::string Checkpointer::Load(const std::string& resume, Replica& replica,
     LoadPosition(checkpoint.header(), checkpoint.path().string(), replica);
     LoadParameters(checkpoint, replica.model.parameters());
     LoadOptimizer(checkpoint, replica);
-    state = LoadState(checkpoint, replica.model, config_.data().lanes());
+    state = LoadState(checkpoint, "state", replica.model, config_.data().lanes());
+    const auto then =
+        proto::ParseRunConfig(checkpoint.header().configuration, checkpoint.path().string());
+    if (!SameEvaluation(then, config_)) replica.evaluation = {};  // it begins anew
+    if (replica.evaluation.batch > 0) {
+      evaluation = LoadState(checkpoint, "evaluation", replica.model, config_.data().lanes());
+    }
   };
   if (resume != "auto") {
     load(io::CheckpointReader(resume));
@@ -88,12 +104,12 @@ void Checkpointer::Check(const io::CheckpointReader& checkpoint) const {
 
 std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   std::string name;
-  worker::RecurrentState all;
+  worker::RecurrentState all, evaluation;
   const int layers = replica.model.options().layers;
   const int64_t lanes = config_.data().lanes();
   std::filesystem::path anew;  // where the first checkpoint of a new run goes
   communicator_.OnRoot([&] {
-    name = Load(resume, replica, all);
+    name = Load(resume, replica, all, evaluation);
     if (resume != "auto") {
       anew = folder_->PrepareAnew();
       if (resume == "never") BeginAnew();
@@ -129,20 +145,29 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   };
   scatter(all.h, replica.state.h);
   scatter(all.c, replica.state.c);
-  last_good_ = name;
+  communicator_.BroadcastValue(replica.evaluation.batch);
+  communicator_.BroadcastValue(replica.evaluation.loss);
+  if (replica.evaluation.batch > 0) {
+    replica.evaluation.state = replica.model.ZeroState(replica.lanes.count());
+    scatter(evaluation.h, replica.evaluation.state.h);
+    scatter(evaluation.c, replica.evaluation.state.c);
+  }
+  NoteSaved(name, replica);
   if (resume == "auto") {
-    saved_ = {replica.position.step, replica.position.evaluated_step};
+    saved_ = ContentsOf(replica);
     return name;
   }
   // A new run, whose best is among what comes. It stands before the older one in the folder goes.
   replica.position.best_step = 0;
   replica.position.best_loss = std::numeric_limits<double>::infinity();
   replica.position.evaluations_without_improvement = 0;
-  Save(io::CheckpointFolder(anew).StepPath(replica.position.step), replica);
-  saved_ = {replica.position.step, replica.position.evaluated_step};
+  const Contents contents = Collect(replica);
+  Write(io::CheckpointFolder(anew).StepPath(replica.position.step), contents.header,
+        contents.tensors);
+  saved_ = ContentsOf(replica);
   communicator_.OnRoot([&] {
     BeginAnew();
-    last_good_ = checkpoints_->StepPath(replica.position.step);
+    NoteSaved(checkpoints_->StepPath(replica.position.step), replica);
   });
   return name;
 }
@@ -163,70 +188,203 @@ void Checkpointer::RequireEqualReplicas(const Replica& replica) {
   });
 }
 
-std::string Checkpointer::DescribeLastGood() const {
-  return last_good_.empty() ? "There is no checkpoint yet."
-                            : fmt::format("The last good checkpoint is {}.", last_good_.string());
+// A file that was saved by a stop while the loss was that of a diverged training is not good.
+void Checkpointer::NoteSaved(const std::filesystem::path& path, const Replica& replica) {
+  const int64_t bad = replica.position.bad_steps;
+  last_saved_ = path;
+  if (bad == 0) {
+    last_good_ = path;
+  } else if (last_good_.empty() && checkpoints_) {
+    last_good_ = checkpoints_->StepFileUpTo(replica.position.step - bad);
+  }
 }
 
-void Checkpointer::Save(const std::filesystem::path& path, const Replica& replica) {
+std::string Checkpointer::DescribeLastGood() const {
+  if (last_saved_.empty()) return "There is no checkpoint yet.";
+  if (last_good_.empty()) return "There is no good checkpoint.";
+  return fmt::format("The last good checkpoint is {}{}.", last_good_.string(),
+                     last_good_ == last_saved_ ? "" : ": begin there with --resume and this file");
+}
+
+Checkpointer::Saved Checkpointer::ContentsOf(const Replica& replica) {
+  return {replica.position.step, replica.position.evaluated_step, replica.evaluation.batch};
+}
+
+// All lanes' state on rank 0, empty elsewhere.
+worker::RecurrentState Checkpointer::GatherLanes(const worker::RecurrentState& state, int layers) {
+  const auto gather = [&](const std::vector<float>& mine) {
+    return JoinLanes(communicator_.Gather(std::span<const float>(mine)), layers,
+                     config_.data().lanes(), communicator_.size());
+  };
+  return {gather(state.h), gather(state.c)};
+}
+
+void Checkpointer::RequireFinite(const Replica& replica) const {
+  if (std::isfinite(worker::GlobalNorm(replica.model.parameters().values()))) return;
+  throw AgreedError(
+      fmt::format("training diverged: the parameters are not finite after step {}; they are not "
+                  "saved. {} Lower optimizer.learning_rate or optimizer.clip.global_norm, and "
+                  "start again.",
+                  replica.position.step, DescribeLastGood()),
+      kDiverged);
+}
+
+Checkpointer::Contents Checkpointer::Collect(const Replica& replica) {
   RequireEqualReplicas(replica);
-  if (!std::isfinite(worker::GlobalNorm(replica.model.parameters().values()))) {
-    throw AgreedError(
-        fmt::format("training diverged: the parameters are not finite after step {}; they are not "
-                    "saved. {} Lower optimizer.learning_rate or optimizer.clip.global_norm, and "
-                    "start again.",
-                    replica.position.step, DescribeLastGood()),
-        kDiverged);
-  }
+  RequireFinite(replica);
   const int layers = replica.model.options().layers;
-  const int64_t lanes = config_.data().lanes();
-  worker::RecurrentState all;
-  all.h = JoinLanes(communicator_.Gather(std::span<const float>(replica.state.h)), layers, lanes,
-                    communicator_.size());
-  all.c = JoinLanes(communicator_.Gather(std::span<const float>(replica.state.c)), layers, lanes,
-                    communicator_.size());
-  communicator_.OnRoot([&] {
-    io::CheckpointHeader header;
-    header.configuration = proto::PrintRunConfig(config_);
-    header.dataset_fingerprint = dataset_.fingerprint();
-    header.vocabulary = dataset_.vocabulary();
-    StorePosition(replica, header);
+  Contents contents;
+  contents.state = GatherLanes(replica.state, layers);
+  if (replica.evaluation.batch > 0) {
+    contents.evaluation = GatherLanes(replica.evaluation.state, layers);
+  }
+  if (!folder_) return contents;
+  contents.header.configuration = proto::PrintRunConfig(config_);
+  contents.header.dataset_fingerprint = dataset_.fingerprint();
+  contents.header.vocabulary = dataset_.vocabulary();
+  StorePosition(replica, contents.header);
+  contents.tensors = ViewTensors(replica, contents.state, contents.evaluation);
+  return contents;
+}
+
+// Rank 0 acts. WriteFailure where neither the user nor the training is at fault.
+void Checkpointer::OnRootWrite(const std::function<void()>& action) {
+  try {
+    communicator_.OnRoot(action);
+  } catch (const AgreedError& error) {
+    if (error.status() != kFailed) throw;
+    throw WriteFailure(error.what(), kFailed);
+  }
+}
+
+void Checkpointer::Write(const std::filesystem::path& path, const io::CheckpointHeader& header,
+                         const std::vector<io::TensorView>& tensors) {
+  OnRootWrite([&] {
     try {
-      io::WriteCheckpoint(path, header, ViewTensors(replica, all));
+      if (metrics_) metrics_->Sync();
+      io::WriteCheckpoint(path, header, tensors);
     } catch (const std::exception& error) {
       throw AgreedError(
-          fmt::format("{} (step {}). {}", error.what(), replica.position.step, DescribeLastGood()),
+          fmt::format("{} (step {}). {}", error.what(), header.step, DescribeLastGood()),
           StatusOf(error));
     }
   });
   saved_at_ = std::chrono::steady_clock::now();
+  retry_.Succeeded();
 }
 
-void Checkpointer::SaveStep(const Replica& replica) {
+// The file of best.h5 under the step's name, too, where best.h5 holds what that name should.
+bool Checkpointer::LinkStepToBest(const Replica& replica) {
+  bool linked = false;
+  OnRootWrite([&] { linked = checkpoints_->LinkStepToBest(best_.step); });
+  communicator_.BroadcastValue(linked);
+  if (!linked) return false;
+  saved_ = best_;
+  if (checkpoints_) NoteSaved(checkpoints_->StepPath(best_.step), replica);
+  return true;
+}
+
+// A step's file may name a best that is not there yet, so that comes first.
+void Checkpointer::StoreStep(const Replica& replica) {
+  if (waiting_.step >= 0) StoreWaitingBest();
   const int64_t step = replica.position.step;
-  const Saved now = {step, replica.position.evaluated_step};
-  if (saved_ == now) return;
+  const Saved now = ContentsOf(replica);
+  if (saved_ == now) {
+    return OnRootWrite([&] {
+      if (metrics_) metrics_->Sync();
+    });
+  }
   std::filesystem::path path;
   if (checkpoints_) path = checkpoints_->StepPath(step);
-  Save(path, replica);
+  if (best_ != now || !LinkStepToBest(replica)) {
+    const Contents contents = Collect(replica);
+    Write(path, contents.header, contents.tensors);
+  }
   saved_ = now;
   if (!checkpoints_) return;
-  last_good_ = path;
+  NoteSaved(path, replica);
   for (const std::string& trouble : checkpoints_->Prune(config_.checkpoint().keep(), step)) {
     console_.Warn(trouble);
   }
 }
 
-void Checkpointer::SaveBest(const Replica& replica) {
-  std::filesystem::path path;
-  if (checkpoints_) path = checkpoints_->BestPath();
-  Save(path, replica);
-  if (checkpoints_) last_good_ = path;
+void Checkpointer::StoreWaitingBest() {
+  std::vector<io::TensorView> tensors;
+  if (waiting_best_) {
+    for (const Copy::Tensor& tensor : waiting_best_->tensors) {
+      tensors.push_back({tensor.name, tensor.shape, tensor.values});
+    }
+  }
+  Write(checkpoints_ ? checkpoints_->BestPath() : "",
+        waiting_best_ ? waiting_best_->header : io::CheckpointHeader(), tensors);
+  best_ = waiting_;
+  waiting_ = {};
+  waiting_best_.reset();
 }
 
-double Checkpointer::SecondsSinceSave() const {
-  if (!folder_) return 0.0;
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - saved_at_).count();
+void Checkpointer::SaveStep(const Replica& replica) {
+  // All ranks wait, so that none waits for another.
+  for (const auto pause : {std::chrono::seconds(1), std::chrono::seconds(2)}) {
+    try {
+      return StoreStep(replica);
+    } catch (const WriteFailure& failure) {
+      console_.Warn(fmt::format("{} It is tried again at once.", failure.what()));
+    }
+    std::this_thread::sleep_for(pause);
+  }
+  StoreStep(replica);
+}
+
+void Checkpointer::TrySaveStep(const Replica& replica) {
+  try {
+    StoreStep(replica);
+  } catch (const WriteFailure& failure) {
+    Postpone(failure);
+  }
+}
+
+void Checkpointer::TrySaveBest(const Replica& replica) {
+  const Contents contents = Collect(replica);
+  waiting_ = {};  // a better one takes its place
+  waiting_best_.reset();
+  try {
+    Write(checkpoints_ ? checkpoints_->BestPath() : "", contents.header, contents.tensors);
+    best_ = ContentsOf(replica);
+    if (checkpoints_) NoteSaved(checkpoints_->BestPath(), replica);
+    if (saved_.step == best_.step) LinkStepToBest(replica);
+  } catch (const WriteFailure& failure) {
+    if (best_ != ContentsOf(replica)) {
+      waiting_ = ContentsOf(replica);
+      if (folder_) {
+        waiting_best_.emplace(Copy{contents.header, {}});
+        for (const io::TensorView& view : contents.tensors) {
+          waiting_best_->tensors.push_back(
+              {view.name, view.shape, {view.values.begin(), view.values.end()}});
+        }
+      }
+    }
+    Postpone(failure);
+  }
+}
+
+// Rank 0's clock decides for all when it is over.
+void Checkpointer::Postpone(const std::exception& failure) {
+  retry_.Failed(std::chrono::steady_clock::now());
+  bool over = retry_.IsOver();
+  communicator_.BroadcastValue(over);
+  if (over) {
+    throw AgreedError(fmt::format("{} It has failed for an hour.", failure.what()), kFailed);
+  }
+  console_.Warn(fmt::format("{} The training goes on; it is tried again in {} min.", failure.what(),
+                            retry_.Wait().count()));
+}
+
+bool Checkpointer::Due() const {
+  if (!folder_) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (retry_.pending()) return retry_.Due(now);
+  const double minutes = config_.checkpoint().every_minutes();
+  return minutes > 0.0 && now - saved_at_ >= std::chrono::duration<double>(60.0 * minutes);
 }
 
 }  // namespace lockstep::trainer

@@ -25,6 +25,7 @@ ExitStatus ImportText(const ImportArguments& arguments);
 struct EvaluateArguments {
   std::filesystem::path checkpoint;
   std::string split = "test";
+  int64_t most_tokens = 0;     ///< as evaluation.most_tokens; 0: the whole split
   std::filesystem::path data;  ///< empty: the dataset that the checkpoint names
   bool json = false;
   Console::Mode progress = Console::Mode::kAuto;

@@ -11,6 +11,7 @@
 #include "trainer/output.h"
 #include "trainer/progress.h"
 #include "trainer/rank_threads.h"
+#include "trainer/stop_signal.h"
 #include "trainer/trained_model.h"
 
 namespace lockstep::trainer {
@@ -90,9 +91,13 @@ ExitStatus EvaluateCheckpoint(Communicator& communicator, const EvaluateArgument
                            "the step of " + arguments.checkpoint.string());
   ChooseThreads(communicator, console, trained->config.training().threads());
   const proto::Data& data = trained->config.data();
-  const auto result =
-      Evaluate(communicator, *trained->model, *dataset, split, data.lanes(), data.time_steps(),
-               [&](double share) { console.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
+  const LaneLayout layout(split, data.lanes(), data.time_steps(), arguments.most_tokens);
+  Lanes reader(*dataset, layout,
+               LanesOfRank(data.lanes(), communicator.rank(), communicator.size()));
+  PartialEvaluation partial;
+  const auto result = Evaluate(
+      communicator, *trained->model, reader, partial, [] { return StopSignal() != 0; },
+      [&](double share) { console.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
   console.EndLive();
   if (!result) throw AgreedError("the evaluation was stopped by a signal", kFailed);
   communicator.OnRoot([&] { Report(arguments, *trained, *result); });

@@ -11,7 +11,7 @@ enum ExitStatus : int {
   kDone = 0,
   kFailed = 1,      ///< anything that is not below: full disk, lost rank, defect
   kWrongInput = 2,  ///< flags, configuration or data are wrong
-  kDiverged = 3,    ///< the loss or the gradient is no longer a number
+  kDiverged = 3,    ///< loss or gradient are no longer numbers, or the loss stays hopeless
   /// Start me again (EX_TEMPFAIL): stopped by a signal with a checkpoint saved, or another job held
   /// the run folder for too long.
   kStopped = 75,

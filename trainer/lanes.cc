@@ -13,13 +13,21 @@ LaneRange LanesOfRank(int64_t lanes, int rank, int ranks) {
   return {rank * lanes / ranks, (rank + 1) * lanes / ranks};
 }
 
-LaneLayout::LaneLayout(const io::Split& split, int64_t lanes, int64_t time_steps)
+LaneLayout::LaneLayout(const io::Split& split, int64_t lanes, int64_t time_steps,
+                       int64_t most_predictions)
     : first_token_(split.begin),
-      predictions_(split.size() > 0 ? static_cast<int64_t>(split.size()) - 1 : 0),
+      split_predictions_(split.size() > 0 ? static_cast<int64_t>(split.size()) - 1 : 0),
       lanes_(lanes),
       time_steps_(time_steps),
-      longest_((predictions_ + lanes - 1) / lanes),
-      batches_((longest_ + time_steps - 1) / time_steps) {}
+      longest_((split_predictions_ + lanes - 1) / lanes) {
+  if (most_predictions > 0) {
+    longest_ = std::min(longest_, std::max<int64_t>(1, most_predictions / lanes));
+  }
+  batches_ = (longest_ + time_steps - 1) / time_steps;
+}
+
+// Stripes differ by one prediction at most, so a bound below the longest binds every lane.
+int64_t LaneLayout::predictions() const { return std::min(split_predictions_, longest_ * lanes_); }
 
 int64_t LaneLayout::time_steps(int64_t batch) const {
   return std::min(time_steps_, longest_ - batch * time_steps_);
@@ -27,12 +35,14 @@ int64_t LaneLayout::time_steps(int64_t batch) const {
 
 // 128 bits: lanes times predictions may pass 64.
 int64_t LaneLayout::Boundary(int64_t lane) const {
-  return static_cast<int64_t>(static_cast<__int128>(lane) * predictions_ / lanes_);
+  return static_cast<int64_t>(static_cast<__int128>(lane) * split_predictions_ / lanes_);
 }
 
 uint64_t LaneLayout::LaneBegin(int64_t lane) const { return first_token_ + Boundary(lane); }
 
-int64_t LaneLayout::LaneSize(int64_t lane) const { return Boundary(lane + 1) - Boundary(lane); }
+int64_t LaneLayout::LaneSize(int64_t lane) const {
+  return std::min(longest_, Boundary(lane + 1) - Boundary(lane));
+}
 
 Lanes::Lanes(const io::Dataset& dataset, const LaneLayout& layout, LaneRange range)
     : dataset_(dataset), layout_(layout), range_(range), blocks_(range.count()) {}

@@ -26,11 +26,16 @@ LaneRange LanesOfRank(int64_t lanes, int rank, int ranks);
 /// lanes) up to floor((i + 1) * n / lanes), and a batch takes T of each. Nothing is left out: the
 /// last batch of an epoch is as short as it must be, and in its last time step lanes that have run
 /// out have no target. A pure function of the split, so every rank knows the number of batches.
+///
+/// With a bound, each lane reads only the first max(1, most_predictions / lanes) of its own
+/// predictions, so that what is read is spread over the whole split.
 class LaneLayout {
  public:
-  LaneLayout(const io::Split& split, int64_t lanes, int64_t time_steps);
+  /// most_predictions 0: no bound.
+  LaneLayout(const io::Split& split, int64_t lanes, int64_t time_steps,
+             int64_t most_predictions = 0);
 
-  int64_t predictions() const { return predictions_; }
+  int64_t predictions() const;  ///< of an epoch, over all lanes
   int64_t lanes() const { return lanes_; }
   int64_t batches() const { return batches_; }
   int64_t time_steps(int64_t batch) const;  ///< of this batch, from 0
@@ -44,7 +49,9 @@ class LaneLayout {
   int64_t Boundary(int64_t lane) const;
 
   uint64_t first_token_;
-  int64_t predictions_, lanes_, time_steps_, longest_, batches_;
+  int64_t split_predictions_, lanes_, time_steps_;
+  int64_t longest_;  // predictions of the longest lane
+  int64_t batches_;
 };
 
 /// Reads the batches of some lanes in order. Each lane reads ahead a block of its stripe, so that

@@ -168,6 +168,11 @@ void AddEvaluate(CLI::App& app, Command& command) {
   evaluate->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
   evaluate->add_option("--split", arguments->split, "train, validation or test")
       ->capture_default_str();
+  evaluate
+      ->add_option("--most-tokens", arguments->most_tokens,
+                   "Read about this many tokens of the split only, spread over it; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   evaluate->add_option("--data", arguments->data, "Another dataset with the same vocabulary");
   evaluate->add_flag("--json", arguments->json, "The result as JSON on standard output");
   AddProgress(evaluate, arguments->progress);

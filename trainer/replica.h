@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "trainer/evaluation.h"
 #include "trainer/lanes.h"
 #include "worker/language_model.h"
 #include "worker/optimizer.h"
@@ -26,6 +27,9 @@ struct Position {
   double best_loss = std::numeric_limits<double>::infinity();  ///< validation, nats a token
   int64_t evaluations_without_improvement = 0;
 
+  double first_loss = 0.0;  ///< of step 1; 0 where a file does not tell
+  int64_t bad_steps = 0;    ///< the last so many steps had a loss as of a diverged training
+
   // Of the last step, so that an evaluation that was put off by a stop still finds its line of
   // metrics.
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< where it was evaluated
@@ -36,7 +40,8 @@ struct Position {
 };
 
 /// All that a rank trains with. Model, optimizer, schedule and position are the same on every rank;
-/// `state` is of this rank's lanes.
+/// `state` is of this rank's lanes. `evaluation` is the one of the last step, while it is under
+/// way.
 struct Replica {
   /// A zero state and position; the parameters are all zero, too.
   Replica(const worker::LanguageModelOptions& model_options,
@@ -54,6 +59,7 @@ struct Replica {
   LaneRange lanes;
   worker::RecurrentState state;
   Position position;
+  PartialEvaluation evaluation;
 };
 
 }  // namespace lockstep::trainer

@@ -41,4 +41,9 @@ void CheckSameTraining(const proto::RunConfig& then, const proto::RunConfig& now
           std::string(RuleName(now.optimizer())));
 }
 
+bool SameEvaluation(const proto::RunConfig& then, const proto::RunConfig& now) {
+  return then.evaluation().split() == now.evaluation().split() &&
+         then.evaluation().most_tokens() == now.evaluation().most_tokens();
+}
+
 }  // namespace lockstep::trainer

@@ -14,6 +14,10 @@ namespace lockstep::trainer {
 void CheckSameTraining(const proto::RunConfig& then, const proto::RunConfig& now,
                        const std::string& checkpoint);
 
+/// Whether an evaluation that was begun under one configuration can go on under the other: it reads
+/// the same tokens of the same dataset (lanes and time steps are the same in any case).
+bool SameEvaluation(const proto::RunConfig& then, const proto::RunConfig& now);
+
 }  // namespace lockstep::trainer
 
 #endif  // LOCKSTEP_TRAINER_RESUME_CHECK_H_

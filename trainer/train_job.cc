@@ -238,16 +238,16 @@ void Conclude(Communicator& communicator, Console& console, const proto::RunConf
   if (outcome == TrainLoop::Outcome::kSignal) {
     console.Info(fmt::format(
         "stopped by signal {} after step {}; saved {}. Start the same command again{} to go on.",
-        static_cast<int>(most[1]), position.step, checkpointer.last_good().string(),
+        static_cast<int>(most[1]), position.step, checkpointer.last_saved().string(),
         resume == "auto" ? "" : " without --resume"));
     return;
   }
   console.Info(fmt::format("{} after step {}; saved {}",
                            outcome == TrainLoop::Outcome::kComplete ? "complete" : "stopped early",
-                           position.step, checkpointer.last_good().string()));
+                           position.step, checkpointer.last_saved().string()));
   const std::string file = position.best_step > 0
                                ? config.training().folder() + "/checkpoints/best.h5"
-                               : checkpointer.last_good().string();
+                               : checkpointer.last_saved().string();
   // Without a best one there was nothing to evaluate on.
   const std::string& split =
       position.best_step > 0 ? config.evaluation().split() : config.data().split();
@@ -277,7 +277,8 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
 
   const LaneLayout layout(dataset.split(config.data().split()), config.data().lanes(),
                           config.data().time_steps());
-  const TrainingLength length = LengthOf(config.training(), layout);
+  TrainingLength length;
+  communicator.Together([&] { length = LengthOf(config.training(), layout); });
   const int threads = ChooseThreads(communicator, console, config.training().threads());
   const auto model =
       ModelOptions(config, static_cast<int64_t>(dataset.vocabulary().size()), communicator.size());

@@ -2,6 +2,8 @@
 #define LOCKSTEP_TRAINER_TRAIN_LOOP_H_
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "io/dataset.h"
 #include "io/metrics_log.h"
@@ -22,7 +24,15 @@ struct TrainingLength {
   int64_t steps_per_epoch = 0;
   int64_t total_steps = 0;
 };
+/// UsageError when that is more than a run can count.
 TrainingLength LengthOf(const proto::Training& config, const LaneLayout& layout);
+
+/// A mean loss above this, in nats a token, is one of a training that has diverged, if it lasts: 1
+/// more than twice that of a uniform guess or of the first step, whichever is larger. First steps
+/// and models that spike come nowhere near it for long.
+double HopelessLoss(int64_t vocabulary_size, double first_loss);
+/// After how many such steps in a row it has lasted, in a run of `total_steps`.
+int64_t MostBadSteps(int64_t total_steps);
 
 /// The training loop of one rank. Everything here is collective. All arguments must outlive it.
 class TrainLoop {
@@ -36,7 +46,10 @@ class TrainLoop {
             Checkpointer& checkpointer, io::MetricsLog* metrics, Replica& replica);
 
   /// Trains until the end of the run, early stopping or a stop signal on any rank, and leaves a
-  /// checkpoint. AgreedError with kDiverged when loss or gradient are no longer numbers.
+  /// checkpoint. A stop comes between two batches; what was done of its step is done again. No
+  /// failed save but the last one ends it (Checkpointer). AgreedError with kDiverged when loss or
+  /// gradient are no longer numbers, or when the loss stays above HopelessLoss; nothing of the kind
+  /// becomes the best checkpoint, and steps are saved by a stop only while it lasts.
   Outcome Run();
 
   const PhaseTimer& timer() const { return timer_; }
@@ -48,20 +61,25 @@ class TrainLoop {
     bool stop = false;    ///< some rank has got a stop signal
     bool save = false;    ///< rank 0's clock asks for a checkpoint
   };
-  StepTotals Step();
-  double AccumulateGradient(double* tokens);
+  std::optional<StepTotals> Step();
+  std::optional<double> AccumulateGradient(double* tokens);
   StepTotals Reduce(double loss, double tokens);
   void RequireFinite(double value, const char* what, int64_t step) const;
   void Advance();
+  void JudgeStep();
+  void JudgeEnd() const;
+  bool IsHopeless(double loss) const;
+  [[noreturn]] void EndDiverged(double loss, const std::string& how_long) const;
 
   bool EvaluationDue() const;
   bool EvaluateNow();
+  bool AnyRankStops();
   void Observe(double validation_loss);
   bool CheckpointDue() const;
+  bool SaveDueByTime() const;
   bool PatienceIsOver() const;
   bool Finished() const { return replica_.position.step >= length_.total_steps; }
-  void SaveStep();
-  void SyncMetrics();
+  void TrySaveStep();
   void WriteMetrics();
 
   Communicator& communicator_;

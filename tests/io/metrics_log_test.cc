@@ -1,6 +1,7 @@
 #include "io/metrics_log.h"
 
 #include <cmath>
+#include <numeric>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -101,29 +102,38 @@ TEST_F(MetricsLogTest, AnythingThatCannotBeWrittenIsAnError) {
   PutBytes(folder_ / "file", "");
   EXPECT_THROW(MetricsLog(folder_ / "file/metrics.jsonl", 0), InputError);
   EXPECT_THROW(MetricsLog(folder_.path(), 0), InputError);
-  // A limit on the size of files stands in for a full disk.
+}
+
+// A limit on the size of files stands in for a full disk: once it is raised, no line is missing.
+TEST_F(MetricsLogTest, LinesThatCannotBeWrittenWaitForRoom) {
   ChildProcess writer([&] {
     ::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit = {1000, 1000};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const rlimit tight = {1000, RLIM_INFINITY}, wide = {RLIM_INFINITY, RLIM_INFINITY};
+    ::setrlimit(RLIMIT_FSIZE, &tight);
     MetricsLog log(path_, 0);
-    for (int64_t step = 1; step <= 100; ++step) {
+    for (int64_t step = 1; step <= 3; ++step) log.Write(Metrics(step));
+    log.Sync();
+    for (int64_t step = 4; step <= 100; ++step) log.Write(Metrics(step));
+    for (int time = 0; time < 2; ++time) {
       try {
-        log.Write(Metrics(step));
+        log.Sync();
+        return 1;
       } catch (const SystemError& error) {
         const std::string message = error.what();
-        return message.find(path_.string()) != std::string::npos &&
-                       message.find("File too large") != std::string::npos
-                   ? 0
-                   : 1;
+        if (message.find(path_.string()) == std::string::npos) return 2;
+        if (message.find("File too large") == std::string::npos) return 3;
       }
     }
-    return 2;
+    ::setrlimit(RLIMIT_FSIZE, &wide);
+    log.Write(Metrics(101));
+    log.Sync();
+    log.Write(Metrics(102));
+    return 0;
   });
   EXPECT_EQ(writer.Wait(), 0);
-  // What the full disk cut off is cut away by the next start.
-  MetricsLog log(path_, 100);
-  EXPECT_FALSE(Steps(path_).empty());
+  std::vector<int64_t> all(102);
+  std::iota(all.begin(), all.end(), 1);
+  EXPECT_EQ(Steps(path_), all);
 }
 
 }  // namespace

@@ -55,6 +55,35 @@ TEST(NewFile, TwoForOneTargetDoNotMeet) {
   EXPECT_EQ(Bytes(folder / "a"), "first");
 }
 
+TEST(PublishLink, GivesAFileASecondNameInPlaceOfAnother) {
+  const TemporaryFolder folder;
+  PutBytes(folder / "best", "new");
+  PutBytes(folder / "step", "old");
+  // What a process with our number left.
+  std::optional<NewFile> leftover(std::in_place, folder / "step");
+  for (int time = 0; time < 2; ++time) {  // the second time it is that file already
+    EXPECT_TRUE(PublishLink(folder / "best", folder / "step"));
+    EXPECT_EQ(Bytes(folder / "step"), "new");
+    EXPECT_TRUE(std::filesystem::equivalent(folder / "best", folder / "step"));
+    EXPECT_THAT(folder.Names(), UnorderedElementsAre("best", "step"));
+  }
+  // A file that takes the first name leaves the second alone.
+  NewFile next(folder / "best");
+  next.Append("newest");
+  next.Publish();
+  EXPECT_EQ(Bytes(folder / "step"), "new");
+}
+
+TEST(PublishLink, ThatCannotBeMadeChangesNothing) {
+  const TemporaryFolder folder;
+  PutBytes(folder / "step", "old");
+  EXPECT_FALSE(PublishLink(folder / "missing", folder / "step"));
+  // procfs knows no links to its files from elsewhere, as a file system without any.
+  EXPECT_FALSE(PublishLink("/proc/version", folder / "step"));
+  EXPECT_EQ(Bytes(folder / "step"), "old");
+  EXPECT_THAT(folder.Names(), ElementsAre("step"));
+}
+
 TEST(NewFile, RemovesWhatADeadProcessLeftAndNothingElse) {
   const TemporaryFolder folder;
   std::optional<NewFile> ours(std::in_place, folder / "a");

@@ -59,7 +59,8 @@ class Stored {
   explicit Stored(const Replica& replica) {
     io::CheckpointHeader header;
     StorePosition(replica, header);
-    io::WriteCheckpoint(path_, header, ViewTensors(replica, replica.state));
+    io::WriteCheckpoint(path_, header,
+                        ViewTensors(replica, replica.state, replica.evaluation.state));
     reader_.emplace(path_);
   }
 
@@ -107,7 +108,7 @@ TEST(CheckpointContentsTest, NoStateStaysNone) {
 TEST(CheckpointContentsTest, NamesAndShapesAreThoseOfTheFormat) {
   const Replica replica = MakeReplica();
   std::vector<std::string> first_layer;
-  for (const io::TensorView& view : ViewTensors(replica, replica.state)) {
+  for (const io::TensorView& view : ViewTensors(replica, replica.state, replica.evaluation.state)) {
     if (view.name.ends_with("weight_ih_l0") || view.name.starts_with("state/")) {
       first_layer.push_back(view.name + " " + testing::PrintToString(view.shape));
     }
@@ -118,6 +119,39 @@ TEST(CheckpointContentsTest, NamesAndShapesAreThoseOfTheFormat) {
                                                 "state/h { 2, 5, 4 }", "state/c { 2, 5, 4 }"));
 }
 
+TEST(CheckpointContentsTest, AnEvaluationUnderWayComesBack) {
+  Replica replica = MakeReplica();
+  Fill(replica);
+  replica.evaluation = {3, 4.5, replica.model.ZeroState(kLanes)};
+  std::iota(replica.evaluation.state.h.begin(), replica.evaluation.state.h.end(), 7000.0f);
+  std::iota(replica.evaluation.state.c.begin(), replica.evaluation.state.c.end(), 8000.0f);
+  const Stored stored(replica);
+  Replica other = MakeReplica();
+  LoadPosition((*stored).header(), "a.h5", other);
+  EXPECT_EQ(other.evaluation.batch, 3);
+  EXPECT_EQ(other.evaluation.loss, 4.5);
+  const auto state = LoadState(*stored, "evaluation", other.model, kLanes);
+  EXPECT_EQ(state.h, replica.evaluation.state.h);
+  EXPECT_EQ(state.c, replica.evaluation.state.c);
+  EXPECT_EQ(LoadState(*stored, "state", other.model, kLanes).h, replica.state.h);
+}
+
+// What the first version of the program wrote.
+TEST(CheckpointContentsTest, NumbersThatOlderFilesLackHaveTheirDefaults) {
+  Replica replica = MakeReplica();
+  io::CheckpointHeader header = HeaderOf(replica);
+  for (const char* name : {"evaluation_batch", "bad_steps"}) header.counters.erase(name);
+  for (const char* name : {"evaluation_loss", "first_loss"}) header.measures.erase(name);
+  replica.evaluation = {3, 4.5, {}};
+  replica.position.bad_steps = 5;
+  replica.position.first_loss = 6.5;
+  LoadPosition(header, "a.h5", replica);
+  EXPECT_EQ(replica.evaluation.batch, 0);
+  EXPECT_EQ(replica.evaluation.loss, 0.0);
+  EXPECT_EQ(replica.position.bad_steps, 0);
+  EXPECT_EQ(replica.position.first_loss, 0.0);
+}
+
 TEST(CheckpointContentsTest, ArraysComeBack) {
   for (const worker::Cell cell : {worker::Cell::kLstm, worker::Cell::kGru}) {
     Replica replica = MakeReplica(cell);
@@ -126,7 +160,7 @@ TEST(CheckpointContentsTest, ArraysComeBack) {
     Replica other = MakeReplica(cell);
     LoadParameters(*stored, other.model.parameters());
     LoadOptimizer(*stored, other);
-    other.state = LoadState(*stored, other.model, kLanes);
+    other.state = LoadState(*stored, "state", other.model, kLanes);
 
     const auto values = replica.model.parameters().values();
     EXPECT_EQ(
@@ -155,6 +189,8 @@ TEST(CheckpointContentsTest, EveryNumberOfThePositionComesBack) {
                       .best_step = 7,
                       .best_loss = 8.5,
                       .evaluations_without_improvement = 9,
+                      .first_loss = 18.5,
+                      .bad_steps = 19,
                       .validation_loss = 10.5,
                       .loss = 11.5,
                       .gradient_norm = 12.5,
@@ -165,7 +201,7 @@ TEST(CheckpointContentsTest, EveryNumberOfThePositionComesBack) {
 
   Replica other = MakeReplica();
   LoadPosition((*Stored(replica)).header(), "a.h5", other);
-  static_assert(std::is_trivially_copyable_v<Position> && sizeof(Position) == 14 * 8,
+  static_assert(std::is_trivially_copyable_v<Position> && sizeof(Position) == 16 * 8,
                 "a new field needs a value above");
   EXPECT_EQ(std::memcmp(&other.position, &replica.position, sizeof(Position)), 0);
   EXPECT_EQ(other.optimizer.steps(), 15);
@@ -225,7 +261,7 @@ TEST(CheckpointContentsTest, AnotherModelIsAnErrorThatNamesTheDifference) {
   EXPECT_THAT(ErrorOf([&] { LoadParameters(*stored, deeper.parameters()); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("rnn.weight_ih_l2")));
 
-  EXPECT_THAT(ErrorOf([&] { LoadState(*stored, replica.model, kLanes + 1); }),
+  EXPECT_THAT(ErrorOf([&] { LoadState(*stored, "state", replica.model, kLanes + 1); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("state/h"), HasSubstr("[2, 6, 4]")));
 
   Replica momentum(SmallModel(), worker::SgdOptions{.momentum = 0.9}, PlateauSchedule(),

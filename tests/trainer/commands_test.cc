@@ -142,6 +142,10 @@ TEST(CommandsTest, EvaluateGivesAPersonWordsAndAProgramJson) {
               1e-9);
   EXPECT_NEAR(result.at("bits").get<double>(), result.at("loss").get<double>() / std::log(2.0),
               1e-9);
+  // A part of the split, as evaluations in training read it: 5 tokens of each of 10 lanes.
+  const Outcome part =
+      RunProgram(run.Command({"evaluate", checkpoint, "--json", "--most-tokens", "59"}));
+  EXPECT_EQ(nlohmann::json::parse(part.out).at("tokens"), 50);
   // A dataset that has moved may be named with --data.
   std::filesystem::rename(run / "corpus.h5", run / "moved.h5");
   const Outcome moved =

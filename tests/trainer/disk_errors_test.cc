@@ -53,10 +53,10 @@ TEST(DiskErrorsTest, AFullDiskKeepsTheLastGoodCheckpoint) {
   const Settings settings = {"checkpoint.keep=100", "checkpoint.every_steps=2"};
   run.TrainToTheEnd("runs/never", 2, settings);
   const Outcome full = RunProgram(run.Train("disk/a", 2, settings));
-  ExpectOneError(full, kFailed, {"disk/a", "No space left", "Make room"});
-  const int64_t reached = run.LastStep("disk/a");
-  EXPECT_GT(reached, 2);
-  EXPECT_LT(reached, 60);
+  ExpectOneError(full, kFailed, {"disk/a", "No space left", "Make room", "step 60"});
+  EXPECT_THAT(full.err, testing::HasSubstr("The training goes on"));
+  EXPECT_TRUE(std::filesystem::exists(run.CheckpointPath("disk/a", 2)));
+  EXPECT_FALSE(std::filesystem::exists(run.CheckpointPath("disk/a", 60)));
   for (const auto& entry : std::filesystem::directory_iterator(run / "disk/a/checkpoints")) {
     EXPECT_TRUE(entry.path().filename() == "best.h5" ||
                 entry.path().filename().string().starts_with("step-"))
@@ -73,6 +73,36 @@ TEST(DiskErrorsTest, AFullDiskKeepsTheLastGoodCheckpoint) {
   EXPECT_THAT(room.err, testing::HasSubstr("going on from disk/a/checkpoints/step-"));
   ExpectSameMetrics(run.Metrics("runs/never"), run.Metrics("disk/a"), 60);
   ExpectSameCheckpoints(run.CheckpointPath("runs/never", 60), run.CheckpointPath("disk/a", 60));
+}
+
+// Neither a step nor the best one is lost, though the best comes while there is no room.
+TEST(DiskErrorsTest, ADiskThatIsFullForAMomentChangesNothing) {
+  const SmallRun run;
+  SmallDisk disk(run / "disk");
+  if (!disk.Resize("size=1m")) {
+    GTEST_SKIP() << "a small disk cannot be mounted here: " << std::strerror(errno);
+  }
+  // No evaluation after the first one is an improvement.
+  const Settings settings =
+      SlowSteps() + Settings{"checkpoint.every_steps=2", "checkpoint.keep=100",
+                             "evaluation.early_stopping.minimum_improvement=100"};
+  run.TrainToTheEnd("runs/never", 2, settings);
+  Program program(run.Train("disk/a", 2, settings));
+  // The second such warning is that of the best one.
+  const std::string warning = "The training goes on";
+  ASSERT_TRUE(program.WaitFor([&] {
+    const std::string err = program.ErrSoFar();
+    return err.rfind(warning) != err.find(warning);
+  })) << program.ErrSoFar();
+  EXPECT_FALSE(std::filesystem::exists(run.BestPath("disk/a")));
+  EXPECT_LT(run.LastStep("disk/a"), 50) << "it came too late to test anything";
+  ASSERT_TRUE(disk.Resize("size=100m"));
+  const Outcome outcome = program.Wait();
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  ExpectSameMetrics(run.Metrics("runs/never"), run.Metrics("disk/a"), 60);
+  ExpectSameCheckpoints(run.CheckpointPath("runs/never", 60), run.CheckpointPath("disk/a", 60));
+  ASSERT_EQ(io::ReadCheckpoint(run.BestPath("runs/never")).header.step, 10);
+  ExpectSameCheckpoints(run.BestPath("runs/never"), run.BestPath("disk/a"));
 }
 
 TEST(DiskErrorsTest, AFullDiskEndsAnImport) {
@@ -92,10 +122,11 @@ TEST(DiskErrorsTest, AFullDiskEndsAnImport) {
 TEST(DiskErrorsTest, ALimitOnFileSizesIsAMessageToo) {
   const SmallRun run;
   // A checkpoint of 8 MB under a limit of 4 MB, which MPI's own files do not reach.
-  Launch launch = run.Train("runs/a", 2, {"model.layers=1", "model.hidden_size=400"});
+  Launch launch =
+      run.Train("runs/a", 2, {"model.layers=1", "model.hidden_size=400", "training.steps=12"});
   launch.wrapper = {"sh", "-c", "ulimit -f 8192; exec \"$@\"", "sh"};  // of 512 bytes
   ExpectOneError(RunProgram(launch), kFailed,
-                 {"runs/a/checkpoints", "step 10", "File too large", "no checkpoint yet"});
+                 {"runs/a/checkpoints", "step 12", "File too large", "no checkpoint yet"});
   EXPECT_TRUE(std::filesystem::is_empty(run / "runs/a/checkpoints"));
 }
 

@@ -1,6 +1,8 @@
 // Training that diverges, a rank that dies, a rank that stops: no hang, and the last good
 // checkpoint stays.
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <string>
 
@@ -52,6 +54,69 @@ TEST(FaultsTest, ParametersThatAreNotFiniteAreNeverSaved) {
                      "optimizer.learning_rate=1e300", "checkpoint.every_steps=1"})),
       kDiverged, {"diverged", "not finite", "after step 1", "no checkpoint yet"});
   EXPECT_FALSE(std::filesystem::exists(run.CheckpointPath("runs/a", 1)));
+}
+
+// All numbers stay finite, and the loss is of no use.
+TEST(FaultsTest, ALossThatStaysHopelessEndsTheRun) {
+  const SmallRun run;
+  ExpectOneError(RunProgram(run.Train("runs/a", 2, {"optimizer.learning_rate=1e6"})), kDiverged,
+                 {"diverged", "for 50 steps", "uniform guess", "no checkpoint yet"});
+  EXPECT_EQ(run.Metrics("runs/a").back().at("step"), 50) << "the last of them has no line";
+  EXPECT_FALSE(std::filesystem::exists(run.BestPath("runs/a")));
+  EXPECT_FALSE(std::filesystem::exists(run.CheckpointPath("runs/a", 50)));
+  // A run that is shorter than that.
+  ExpectOneError(
+      RunProgram(run.Train("runs/b", 0, {"optimizer.learning_rate=1e6", "training.steps=20"})),
+      kDiverged, {"diverged", "for 19 steps"});
+}
+
+TEST(FaultsTest, ARunThatEndsHopelessKeepsTheLastGoodCheckpoint) {
+  const SmallRun run;
+  const Settings constant = {"optimizer.schedule.constant={}"};
+  run.TrainToTheEnd("runs/a", 0, constant + Settings{"training.steps=20"});
+  ExpectOneError(
+      RunProgram(run.Train("runs/a", 2,
+                           constant + Settings{"training.steps=60", "optimizer.learning_rate=1e6",
+                                               "checkpoint.keep=1"})),
+      kDiverged,
+      {"diverged", "in the last", "of the run",
+       "The last good checkpoint is runs/a/checkpoints/step-000000000020.h5. "});
+  ExpectSameCheckpoints(run.CheckpointPath("runs/a", 20), run.BestPath("runs/a"));
+  EXPECT_EQ(io::ReadCheckpoint(run.BestPath("runs/a")).header.step, 20);
+}
+
+// A stop saves where it stands, even there; what was good is still named.
+TEST(FaultsTest, AStopInADivergingRunDoesNotHideIt) {
+  const SmallRun run;
+  const Settings wild =
+      SlowSteps() + Settings{"optimizer.schedule.constant={}", "training.steps=20"};
+  run.TrainToTheEnd("runs/a", 0, wild);
+  const Settings wilder = wild + Settings{"training.steps=90", "optimizer.learning_rate=1e6"};
+  Program program(run.Train("runs/a", 2, wilder));
+  ASSERT_TRUE(program.WaitFor([&] { return run.LastStep("runs/a") >= 35; })) << program.ErrSoFar();
+  program.Signal(SIGUSR1);
+  EXPECT_EQ(program.Wait().status, 75);
+  EXPECT_LT(run.LastStep("runs/a"), 71) << "it came too late to test anything";
+  ExpectOneError(
+      RunProgram(run.Train("runs/a", 2, wilder)), kDiverged,
+      {"diverged", "for 50 steps", "runs/a/checkpoints/step-000000000020.h5", "--resume"});
+}
+
+// A model that has learnt that the text is all a, and then it is all b.
+TEST(FaultsTest, AShortSpikeOfTheLossIsNotDivergence) {
+  const SmallRun run;
+  const Outcome import = run.Import(std::string(2000, 'a') + std::string(2000, 'b'), "corpus.h5",
+                                    {"--split", "90,10"});
+  ASSERT_EQ(import.status, 0) << import.err;
+  run.TrainToTheEnd("runs/a", 0,
+                    {"data.lanes=1", "training.steps=250", "optimizer.schedule.constant={}",
+                     "optimizer.learning_rate=0.03", "model.dropout=0"});
+  const auto metrics = run.Metrics("runs/a");
+  const double limit = 2 * std::max(std::log(2.0), metrics[0].at("loss").get<double>()) + 1;
+  int hopeless = 0;
+  for (const auto& line : metrics) hopeless += line.at("loss").get<double>() > limit ? 1 : 0;
+  EXPECT_GT(hopeless, 0) << "there was no spike";
+  EXPECT_LT(hopeless, 50);
 }
 
 TEST(FaultsTest, ARankThatDiesEndsTheJobAndTheNextStartGoesOn) {

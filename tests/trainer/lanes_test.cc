@@ -87,6 +87,39 @@ TEST_F(LanesTest, EveryPredictionOnceWhateverTheSizes) {
   }
 }
 
+// Every lane reads the beginning of its own stripe, whatever the number of ranks.
+TEST_F(LanesTest, ABoundTakesTheFirstPredictionsOfEveryLane) {
+  const io::Split split = {"part", 37, 37 + 2501};
+  for (const int64_t lanes : {1, 3, 7, 64}) {
+    for (const int64_t most : {1, 100, 999, 2499, 2500, 2501, 1 << 20}) {
+      const int64_t each = std::max<int64_t>(1, most / lanes);
+      const LaneLayout whole(split, lanes, 12), part(split, lanes, 12, most);
+      std::vector<int> seen(2500);
+      Lanes reader(*dataset_, part, {0, lanes});
+      int64_t read = 0;
+      for (int64_t batch = 0; batch < part.batches(); ++batch) {
+        const worker::TokenBatch tokens = reader.Read(batch);
+        for (int64_t i = 0; i < tokens.time_steps * lanes; ++i) {
+          if (tokens.targets[i] == kNoTarget) continue;
+          ++read;
+          const int64_t lane = i % lanes, at = batch * 12 + i / lanes;
+          ASSERT_LT(at, each);
+          const int64_t place = lane * 2500 / lanes + at;
+          ASSERT_LT(place, (lane + 1) * 2500 / lanes);
+          ++seen[place];
+          ASSERT_EQ(tokens.targets[i], static_cast<int32_t>(tokens_[37 + place + 1]));
+        }
+      }
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), read);
+      EXPECT_EQ(part.predictions(), read);
+      EXPECT_EQ(read, each >= (2500 + lanes - 1) / lanes ? 2500 : each * lanes);
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        EXPECT_EQ(part.LaneBegin(lane), whole.LaneBegin(lane));
+      }
+    }
+  }
+}
+
 TEST_F(LanesTest, TheSplitsOfADataset) {
   for (const io::Split& split : dataset_->splits()) ExpectEveryPredictionOnce(split, 10, 12, 3);
 }

@@ -31,6 +31,12 @@ TEST(ResumeCheckTest, TheSameTrainingGoesOn) {
   EXPECT_NO_THROW(CheckSameTraining(Config(), Config(), "old.h5"));
 }
 
+TEST(ResumeCheckTest, AnEvaluationGoesOnOnlyOverTheSameTokens) {
+  EXPECT_TRUE(SameEvaluation(Config(), Config({"evaluation.every_steps=7", "checkpoint.keep=9"})));
+  EXPECT_FALSE(SameEvaluation(Config(), Config({"evaluation.split=test"})));
+  EXPECT_FALSE(SameEvaluation(Config(), Config({"evaluation.most_tokens=7"})));
+}
+
 TEST(ResumeCheckTest, WhatWouldBeAnotherTrainingIsRefused) {
   // The override, and how the message tells old and new value apart.
   const std::vector<std::vector<std::string>> cases = {

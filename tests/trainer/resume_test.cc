@@ -113,6 +113,118 @@ TEST(ResumeTest, StoppedDuringAnEvaluation) {
   ExpectSameCheckpoints(run.CheckpointPath("runs/a", kSteps), run.CheckpointPath("runs/b", kSteps));
 }
 
+// Batches of the evaluation of this step that its checkpoint holds; 0: it is not under way.
+int64_t EvaluationBatch(const SmallRun& run, const std::string& name, int64_t step) {
+  const io::Checkpoint checkpoint = io::ReadCheckpoint(run.CheckpointPath(name, step));
+  const int64_t batch = checkpoint.header.counters.at("evaluation_batch");
+  EXPECT_EQ(checkpoint.Find("evaluation/h") != nullptr, batch > 0);
+  EXPECT_EQ(checkpoint.Find("evaluation/c") != nullptr, batch > 0);
+  return batch;
+}
+
+// Evaluations of thousands of batches.
+Settings EndlessEvaluations() {
+  return {"data.lanes=3",      "data.time_steps=1",      "model.hidden_size=128",
+          "training.steps=60", "evaluation.split=train", "evaluation.every_steps=30"};
+}
+
+// Starts the run and stops it in the evaluation of step 30. Returns the batches that are done.
+int64_t StopInEvaluation(const SmallRun& run, const std::string& name, int ranks) {
+  Program program(run.Train(name, ranks, EndlessEvaluations()));
+  // What comes right before the first batch of the first and of each later start.
+  const bool first = run.LastStep(name) < 30;
+  EXPECT_TRUE(program.WaitFor([&] {
+    return first ? std::filesystem::exists(run.CheckpointPath(name, 30))
+                 : program.ErrSoFar().find("its evaluation goes on behind") != std::string::npos;
+  })) << program.ErrSoFar();
+  program.Signal(SIGUSR1);
+  ExpectStopped(program.Wait());
+  EXPECT_EQ(run.LastStep(name), 30);
+  EXPECT_FALSE(run.Metrics(name).back().contains("validation_loss"))
+      << "the evaluation is too short for this test";
+  return EvaluationBatch(run, name, 30);
+}
+
+TEST(ResumeTest, EveryStartGetsFurtherInAnEvaluation) {
+  const SmallRun run;
+  for (const int ranks : {1, 2}) {
+    const std::string never = fmt::format("runs/a{}", ranks),
+                      often = fmt::format("runs/b{}", ranks);
+    run.TrainToTheEnd(never, ranks, EndlessEvaluations());
+    int64_t before = 0;
+    for (int stop = 0; stop < 3; ++stop) {
+      const int64_t now = StopInEvaluation(run, often, ranks);
+      EXPECT_GT(now, before);
+      before = now;
+    }
+    run.TrainToTheEnd(often, ranks, EndlessEvaluations());
+    ExpectSameMetrics(run.Metrics(never), run.Metrics(often), kSteps);
+    ExpectSameCheckpoints(run.CheckpointPath(never, kSteps), run.CheckpointPath(often, kSteps));
+    ExpectSameCheckpoints(run.BestPath(never), run.BestPath(often));
+    EXPECT_EQ(EvaluationBatch(run, often, kSteps), 0);
+  }
+}
+
+TEST(ResumeTest, AnEvaluationGoesOnOnAnotherNumberOfRanks) {
+  const SmallRun run;
+  const Settings settings = EndlessEvaluations();
+  run.TrainToTheEnd("runs/a", 3, settings);
+  EXPECT_GT(StopInEvaluation(run, "runs/b", 3), 0);
+  const Outcome outcome = RunProgram(run.Train("runs/b", 2, settings));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("its evaluation goes on behind"));
+  ExpectLossesNear(run.Metrics("runs/a"), run.Metrics("runs/b"), kSteps, 1e-4);
+}
+
+TEST(ResumeTest, AnEvaluationOfOtherTokensBeginsAnew) {
+  const SmallRun run;
+  const Settings settings = EndlessEvaluations(), other = {"evaluation.split=validation"};
+  run.TrainToTheEnd("runs/a", 2, settings + other);
+  EXPECT_GT(StopInEvaluation(run, "runs/b", 2), 0);
+  run.TrainToTheEnd("runs/b", 2, settings + other);
+  ExpectSameMetrics(run.Metrics("runs/a"), run.Metrics("runs/b"), kSteps);
+}
+
+// The checkpoint of a step does not wait for its evaluation, and one that comes due by time in an
+// evaluation holds what is done of it: so kill -9 in it loses neither.
+TEST(ResumeTest, KilledDuringAnEvaluation) {
+  const SmallRun run;
+  run.TrainToTheEnd("runs/a", 2, EndlessEvaluations());
+  int64_t before = -1;
+  for (const char* minutes : {"0", "0.0005", "0.0005"}) {
+    Program program(run.Train(
+        "runs/b", 2,
+        EndlessEvaluations() + Settings{std::string("checkpoint.every_minutes=") + minutes}));
+    EXPECT_TRUE(program.WaitFor([&] {
+      return std::filesystem::exists(run.CheckpointPath("runs/b", 30)) &&
+             EvaluationBatch(run, "runs/b", 30) > before;
+    })) << program.ErrSoFar();
+    program.SignalRanks(SIGKILL);
+    EXPECT_NE(program.Wait().status, 0);
+    EXPECT_EQ(run.LastStep("runs/b"), 29) << "its line comes when it is evaluated";
+    const io::Checkpoint checkpoint = io::ReadCheckpoint(run.CheckpointPath("runs/b", 30));
+    EXPECT_EQ(checkpoint.header.counters.at("evaluated_step"), 0);
+    before = EvaluationBatch(run, "runs/b", 30);
+  }
+  EXPECT_GT(before, 0);
+  run.TrainToTheEnd("runs/b", 2, EndlessEvaluations());
+  ExpectSameMetrics(run.Metrics("runs/a"), run.Metrics("runs/b"), kSteps);
+  ExpectSameCheckpoints(run.CheckpointPath("runs/a", kSteps), run.CheckpointPath("runs/b", kSteps));
+}
+
+// The best and the last step are one file, where their contents are the same.
+TEST(ResumeTest, TheSameCheckpointIsNotWrittenTwice) {
+  const SmallRun run;
+  for (const char* every : {"checkpoint.every_steps=10", "checkpoint.every_steps=0"}) {
+    const std::string name = std::string("runs/") + every;
+    run.TrainToTheEnd(name, 2, {every});
+    ASSERT_EQ(io::ReadCheckpoint(run.BestPath(name)).header.step, 60) << "the last is the best";
+    EXPECT_TRUE(std::filesystem::equivalent(run.BestPath(name), run.CheckpointPath(name, 60)));
+    EXPECT_EQ(io::ReadCheckpoint(run.CheckpointPath(name, 60)).header.counters.at("evaluated_step"),
+              60);
+  }
+}
+
 TEST(ResumeTest, StoppedDuringTheLastEvaluation) {
   const SmallRun run;
   const Settings settings = LongEvaluations(0);
@@ -210,6 +322,30 @@ TEST(ResumeTest, GoesOnFromAFile) {
     EXPECT_TRUE(std::filesystem::exists(run.BestPath(name)));
   }
   EXPECT_EQ(run.Metrics("runs/b").size(), 31u) << "steps 30 to 60";
+}
+
+// A stop does not wait for all the batches of an update: what was done of it is thrown away.
+TEST(ResumeTest, StoppedBetweenTheBatchesOfAStep) {
+  // Updates of 256 batches and, at the end of an epoch, of the rest.
+  const Settings settings = {"training.accumulate_batches=256", "training.steps=4", "data.lanes=2",
+                             "model.hidden_size=192", "checkpoint.every_steps=0"};
+  const SmallRun run;
+  for (const int ranks : {0, 2}) {
+    const std::string never = fmt::format("runs/a{}", ranks),
+                      stopped = fmt::format("runs/b{}", ranks);
+    run.TrainToTheEnd(never, ranks, settings);
+    const Outcome outcome =
+        StopAfter(run, run.Train(stopped, ranks, settings), stopped, 2, SIGUSR1, To::kLauncher);
+    ExpectStopped(outcome);
+    const std::string said = "stopped in step 3 behind ";
+    const size_t at = outcome.err.find(said);
+    ASSERT_NE(at, std::string::npos) << outcome.err;
+    EXPECT_LT(std::stoi(outcome.err.substr(at + said.size())), 64) << outcome.err;
+    EXPECT_EQ(run.LastStep(stopped), 2);
+    run.TrainToTheEnd(stopped, ranks, settings);
+    ExpectSameMetrics(run.Metrics(never), run.Metrics(stopped), 4);
+    ExpectSameCheckpoints(run.CheckpointPath(never, 4), run.CheckpointPath(stopped, 4));
+  }
 }
 
 // Stopped where the last checkpoint of --resume FILE is newer than the file: the same command would
