@@ -48,7 +48,7 @@ std::string Printable(const std::string& text) {
 Json DescribeVocabulary(const Vocabulary& vocabulary) {
   Json json = {{"kind", TokenKindName(vocabulary.kind())}, {"size", vocabulary.size()}};
   json["unknown"] = vocabulary.unknown() ? Json(*vocabulary.unknown()) : Json(nullptr);
-  json["normalization"] = vocabulary.normalization();
+  json["normalization"] = Printable(vocabulary.normalization());
   json["lowercase"] = vocabulary.lowercase();
   return json;
 }
@@ -118,8 +118,10 @@ void DescribeCheckpoint(const std::filesystem::path& path, Json& json) {
   json["configuration"] = Printable(header.configuration);
   json["dataset_fingerprint"] = Printable(header.dataset_fingerprint);
   json["vocabulary"] = DescribeVocabulary(header.vocabulary);
-  json["counters"] = header.counters;
-  json["measures"] = header.measures;
+  json["counters"] = Json::object();
+  for (const auto& [name, value] : header.counters) json["counters"][Printable(name)] = value;
+  json["measures"] = Json::object();
+  for (const auto& [name, value] : header.measures) json["measures"][Printable(name)] = value;
 }
 
 // Runs `describe`; the first damage that is found goes into `json`.
@@ -128,7 +130,7 @@ void DescribeOrSayDamage(Json& json, const Describe& describe) {
   try {
     describe();
   } catch (const DamagedFileError& error) {
-    if (json["whole"]) json["damage"] = error.what();
+    if (json["whole"]) json["damage"] = Printable(error.what());
     json["whole"] = false;
   }
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/errors.h"
+#include "io/h5_writer.h"
 #include "io/seal.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
@@ -107,6 +108,32 @@ TEST_F(InspectTest, DamageIsToldWithWhatIsLeft) {
   PutBytes(path_, std::string(512, '\0') + whole.substr(512));
   const ordered_json unsealed = InspectFile(path_);
   EXPECT_THAT(Keys(unsealed), testing::ElementsAre("path", "bytes", "whole", "damage"));
+}
+
+// Found by tests/fuzz/inspect_fuzz.cc: not every string of a file is UTF-8, as JSON must be.
+TEST_F(InspectTest, WhatIsNotUtf8IsEscapedEverywhere) {
+  SmallCheckpoint checkpoint(17);
+  checkpoint.header.configuration = checkpoint.header.dataset_fingerprint = "\xff";
+  checkpoint.header.vocabulary = Vocabulary(TokenKind::kWord, {"\xff"}, 0, "\xff", true);
+  checkpoint.header.counters = {{"\xff", 1}};
+  checkpoint.header.measures = {{"\xff", 1.5}};
+  checkpoint.tensors[0].name = "\xff";
+  checkpoint.Write(path_);
+  const ordered_json whole = InspectFile(path_);
+  EXPECT_EQ(whole["whole"], true);
+  EXPECT_EQ(whole["counters"], ordered_json({{"\\xff", 1}}));
+  EXPECT_EQ(whole["measures"], ordered_json({{"\\xff", 1.5}}));
+  EXPECT_EQ(whole["vocabulary"]["normalization"], "\\xff");
+  EXPECT_NO_THROW(whole.dump());
+
+  H5Writer writer(path_, path_);
+  writer.WriteText("/tokens", "");
+  writer.WriteAttribute("/vocabulary", "kind", std::string("\xff"));
+  writer.CloseAndCompare();
+  WriteSeal(path_, "lockstep.tokens", 1, 0);
+  const ordered_json damaged = InspectFile(path_);
+  EXPECT_THAT(damaged["damage"].get<std::string>(), testing::HasSubstr("kind: \\xff"));
+  EXPECT_NO_THROW(damaged.dump());
 }
 
 TEST_F(InspectTest, WhatIsNotOursIsInputError) {
