@@ -9,7 +9,8 @@ Usage: tests/cluster/private_slurm.sh up FOLDER | on FOLDER NODE COMMAND... | do
   up     starts munged, slurmctld and two slurmd of two processors each, with all their files in the
          new folder FOLDER. The controller (control) and the nodes (n1, n2) each have a network
          namespace with an address, a host name and a /dev/shm of its own; a bridge in a fourth
-         joins them, and no packet leaves it. Nothing of the machine's own Slurm, munge or network is used or changed.
+         joins them, and no packet leaves it. Nothing of the machine's own Slurm, munge or network
+         is used or changed.
   on     runs COMMAND on one of them: sbatch, squeue, a look at its processes
   down   ends the daemons, the jobs and all else that runs in the namespaces, and removes these.
          FOLDER stays.
@@ -27,8 +28,8 @@ cannot() {
   exit 77
 }
 
-# Namespaces are the machine's: their names hold the folder's, which mktemp made unlike all others.
-namespace() { printf 'lockstep-%s-%s' "$(basename "$folder")" "$1"; }
+# Namespaces are the machine's: their names tell the Slurm of one folder from that of another.
+namespace() { printf 'lockstep-%s-%s' "$folder_sum" "$1"; }
 
 # nsenter, not "ip netns exec": that hides /sys/fs/cgroup, and slurmd 22.05 does not start without.
 on() {
@@ -135,7 +136,8 @@ up() {
   make_network
   write_configuration
   (umask 077 && head -c 1024 /dev/urandom >"$folder/munge/key")
-  start control munged munged --foreground --key-file="$folder/munge/key" \
+  # By force: it would refuse a socket below a folder that others cannot enter, as mktemp makes it.
+  start control munged munged --foreground --force --key-file="$folder/munge/key" \
     --socket="$folder/munge/socket" --pid-file="$folder/munge/pid" \
     --log-file="$folder/log/munged.log" --seed-file="$folder/munge/seed"
   start control slurmctld slurmctld -D -c
@@ -178,6 +180,7 @@ main() {
     *) usage >&2 && exit 2 ;;
   esac
   folder=$(readlink -m "$2")
+  folder_sum=$(cksum <<<"$folder" | cut -d ' ' -f 1)
   "$1" "${@:3}"
 }
 

@@ -14,7 +14,6 @@ slurm=$repository/tests/cluster/private_slurm.sh
 readonly launchers='mpirun srun' skipped=77
 
 work=$(mktemp -d)
-chmod 755 "$work" # munged insists
 trap 'exit 1' INT TERM HUP
 trap '"$slurm" down "$work/slurm"; rm -rf "$work"' EXIT
 
