@@ -1,8 +1,10 @@
 // Damaged files: an older whole checkpoint takes over, or one message says that there is none.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,13 +43,22 @@ class DamageTest : public testing::TestWithParam<void (*)(const std::filesystem:
                                         "evaluation.every_steps=10"};
   static inline const Settings kWhole = {"training.steps=60", "optimizer.schedule.constant={}",
                                          "evaluation.every_steps=10"};
+  // Each file once: two of the names may be of one, and a bit that is flipped twice is whole.
+  void DamageAllOf(const std::vector<std::filesystem::path>& paths) {
+    for (size_t i = 0; i < paths.size(); ++i) {
+      const bool done = std::any_of(paths.begin(), paths.begin() + i, [&](const auto& other) {
+        return std::filesystem::equivalent(paths[i], other);
+      });
+      if (!done) GetParam()(paths[i]);
+    }
+  }
+
   SmallRun run_;
 };
 
 TEST_P(DamageTest, AnOlderWholeCheckpointTakesOver) {
   run_.TrainToTheEnd("runs/never", 2, kWhole);
-  GetParam()(run_.CheckpointPath("runs/a", 30));
-  GetParam()(run_.BestPath("runs/a"));
+  DamageAllOf({run_.CheckpointPath("runs/a", 30), run_.BestPath("runs/a")});
   const Outcome outcome = RunProgram(run_.Train("runs/a", 2, kWhole));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("passed over runs/a/checkpoints/step-000000000030.h5"));
@@ -61,9 +72,8 @@ TEST_P(DamageTest, AnOlderWholeCheckpointTakesOver) {
 }
 
 TEST_P(DamageTest, WithoutAWholeOneNothingIsBegunAnew) {
-  for (const auto& entry : std::filesystem::directory_iterator(run_ / "runs/a/checkpoints")) {
-    GetParam()(entry.path());
-  }
+  const std::filesystem::directory_iterator entries(run_ / "runs/a/checkpoints");
+  DamageAllOf({begin(entries), end(entries)});
   ExpectOneError(RunProgram(run_.Train("runs/a", 2, kWhole)), kWrongInput,
                  {"runs/a/checkpoints", "none is whole", "--resume never"});
   EXPECT_EQ(run_.Metrics("runs/a").size(), 30u);
