@@ -159,7 +159,9 @@ TEST_F(KilledStartTest, FromAFileItFindsTheOldRunOrTheNewOne) {
     const std::string said = StartPlainly();
     const bool is_old = said.find("(step 30)") != std::string::npos &&
                         !std::filesystem::exists(run_ / "runs/a/checkpoints.1");
-    if (!is_old) EXPECT_THAT(said, Not(HasSubstr("new run in")));
+    if (!is_old) {
+      EXPECT_THAT(said, Not(HasSubstr("new run in")));
+    }
     ++(is_old ? old_runs : new_runs);
     ExpectOldRunIsKept(!is_old);
   }
