@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "io/dataset.h"
+#include "io/file_descriptor.h"
 #include "io/metrics_log.h"
 #include "io/run_folder.h"
 #include "trainer/checkpointer.h"
@@ -199,7 +200,9 @@ void WriteConfiguration(Console& console, const std::filesystem::path& path,
     int number = 1;
     const auto aside = [&] { return fmt::format("{}.{}", path.string(), number); };
     while (std::filesystem::exists(aside())) ++number;
-    std::filesystem::rename(path, aside());
+    std::error_code error;
+    std::filesystem::rename(path, aside(), error);
+    if (error) io::ThrowWriteFailure(path, error.value());
     console.Info(fmt::format("{} was another; that one is now {}", path.string(), aside()));
   }
   io::WriteTextFile(path, text);
