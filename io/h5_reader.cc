@@ -181,7 +181,10 @@ std::optional<uint64_t> Product(const std::vector<hsize_t>& lengths, uint64_t el
 void RequireSuperblock(const H5Calls& calls, const FileDescriptor& file) {
   std::string begin(kSuperblockBegins.size(), '\0');
   begin.resize(file.ReadAt(kSealBytes, begin.data(), begin.size()));
-  if (begin != kSuperblockBegins) calls.FailBecause("its HDF5 part does not begin as ours do");
+  if (begin != kSuperblockBegins)
+    calls.FailBecause(
+        "its HDF5 part does not begin as ours do (h5py: libver=(\"v110\", \"v110\"), "
+        "userblock_size=512)");
 }
 
 }  // namespace
@@ -221,9 +224,9 @@ H5ArrayLayout::H5ArrayLayout(const H5Calls& calls, const H5Handle& dataset, cons
   const std::optional<uint64_t> chunk_product = Product(chunk, ElementBytes(type));
   const bool empty = std::find(lengths.begin(), lengths.end(), 0) != lengths.end();
   // All chunks of an array of ours are there, so the file is longer than the array, and than one
-  // chunk.
-  if (!product || !chunk_product ||
-      (!empty && (*product > file_bytes || *chunk_product > file_bytes))) {
+  // chunk. An empty one claims no bytes, but rows that are read one by one.
+  if (!product || !chunk_product || *product > file_bytes ||
+      (!empty && *chunk_product > file_bytes)) {
     calls.FailBecause(fmt::format("{} claims more bytes than the file has", name));
   }
   bytes = empty ? 0 : *product;

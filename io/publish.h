@@ -10,7 +10,7 @@
 
 namespace lockstep::io {
 
-/// A file on its way to its name; the one way in which any file of ours appears. It is written
+/// A file on its way to its name; the one way in which any new file of ours appears. It is written
 /// under a new name in the target's folder, .NAME.HOST.PID.new (.NAME.HOST.PID-N.new for the N-th
 /// more of one process), and gets the target's name when it is whole and durable. A reader sees the
 /// old file or the new one, never a part.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstdio>
 #include <system_error>
@@ -39,9 +40,17 @@ fs::path Aside(const fs::path& path, int number) {
 
 // The highest number behind a name, at least 1.
 int LastNumber(const fs::path& path) {
-  int number = 1;
-  while (fs::exists(Aside(path, number + 1))) ++number;
-  return number;
+  const std::string stem = path.filename().string() + ".";
+  int highest = 1;
+  for (const auto& entry : fs::directory_iterator(path.parent_path())) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(stem)) continue;
+    int number = 0;
+    const char* end = name.data() + name.size();
+    const auto [rest, error] = std::from_chars(name.data() + stem.size(), end, number);
+    if (error == std::errc() && rest == end) highest = std::max(highest, number);
+  }
+  return highest;
 }
 
 void Rename(const fs::path& from, const fs::path& to) {

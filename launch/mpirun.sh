@@ -36,7 +36,7 @@ wrong() {
 domains() {
   LC_ALL=C lscpu --parse=NODE,SOCKET,CORE | awk -F , '
     /^#/ || seen[$0]++ { next }
-    { cores[$1]++ }
+    { cores[$1 == "" ? 0 : $1]++ } # no NUMA in a container
     END { for (domain in cores) print domain, cores[domain] }'
 }
 
@@ -121,6 +121,14 @@ saved_step() {
   echo "$step"
 }
 
+# When a checkpoint was last written, in seconds; 0 before the first. A step is saved again when more
+# of its evaluation is done.
+saved_at() {
+  local at
+  at=$(stat -c %Y "$run_folder"/checkpoints/step-*.h5 2>/dev/null | sort -n | tail -n 1) || true
+  echo "${at:-0}"
+}
+
 # run COMMAND...: until it has ended, with status set to how. Once `signals` (which the traps only
 # count: bash runs a trap in the middle of anything) is not 0, COMMAND gets the USR1 that asks the
 # ranks to save and end. What has not ended save_seconds after it, or hangs, is killed.
@@ -167,12 +175,12 @@ for argument in "${@:2}"; do
 done
 
 while true; do
-  before=$(saved_step)
+  before=$(saved_step) before_at=$(saved_at)
   last_seen=''
   run "${command[@]}"
-  after=$(saved_step)
+  after=$(saved_step) after_at=$(saved_at)
   if [[ $status =~ ^[023]$ ]] || ((signals > 0)) || ! $restarts; then break; fi
-  fruitless=$((after > before ? 0 : fruitless + 1))
+  fruitless=$((after > before || after_at > before_at ? 0 : fruitless + 1))
   if ((fruitless >= 3)); then
     say "status $status, and no new checkpoint in $run_folder in 3 starts: not started again"
     break

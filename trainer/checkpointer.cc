@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <new>
 #include <thread>
 
 #include <fmt/format.h>
@@ -50,6 +51,7 @@ std::string Checkpointer::Load(const std::string& resume, Replica& replica,
     const auto then =
         proto::ParseRunConfig(checkpoint.header().configuration, checkpoint.path().string());
     if (!SameEvaluation(then, config_)) replica.evaluation = {};  // it begins anew
+    WarnOfOtherTokens(checkpoint.header(), replica.position);
     if (replica.evaluation.batch > 0) {
       evaluation = LoadState(checkpoint, "evaluation", replica.model, config_.data().lanes());
     }
@@ -79,6 +81,20 @@ std::string Checkpointer::Load(const std::string& resume, Replica& replica,
                     folder_->checkpoints().string()));
   }
   return "";
+}
+
+// Files of the first version have losses of the whole split, with which those to come are compared.
+void Checkpointer::WarnOfOtherTokens(const io::CheckpointHeader& header,
+                                     const Position& position) const {
+  const int64_t most = config_.evaluation().most_tokens();
+  if (header.counters.contains("evaluation_batch") || position.best_step == 0 || most == 0 ||
+      dataset_.split(config_.evaluation().split()).size() <= static_cast<uint64_t>(most)) {
+    return;
+  }
+  console_.Warn(
+      fmt::format("the best validation loss so far is that of the whole split; from now on {} of "
+                  "its tokens are counted. evaluation.most_tokens: 0 counts all of them.",
+                  most));
 }
 
 // Rank 0, after all that can be wrong with the start: what it does not go on from gets another
@@ -167,6 +183,7 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   saved_ = ContentsOf(replica);
   communicator_.OnRoot([&] {
     BeginAnew();
+    last_good_.clear();  // it has another name now
     NoteSaved(checkpoints_->StepPath(replica.position.step), replica);
   });
   return name;
@@ -195,7 +212,10 @@ void Checkpointer::NoteSaved(const std::filesystem::path& path, const Replica& r
   if (bad == 0) {
     last_good_ = path;
   } else if (last_good_.empty() && checkpoints_) {
-    last_good_ = checkpoints_->StepFileUpTo(replica.position.step - bad);
+    try {
+      last_good_ = checkpoints_->StepFileUpTo(replica.position.step - bad);
+    } catch (const std::exception&) {  // only a message would name it
+    }
   }
 }
 
@@ -276,7 +296,10 @@ void Checkpointer::Write(const std::filesystem::path& path, const io::Checkpoint
 // The file of best.h5 under the step's name, too, where best.h5 holds what that name should.
 bool Checkpointer::LinkStepToBest(const Replica& replica) {
   bool linked = false;
-  OnRootWrite([&] { linked = checkpoints_->LinkStepToBest(best_.step); });
+  OnRootWrite([&] {
+    if (metrics_) metrics_->Sync();
+    linked = checkpoints_->LinkStepToBest(best_.step);
+  });
   communicator_.BroadcastValue(linked);
   if (!linked) return false;
   saved_ = best_;
@@ -303,8 +326,18 @@ void Checkpointer::StoreStep(const Replica& replica) {
   saved_ = now;
   if (!checkpoints_) return;
   NoteSaved(path, replica);
-  for (const std::string& trouble : checkpoints_->Prune(config_.checkpoint().keep(), step)) {
-    console_.Warn(trouble);
+  // What a diverging training has come to takes no good checkpoint's place.
+  if (replica.position.bad_steps == 0) Prune(step);
+}
+
+// Rank 0 alone acts, and the checkpoint stands: no trouble here may end the training.
+void Checkpointer::Prune(int64_t step) {
+  try {
+    for (const std::string& trouble : checkpoints_->Prune(config_.checkpoint().keep(), step)) {
+      console_.Warn(trouble);
+    }
+  } catch (const std::exception& error) {
+    console_.Warn(fmt::format("older checkpoints are not removed now: {}", error.what()));
   }
 }
 
@@ -354,16 +387,28 @@ void Checkpointer::TrySaveBest(const Replica& replica) {
     if (saved_.step == best_.step) LinkStepToBest(replica);
   } catch (const WriteFailure& failure) {
     if (best_ != ContentsOf(replica)) {
-      waiting_ = ContentsOf(replica);
-      if (folder_) {
-        waiting_best_.emplace(Copy{contents.header, {}});
-        for (const io::TensorView& view : contents.tensors) {
-          waiting_best_->tensors.push_back(
-              {view.name, view.shape, {view.values.begin(), view.values.end()}});
-        }
-      }
+      bool kept = KeepBest(contents);
+      communicator_.BroadcastValue(kept);
+      if (kept) waiting_ = ContentsOf(replica);
     }
     Postpone(failure);
+  }
+}
+
+// Rank 0: into waiting_best_. False where there is no memory for it.
+bool Checkpointer::KeepBest(const Contents& contents) {
+  if (!folder_) return true;
+  try {
+    waiting_best_.emplace(Copy{contents.header, {}});
+    for (const io::TensorView& view : contents.tensors) {
+      waiting_best_->tensors.push_back(
+          {view.name, view.shape, {view.values.begin(), view.values.end()}});
+    }
+    return true;
+  } catch (const std::bad_alloc&) {
+    waiting_best_.reset();
+    console_.Warn("there is no memory to keep this best checkpoint until it can be written");
+    return false;
   }
 }
 

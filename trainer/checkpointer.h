@@ -80,6 +80,7 @@ class Checkpointer {
   std::string Load(const std::string& resume, Replica& replica, worker::RecurrentState& state,
                    worker::RecurrentState& evaluation);
   void BeginAnew();
+  void WarnOfOtherTokens(const io::CheckpointHeader& header, const Position& position) const;
   void Check(const io::CheckpointReader& checkpoint) const;
   // What is written, on rank 0; empty elsewhere. It borrows the parameters from the replica.
   struct Contents {
@@ -103,6 +104,8 @@ class Checkpointer {
              const std::vector<io::TensorView>& tensors);
   void OnRootWrite(const std::function<void()>& action);
   void StoreStep(const Replica& replica);
+  void Prune(int64_t step);
+  bool KeepBest(const Contents& contents);
   void StoreWaitingBest();
   bool LinkStepToBest(const Replica& replica);
   void Postpone(const std::exception& failure);

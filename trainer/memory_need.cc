@@ -12,8 +12,9 @@ MemoryNeed NeedOf(const worker::LanguageModelOptions& model,
   need.parameters = empty.parameters().size();
   need.fixed_bytes = need.parameters * (2 + slots) * kFloatBytes;
   need.working_bytes = empty.WorkingBytes(time_steps, lanes);
-  // As the ranks sent them and put in order; of two arrays the first is in order by then.
-  const int64_t arrays = model.cell == worker::Cell::kLstm ? 3 : 2;
+  // States of all lanes, of the training and of an evaluation under way; the one that is being put
+  // in order stands there twice.
+  const int64_t arrays = 2 * (model.cell == worker::Cell::kLstm ? 2 : 1) + 1;
   need.checkpoint_bytes = arrays * model.layers * all_lanes * model.hidden_size * kFloatBytes;
   return need;
 }

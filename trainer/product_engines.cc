@@ -23,8 +23,8 @@ void ProductEngines::Look(const std::map<std::string, int64_t>& engines) {
     if (!worker::IsReferenceEngine(engine)) continue;
     console_.Warn(
         fmt::format("{} of the matrix products found nothing but reference code ({}) on this "
-                    "processor: they can be 100 times slower than they should. Another oneDNN may "
-                    "have code for it.",
+                    "processor, neither oneDNN's nor our own vectors: they can be 100 times slower "
+                    "than they should.",
                     count, engine));
     warned_ = true;
   }

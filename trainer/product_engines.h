@@ -17,7 +17,7 @@ class ProductEngines {
   /// `console` must outlive this.
   explicit ProductEngines(Console& console) : console_(console) {}
 
-  /// After each step and evaluation. `engines` is worker::ProductEngines().
+  /// After each step. `engines` is worker::ProductEngines().
   void Look(const std::map<std::string, int64_t>& engines);
 
  private:

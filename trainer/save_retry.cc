@@ -10,7 +10,11 @@ void SaveRetry::Failed(TimePoint now) {
   ++failures_;
 }
 
-bool SaveRetry::IsOver() const { return pending() && last_ - first_ >= std::chrono::hours(1); }
+// Counted, too: an hour in which the job was suspended is none of tries.
+bool SaveRetry::IsOver() const {
+  constexpr int kLeastTries = 8;
+  return failures_ >= kLeastTries && last_ - first_ >= std::chrono::hours(1);
+}
 
 std::chrono::minutes SaveRetry::Wait() const {
   constexpr int kLongest = 10;

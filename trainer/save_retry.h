@@ -6,7 +6,8 @@
 namespace lockstep::trainer {
 
 /// When a save that failed in the middle of a training is tried again: 1 minute later, then after
-/// 2, 4, 8 and, from then on, every 10 minutes. An hour after the first failure it is given up.
+/// 2, 4, 8 and, from then on, every 10 minutes. An hour after the first failure, and
+/// after 8 at least, it is given up.
 class SaveRetry {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -19,7 +20,7 @@ class SaveRetry {
   bool pending() const { return failures_ > 0; }
   /// Whether it is time for the next one.
   bool Due(TimePoint now) const { return pending() && now >= last_ + Wait(); }
-  /// Whether there shall be none: the last failure came an hour or more after the first.
+  /// Whether there shall be none.
   bool IsOver() const;
   /// From the last failure to the next try.
   std::chrono::minutes Wait() const;

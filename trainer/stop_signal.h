@@ -4,7 +4,7 @@
 namespace lockstep::trainer {
 
 /// From now on SIGTERM, SIGINT, SIGHUP and SIGUSR1 only ask this process to stop; the training
-/// finishes its step, saves and exits. SIGHUP stays ignored where it was (nohup). Call it before
+/// finishes its batch, saves and exits. SIGHUP stays ignored where it was (nohup). Call it before
 /// any other thread starts: threads inherit this.
 void CatchStopSignals();
 

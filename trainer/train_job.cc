@@ -81,13 +81,18 @@ void HoldFolder(Communicator& communicator, Console& console, const proto::Train
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const auto minutes = std::chrono::duration<double, std::ratio<60>>(config.lock_minutes());
+  std::string last_holder;
   for (bool told = false;; told = true) {
     std::string holder;
     communicator.OnRoot([&] {
       try {
         folder.emplace(config.folder());
+        if (folder->locked() || !told) return;
+        // It knew locks a moment ago: its lock service does not answer.
+        folder.reset();
+        holder = last_holder;
       } catch (const io::FolderInUseError& error) {
-        holder = error.what();
+        holder = last_holder = error.what();
       }
     });
     // Rank 0's clock decides.
@@ -310,13 +315,9 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const Position& position = replica.position;
   // A stop may have put off the last evaluation.
   const bool evaluated = !evaluate || position.evaluated_step == position.step;
-  if (position.step >= length.total_steps && evaluated) {
-    console.Info(
-        fmt::format("this run is complete ({} steps). Raise training.epochs (or steps) to go on, "
-                    "or start anew with --resume never.",
-                    replica.position.step));
-    return kDone;
-  }
+  // Then the loop does nothing but write the last step's line, which a kill may have kept from
+  // being written, and judge the end.
+  const bool complete = position.step >= length.total_steps && evaluated;
 
   std::optional<io::MetricsLog> metrics;
   communicator.OnRoot([&] {
@@ -329,6 +330,13 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   TrainLoop loop(communicator, console, config, dataset, lanes, length, evaluate, checkpointer,
                  metrics ? &*metrics : nullptr, replica);
   const TrainLoop::Outcome outcome = loop.Run();
+  if (complete) {
+    console.Info(
+        fmt::format("this run is complete ({} steps). Raise training.epochs (or steps) to go on, "
+                    "or start anew with --resume never.",
+                    position.step));
+    return kDone;
+  }
   Conclude(communicator, console, config, replica, loop, outcome, checkpointer,
            dataset.vocabulary().kind(), arguments.resume);
   return outcome == TrainLoop::Outcome::kSignal ? kStopped : kDone;

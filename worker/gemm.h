@@ -56,8 +56,8 @@ struct ProductShape {
   auto operator<=>(const ProductShape&) const = default;
 };
 
-/// What multiplies, by its own name, and how many different products it was prepared for so far:
-/// oneDNN's implementation ("oneDNN gemm:jit", "oneDNN brg:avx512_core") or "panels AVX2". One
+/// What multiplies, by its own name, and how many products were prepared for it so far: oneDNN's
+/// implementation ("oneDNN gemm:jit", "oneDNN brg:avx512_core") or "panels AVX2". One
 /// thread calls.
 const std::map<std::string, int64_t>& ProductEngines();
 

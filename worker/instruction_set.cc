@@ -16,7 +16,7 @@ bool MayUse(Isa isa) {
 // The targets that need more than oneDNN may use. Highway has none for AVX alone.
 void LimitHighway() {
 #if HWY_ARCH_X86
-  constexpr int64_t kAvx512 = HWY_AVX3 | HWY_AVX3_DL;
+  constexpr int64_t kAvx512 = HWY_AVX2 - 1;  // the better target has the lower bit
   if (!MayUse(Isa::avx2)) {
     hwy::DisableTargets(HWY_AVX2 | kAvx512);
   } else if (!MayUse(Isa::avx512_core)) {

@@ -99,7 +99,9 @@ int64_t LanguageModel::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const int64_t gates = GateCount(options_.cell);
   // Of a unit: gates, h, c or the GRU's candidate, and the output after dropout.
   const int64_t unit = gates + 1 + (gates > 1 ? 1 : 0) + (options_.dropout > 0.0 ? 1 : 0);
+  // The recurrent weights stand packed twice, for the way forward and back.
   const int64_t floats = rows * (options_.layers * H * unit + I + 2 * std::max(H, I)) +
+                         options_.layers * 2 * gates * H * H +
                          output_->BlockRows(rows) * options_.vocabulary_size +
                          (UsesTable(time_steps, lanes) ? options_.vocabulary_size * gates * H : 0);
   return floats * static_cast<int64_t>(sizeof(float));

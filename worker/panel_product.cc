@@ -18,7 +18,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // The sums of a tile, one row of three vectors of B and one value of A fill the registers: 4 x 3
 // sums of the 16 that SSE4 and AVX2 have, 8 x 3 of the 32 of AVX-512.
 constexpr int kVectors = 3;
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 constexpr int kRows = 8;
 #else
 constexpr int kRows = 4;
@@ -155,6 +155,7 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
 
 void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   const int64_t width = panel_width_, panels = (n_ + width - 1) / width;
+  if (m == 0 || panels == 0) return;
   const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)();
   // Where the panels alone would leave threads idle, each is cut along the rows, too.
   const int64_t wanted =

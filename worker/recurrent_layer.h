@@ -60,6 +60,7 @@ class RecurrentLayer {
   void ForwardSteps(float* h, float* c);
   void BackwardSteps(const float* d_output);
   void RecurrentGradients();
+  void AddToTable(int64_t begin, int64_t end, const int32_t* tokens, float* table);
   GateStep StepAt(int64_t t);
   bool reset_before() const { return cell_ == Cell::kGruResetBefore; }
 
@@ -78,6 +79,7 @@ class RecurrentLayer {
   Buffer product_;    // [B, gH] of one time step
   Buffer d_h_, d_c_;  // [B, H]
   Buffer table_;      // [V, gH] the input side of every token, or its gradient
+  Buffer part_;       // [V, gH] of the gradient, where there are many rows
   PackedMatrix forward_weights_, backward_weights_;  // Wh^T and Wh; reset before: of r and z only
   PackedMatrix forward_candidate_, backward_candidate_;  // reset before: of n
 };

@@ -91,6 +91,11 @@ const std::vector<Hostile>& Cases() {
          PutArray(file, "x", Space({0, hsize_t{1} << 40, hsize_t{1} << 40}), Chunks({1, 1, 1}));
        },
        "claims more bytes"},
+      {"ManyRowsOfNothing",  // each would be read
+       [](hid_t file) {
+         PutArray(file, "x", Space({hsize_t{1} << 40, 0}), Chunks({1, 1}));
+       },
+       "claims more bytes"},
       {"ManyThatClaimTheFileEach",
        [](hid_t file) {
          for (int i = 0; i < 100; ++i) {

@@ -88,8 +88,8 @@ TEST(FaultsTest, ARunThatEndsHopelessKeepsTheLastGoodCheckpoint) {
 // A stop saves where it stands, even there; what was good is still named.
 TEST(FaultsTest, AStopInADivergingRunDoesNotHideIt) {
   const SmallRun run;
-  const Settings wild =
-      SlowSteps() + Settings{"optimizer.schedule.constant={}", "training.steps=20"};
+  const Settings wild = SlowSteps() + Settings{"optimizer.schedule.constant={}",
+                                               "training.steps=20", "checkpoint.keep=1"};
   run.TrainToTheEnd("runs/a", 0, wild);
   const Settings wilder = wild + Settings{"training.steps=90", "optimizer.learning_rate=1e6"};
   Program program(run.Train("runs/a", 2, wilder));
@@ -100,6 +100,7 @@ TEST(FaultsTest, AStopInADivergingRunDoesNotHideIt) {
   ExpectOneError(
       RunProgram(run.Train("runs/a", 2, wilder)), kDiverged,
       {"diverged", "for 50 steps", "runs/a/checkpoints/step-000000000020.h5", "--resume"});
+  EXPECT_EQ(io::ReadCheckpoint(run.CheckpointPath("runs/a", 20)).header.step, 20);
 }
 
 // A model that has learnt that the text is all a, and then it is all b.

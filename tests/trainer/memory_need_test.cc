@@ -25,7 +25,7 @@ TEST(MemoryNeedTest, IsThatOfTheModelAndTheOptimizer) {
     EXPECT_EQ(need.fixed_bytes,
               4 * model.parameters().size() * (2 + std::ssize(optimizer.slots())));
     EXPECT_EQ(need.working_bytes, model.WorkingBytes(20, 4));
-    EXPECT_EQ(need.checkpoint_bytes, 3 * 2 * 12 * 32 * 4);
+    EXPECT_EQ(need.checkpoint_bytes, 5 * 2 * 12 * 32 * 4);
   }
 }
 

@@ -26,6 +26,14 @@ TEST(SaveRetryTest, WaitsLongerEachTimeForAnHour) {
   EXPECT_THAT(tries, testing::ElementsAre(0, 1, 3, 7, 15, 25, 35, 45, 55, 65));
 }
 
+// The job was suspended for hours after the first failure.
+TEST(SaveRetryTest, IsNotOverAfterFewTries) {
+  const SaveRetry::TimePoint start{};
+  SaveRetry retry;
+  for (const int minute : {0, 300, 302}) retry.Failed(start + minutes(minute));
+  EXPECT_FALSE(retry.IsOver());
+}
+
 TEST(SaveRetryTest, BeginsAnewAfterASuccess) {
   const SaveRetry::TimePoint start{};
   SaveRetry retry;

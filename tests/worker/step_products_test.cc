@@ -33,21 +33,25 @@ std::map<ProductShape, std::string> ProductsOf(Cell cell, int64_t hidden, int64_
   std::map<ProductShape, std::string> products;
   ObserveProducts(
       [&](const ProductShape& shape, const std::string& engine) { products[shape] = engine; });
-  constexpr int64_t kTimeSteps = 2;
-  // A vocabulary for which the first layer computes a table, one for which it does not, and one-hot
-  // input. Values do not matter here.
+  // Few time steps, and those of a real step where that does not take long; a vocabulary for which
+  // the first layer computes a table, one for which it does not, one-hot input, and a tied
+  // embedding. Values do not matter here.
   struct Input {
-    int64_t vocabulary, embedding;
+    int64_t time_steps, vocabulary, embedding;
+    bool tied = false;
   };
-  for (const Input& input : {Input{3, hidden}, Input{300, hidden}, Input{3, 0}}) {
+  std::vector<Input> inputs = {{2, 3, hidden}, {2, 300, hidden}, {2, 3, 0}, {2, 300, hidden, true}};
+  if (lanes == 64 && hidden <= 256) inputs.push_back({64, 65, hidden});
+  for (const Input& input : inputs) {
     LanguageModel model({.vocabulary_size = input.vocabulary,
                          .embedding_size = input.embedding,
                          .cell = cell,
                          .layers = 2,
-                         .hidden_size = hidden});
-    const std::vector<int32_t> tokens(kTimeSteps * lanes, 1);
+                         .hidden_size = hidden,
+                         .tie_embedding = input.tied});
+    const std::vector<int32_t> tokens(input.time_steps * lanes, 1);
     RecurrentState state = model.ZeroState(lanes);
-    model.Forward({kTimeSteps, lanes, tokens.data(), tokens.data()}, state, {});
+    model.Forward({input.time_steps, lanes, tokens.data(), tokens.data()}, state, {});
     model.Backward();
   }
   ObserveProducts({});
