@@ -98,7 +98,7 @@ TEST(CommandsTest, MemoryIsToldBeforeItIsAllocated) {
   launch.wrapper = {"sh", "-c", "ulimit -v 4000000; exec \"$@\"", "sh"};  // of 1,024 bytes
   const Outcome outcome = RunProgram(launch);
   ExpectOneError(outcome, 1, {"no memory on", "model.hidden_size"});
-  const size_t told = outcome.err.find("memory: about 27"), failed = outcome.err.find("error");
+  const size_t told = outcome.err.find("memory: about 36"), failed = outcome.err.find("error");
   EXPECT_LT(told, failed) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("more on rank 0 at a checkpoint"));
 }
