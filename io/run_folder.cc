@@ -80,9 +80,10 @@ RunFolder::RunFolder(fs::path folder) : folder_(std::move(folder)) {
     locked_ = !(errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK);
     if (locked_ && errno != EWOULDBLOCK) ThrowWriteFailure(lock, errno);
     if (locked_) {
+      const std::string holder = ReadAll(lock_);
       throw FolderInUseError(fmt::format(
           "the run folder {} is in use by {}. Wait for that run, stop it, or name another folder.",
-          folder_.string(), ReadAll(lock_)));
+          folder_.string(), holder.empty() ? "another process" : holder));
     }
   }
   if (const std::string old = ReadAll(lock_); !old.starts_with(kHolderBegins) && !IsAllZeros(old)) {

@@ -46,6 +46,8 @@ TEST(RunFolder, IsHeldByOneRun) {
   EXPECT_THAT(WhyNot(scratch.path()), HasSubstr(scratch.path().string()));
   ChildProcess other([&] { return WhyNot(scratch.path()).empty() ? 1 : 0; });
   EXPECT_EQ(other.Wait(), 0);
+  std::filesystem::resize_file(scratch / "lock", 0);  // the holder has not written its name yet
+  EXPECT_THAT(WhyNot(scratch.path()), HasSubstr("in use by another process."));
   run.reset();
   EXPECT_EQ(WhyNot(scratch.path()), "");
 }
