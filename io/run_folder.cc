@@ -53,6 +53,12 @@ int LastNumber(const fs::path& path) {
   return highest;
 }
 
+// The first name of that form, from `number` on, that nothing has.
+fs::path FreeAside(const fs::path& path, int number) {
+  while (fs::exists(Aside(path, number))) ++number;
+  return Aside(path, number);
+}
+
 void Rename(const fs::path& from, const fs::path& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0) ThrowWriteFailure(from, errno);
 }
@@ -137,13 +143,21 @@ RunFolder::Renamed RunFolder::BeginAnew() const {
 void RunFolder::FinishAnew(int number, Renamed* renamed) const {
   for (const fs::path& path : {metrics(), configuration()}) {
     if (!fs::exists(path)) continue;
-    int free = number;
-    while (fs::exists(Aside(path, free))) ++free;
-    Rename(path, Aside(path, free));
-    renamed->emplace_back(path, Aside(path, free));
+    renamed->emplace_back(path, FreeAside(path, number));
+    Rename(path, renamed->back().second);
   }
   Rename(prepared(), checkpoints());
   SyncFolder(folder_);
+}
+
+fs::path RunFolder::WriteConfiguration(const std::string& text) const {
+  fs::path aside;
+  if (fs::exists(configuration()) && ReadTextFile(configuration()) != text) {
+    aside = FreeAside(configuration(), 1);
+    Rename(configuration(), aside);
+  }
+  WriteTextFile(configuration(), text);
+  return aside;
 }
 
 // Only what a start can have left there.

@@ -54,6 +54,10 @@ class RunFolder {
   using Renamed = std::vector<std::pair<std::filesystem::path, std::filesystem::path>>;
   Renamed BeginAnew() const;
 
+  /// Writes the run's configuration. Another one that stands there, perhaps a user's own, gets
+  /// another name, which is returned (else empty). InputError or SystemError when it cannot.
+  std::filesystem::path WriteConfiguration(const std::string& text) const;
+
  private:
   std::filesystem::path prepared() const { return folder_ / ".checkpoints.anew"; }
   void RemovePrepared() const;

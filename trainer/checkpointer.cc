@@ -43,13 +43,11 @@ std::string Checkpointer::Load(const std::string& resume, Replica& replica,
   if (folder_->locked()) checkpoints_->RemoveLeftovers();
   if (resume == "never") return "";
   const auto load = [&](const io::CheckpointReader& checkpoint) {
-    Check(checkpoint);
+    const proto::RunConfig then = Check(checkpoint);
     LoadPosition(checkpoint.header(), checkpoint.path().string(), replica);
     LoadParameters(checkpoint, replica.model.parameters());
     LoadOptimizer(checkpoint, replica);
     state = LoadState(checkpoint, "state", replica.model, config_.data().lanes());
-    const auto then =
-        proto::ParseRunConfig(checkpoint.header().configuration, checkpoint.path().string());
     if (!SameEvaluation(then, config_)) replica.evaluation = {};  // it begins anew
     WarnOfOtherTokens(checkpoint.header(), replica.position);
     if (replica.evaluation.batch > 0) {
@@ -105,10 +103,12 @@ void Checkpointer::BeginAnew() {
   }
 }
 
-void Checkpointer::Check(const io::CheckpointReader& checkpoint) const {
+// Returns the configuration that it was trained with.
+proto::RunConfig Checkpointer::Check(const io::CheckpointReader& checkpoint) const {
   const io::CheckpointHeader& header = checkpoint.header();
   const std::string name = checkpoint.path().string();
-  CheckSameTraining(proto::ParseRunConfig(header.configuration, name), config_, name);
+  proto::RunConfig then = proto::ParseRunConfig(header.configuration, name);
+  CheckSameTraining(then, config_, name);
   if (header.dataset_fingerprint != dataset_.fingerprint()) {
     throw UsageError(fmt::format(
         "{}: was trained on a dataset with fingerprint {}, but {} has {}: the data have changed. "
@@ -116,6 +116,7 @@ void Checkpointer::Check(const io::CheckpointReader& checkpoint) const {
         "another training.folder (or with --resume never).",
         name, header.dataset_fingerprint, dataset_.path().string(), dataset_.fingerprint()));
   }
+  return then;
 }
 
 std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {

@@ -81,7 +81,7 @@ class Checkpointer {
                    worker::RecurrentState& evaluation);
   void BeginAnew();
   void WarnOfOtherTokens(const io::CheckpointHeader& header, const Position& position) const;
-  void Check(const io::CheckpointReader& checkpoint) const;
+  proto::RunConfig Check(const io::CheckpointReader& checkpoint) const;
   // What is written, on rank 0; empty elsewhere. It borrows the parameters from the replica.
   struct Contents {
     io::CheckpointHeader header;

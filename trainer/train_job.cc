@@ -14,7 +14,6 @@
 #include <fmt/format.h>
 
 #include "io/dataset.h"
-#include "io/file_descriptor.h"
 #include "io/metrics_log.h"
 #include "io/run_folder.h"
 #include "trainer/checkpointer.h"
@@ -198,21 +197,6 @@ void TellMemory(Communicator& communicator, Console& console, const MemoryNeed& 
   }
 }
 
-// A user's own configuration may stand there, where training.folder is the folder that he works in.
-void WriteConfiguration(Console& console, const std::filesystem::path& path,
-                        const std::string& text) {
-  if (std::filesystem::exists(path) && io::ReadTextFile(path) != text) {
-    int number = 1;
-    const auto aside = [&] { return fmt::format("{}.{}", path.string(), number); };
-    while (std::filesystem::exists(aside())) ++number;
-    std::error_code error;
-    std::filesystem::rename(path, aside(), error);
-    if (error) io::ThrowWriteFailure(path, error.value());
-    console.Info(fmt::format("{} was another; that one is now {}", path.string(), aside()));
-  }
-  io::WriteTextFile(path, text);
-}
-
 // Agreed: where one rank cannot have its memory, no rank goes on.
 void Allocate(Communicator& communicator, const std::function<void()>& allocate) {
   communicator.Together([&] {
@@ -321,7 +305,11 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
 
   std::optional<io::MetricsLog> metrics;
   communicator.OnRoot([&] {
-    WriteConfiguration(console, folder->configuration(), proto::PrintRunConfig(config));
+    const auto aside = folder->WriteConfiguration(proto::PrintRunConfig(config));
+    if (!aside.empty()) {
+      console.Info(fmt::format("{} was another; that one is now {}",
+                               folder->configuration().string(), aside.string()));
+    }
     // The line of the last step is written again, with the validation loss where its evaluation was
     // put off.
     metrics.emplace(folder->metrics(), std::max<int64_t>(0, replica.position.step - 1));

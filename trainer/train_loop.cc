@@ -71,8 +71,8 @@ TrainLoop::Outcome TrainLoop::Run() {
   while (!stop && !Finished() && !PatienceIsOver()) {
     const std::optional<StepTotals> totals = Step();
     stop = !totals || totals->stop;
-    engines_.Look(worker::ProductEngines());
     if (!totals) break;
+    engines_.Look(worker::ProductEngines());
     // The checkpoint first: it does not wait for an evaluation, and whatever ends that loses no
     // step. What a diverging training has come to is not worth a good checkpoint's place.
     const bool good = replica_.position.bad_steps == 0;
