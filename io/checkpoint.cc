@@ -84,6 +84,14 @@ CheckpointReader::CheckpointReader(std::filesystem::path path) : path_(std::move
 
 CheckpointReader::~CheckpointReader() = default;
 
+std::vector<std::string> CheckpointReader::Names() const {
+  std::vector<std::string> names;
+  for (const std::string& rooted : file_->array_names()) {
+    if (!IsOfCheckpointHeader(rooted)) names.push_back(rooted.substr(1));
+  }
+  return names;
+}
+
 std::optional<std::vector<uint64_t>> CheckpointReader::Shape(const std::string& name) const {
   const std::string rooted = "/" + name;
   if (IsOfCheckpointHeader(rooted) || !HasArray(*file_, rooted)) return std::nullopt;

@@ -58,6 +58,9 @@ class CheckpointReader {
   const std::filesystem::path& path() const { return path_; }
   const CheckpointHeader& header() const { return header_; }
 
+  /// The names of all tensors, sorted.
+  std::vector<std::string> Names() const;
+
   /// The shape of the tensor of this name; nullopt when there is none. DamagedFileError when it is
   /// not float32.
   std::optional<std::vector<uint64_t>> Shape(const std::string& name) const;

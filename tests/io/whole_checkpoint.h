@@ -9,8 +9,6 @@
 #include <vector>
 
 #include "io/checkpoint.h"
-#include "io/checkpoint_layout.h"
-#include "io/h5_reader.h"
 
 namespace lockstep::io {
 
@@ -35,10 +33,8 @@ struct Checkpoint {
 /// The tensors of an open checkpoint, sorted by name.
 inline std::vector<Tensor> ReadTensors(const CheckpointReader& reader) {
   std::vector<Tensor> tensors;
-  const H5Reader file(reader.path());
-  for (const std::string& rooted : file.array_names()) {
-    if (IsOfCheckpointHeader(rooted)) continue;
-    Tensor tensor = {rooted.substr(1), *reader.Shape(rooted.substr(1)), {}};
+  for (const std::string& name : reader.Names()) {
+    Tensor tensor = {name, *reader.Shape(name), {}};
     uint64_t size = 1;
     for (const uint64_t length : tensor.shape) size *= length;
     tensor.values.resize(size);
