@@ -9,13 +9,13 @@
 #include <nlohmann/json.hpp>
 #include <unicode/utf8.h>
 
-#include "io/checkpoint_layout.h"
-#include "io/dataset.h"
+#include "io/checkpoints/checkpoint_layout.h"
+#include "io/datasets/dataset.h"
 #include "io/errors.h"
-#include "io/file_descriptor.h"
-#include "io/file_format.h"
-#include "io/h5_reader.h"
-#include "io/seal.h"
+#include "io/files/file_descriptor.h"
+#include "io/files/file_format.h"
+#include "io/files/seal.h"
+#include "io/hdf5/h5_reader.h"
 
 namespace lockstep::io {
 namespace {

@@ -10,15 +10,17 @@
 
 namespace lockstep::proto {
 
-/// A run configuration that cannot be read or is not valid. The message names the file and line or the --set
-/// argument, the field, its value and what is allowed; an unknown name is answered with the nearest known one.
+/// A run configuration that cannot be read or is not valid. The message names the file and line or
+/// the --set argument, the field, its value and what is allowed; an unknown name is answered with
+/// the nearest known one.
 class ConfigError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Reads a run configuration in Protobuf's text format, applies `overrides` ("optimizer.learning_rate=0.001",
-/// "optimizer.adamw={}", "model.cell=GRU") in order, and validates the result. Throws ConfigError.
+/// Reads a run configuration in Protobuf's text format, applies `overrides`
+/// ("optimizer.learning_rate=0.001", "optimizer.adamw={}", "model.cell=GRU") in order, and
+/// validates the result. Throws ConfigError.
 RunConfig LoadRunConfig(const std::filesystem::path& path, std::span<const std::string> overrides);
 
 /// The same from text that is at hand (`origin` names it in messages).
@@ -28,11 +30,13 @@ RunConfig ParseRunConfig(const std::string& text, const std::string& origin,
 /// Throws ConfigError for the first field whose value is outside what the schema allows.
 void ValidateRunConfig(const RunConfig& config);
 
-/// The complete configuration, every field with its value (defaults filled in), as text that ParseRunConfig reads back
-/// to an equal configuration. The same configuration gives the same bytes.
+/// The complete configuration, every field with its value (defaults filled in), as text that
+/// ParseRunConfig reads back to an equal configuration. The same configuration gives the same
+/// bytes.
 std::string PrintRunConfig(const RunConfig& config);
 
-/// The default configuration, complete and valid, each field under its comment from the schema (meaning, unit, range, default).
+/// The default configuration, complete and valid, each field under its comment from the schema
+/// (meaning, unit, range, default).
 std::string PrintAnnotatedDefaults();
 
 }  // namespace lockstep::proto

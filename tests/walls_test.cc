@@ -22,7 +22,7 @@ constexpr std::string_view kRooms[] = {"proto", "io", "worker", "trainer"};
 
 struct Include {
   std::string room;  // "io"
-  std::string file;  // "io/h5.cc"
+  std::string file;  // "io/hdf5/h5.cc"
   std::string what;  // "hdf5.h"
 };
 
@@ -39,11 +39,12 @@ struct Library {
   const char* allowed;  // regular expression of the files that may
 };
 constexpr Library kLibraries[] = {
-    {"MPI", "(^|/)mpi[^/]*\\.h$", "^trainer/communicator\\.cc$"},
-    {"HDF5", "(^|/)(hdf5|hdf5_hl|H5[A-Z][A-Za-z]*)\\.h$", "^io/h5[^/]*$"},
+    {"MPI", "(^|/)mpi[^/]*\\.h$", "^trainer/ranks/communicator\\.cc$"},
+    {"HDF5", "(^|/)(hdf5|hdf5_hl|H5[A-Z][A-Za-z]*)\\.h$", "^io/hdf5/"},
     {"ICU", "^unicode/", "^io/"},
     {"xxhash", "(^|/)(xxhash|xxh3|xxh_x86dispatch)\\.h$", "^io/"},
-    {"oneDNN", "(^|/)(dnnl|mkldnn)[^/]*\\.(h|hpp)$", "^worker/(gemm|instruction_set)\\.cc$"},
+    {"oneDNN", "(^|/)(dnnl|mkldnn)[^/]*\\.(h|hpp)$",
+     "^worker/products/(gemm|instruction_set)\\.cc$"},
     {"Highway", "^hwy/", "^worker/"},
     {"Protobuf", "^google/protobuf/|\\.pb\\.h$", "^(proto|trainer)/"},
 };
@@ -146,25 +147,25 @@ std::string NameOfWall(const testing::TestParamInfo<Wrong>& one) {
 
 INSTANTIATE_TEST_SUITE_P(
     Walls, BrokenWallTest,
-    testing::Values(Wrong{"io/errors.h", "#include \"worker/gemm.h\""},
+    testing::Values(Wrong{"io/errors.h", "#include \"worker/products/gemm.h\""},
                     Wrong{"io/errors.h", "#include \"proto/run_config.h\""},
                     Wrong{"proto/run_config.cc", "#include \"io/errors.h\""},
-                    Wrong{"proto/run_config.h", "#include \"worker/gemm.h\""},
-                    Wrong{"worker/gemm.cc", "#include \"io/errors.h\""},
-                    Wrong{"worker/gemm.h", "#include <proto/run_config.pb.h>"},
-                    Wrong{"worker/gemm.h", "#include \"trainer/lanes.h\""},
-                    Wrong{"io/h5.cc", "  #  include \"trainer/lanes.h\""},
-                    Wrong{"worker/gemm.h", "#include \"../io/errors.h\""},
-                    Wrong{"trainer/lanes.cc", "#include \"tests/io/temporary_folder.h\""},
-                    Wrong{"trainer/train_loop.cc", "#include <mpi.h>"},
-                    Wrong{"trainer/communicator.h", "#include <mpi.h>"},
-                    Wrong{"io/checkpoint.cc", "#include <hdf5.h>"},
-                    Wrong{"trainer/checkpointer.cc", "#include <H5Fpublic.h>"},
-                    Wrong{"trainer/sample_command.cc", "#include <unicode/unistr.h>"},
+                    Wrong{"proto/run_config.h", "#include \"worker/products/gemm.h\""},
+                    Wrong{"worker/products/gemm.cc", "#include \"io/errors.h\""},
+                    Wrong{"worker/products/gemm.h", "#include <proto/run_config.pb.h>"},
+                    Wrong{"worker/products/gemm.h", "#include \"trainer/data/lanes.h\""},
+                    Wrong{"io/hdf5/h5.cc", "  #  include \"trainer/data/lanes.h\""},
+                    Wrong{"worker/products/gemm.h", "#include \"../io/errors.h\""},
+                    Wrong{"trainer/data/lanes.cc", "#include \"tests/io/temporary_folder.h\""},
+                    Wrong{"trainer/run/train_loop.cc", "#include <mpi.h>"},
+                    Wrong{"trainer/ranks/communicator.h", "#include <mpi.h>"},
+                    Wrong{"io/checkpoints/checkpoint.cc", "#include <hdf5.h>"},
+                    Wrong{"trainer/run/checkpointer.cc", "#include <H5Fpublic.h>"},
+                    Wrong{"trainer/commands/sample_command.cc", "#include <unicode/unistr.h>"},
                     Wrong{"worker/philox.h", "#include <xxhash.h>"},
-                    Wrong{"worker/recurrent_layer.cc", "#include <oneapi/dnnl/dnnl.hpp>"},
-                    Wrong{"worker/gemm.h", "#include <dnnl.hpp>"},
-                    Wrong{"trainer/lanes.cc", "#include <hwy/highway.h>"},
+                    Wrong{"worker/layers/recurrent_layer.cc", "#include <oneapi/dnnl/dnnl.hpp>"},
+                    Wrong{"worker/products/gemm.h", "#include <dnnl.hpp>"},
+                    Wrong{"trainer/data/lanes.cc", "#include <hwy/highway.h>"},
                     Wrong{"io/errors.h", "#include <google/protobuf/message.h>"}),
     NameOfWall);
 

@@ -2,7 +2,7 @@
 
 #include "io/errors.h"
 #include "proto/run_config.h"
-#include "trainer/communicator.h"
+#include "trainer/ranks/communicator.h"
 
 namespace lockstep::trainer {
 

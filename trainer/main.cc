@@ -10,13 +10,13 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "io/vocabulary.h"
-#include "trainer/commands.h"
-#include "trainer/communicator.h"
+#include "io/text/vocabulary.h"
+#include "trainer/commands/commands.h"
 #include "trainer/exit_status.h"
-#include "trainer/output.h"
-#include "trainer/stop_signal.h"
-#include "trainer/train_job.h"
+#include "trainer/ranks/communicator.h"
+#include "trainer/ranks/stop_signal.h"
+#include "trainer/run/train_job.h"
+#include "trainer/terminal/output.h"
 
 namespace lockstep::trainer {
 namespace {

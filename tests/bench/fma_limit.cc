@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "worker/instruction_set.h"
+#include "worker/products/instruction_set.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tests/bench/fma_limit.cc"

@@ -26,13 +26,13 @@
 
 #include "tests/bench/fma_limit.h"
 #include "tests/worker/onednn_layers.h"
-#include "worker/clip.h"
-#include "worker/gate_kernels.h"
-#include "worker/gemm.h"
-#include "worker/initialization.h"
-#include "worker/instruction_set.h"
-#include "worker/language_model.h"
-#include "worker/optimizer.h"
+#include "worker/layers/gate_kernels.h"
+#include "worker/models/initialization.h"
+#include "worker/models/language_model.h"
+#include "worker/optimizers/clip.h"
+#include "worker/optimizers/optimizer.h"
+#include "worker/products/gemm.h"
+#include "worker/products/instruction_set.h"
 #include "worker/threads.h"
 
 namespace lockstep::worker {

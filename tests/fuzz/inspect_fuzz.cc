@@ -36,12 +36,12 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include "io/digest.h"
 #include "io/errors.h"
-#include "io/file_format.h"
-#include "io/h5_writer.h"
+#include "io/files/digest.h"
+#include "io/files/file_format.h"
+#include "io/files/seal.h"
+#include "io/hdf5/h5_writer.h"
 #include "io/inspect.h"
-#include "io/seal.h"
 #include "tests/io/small_files.h"
 
 namespace lockstep::io {

@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "io/checkpoint.h"
-#include "io/dataset.h"
+#include "io/checkpoints/checkpoint.h"
+#include "io/datasets/dataset.h"
 #include "io/errors.h"
 #include "io/inspect.h"
 #include "tests/io/file_bytes.h"

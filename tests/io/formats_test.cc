@@ -9,10 +9,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "io/checkpoint.h"
-#include "io/dataset.h"
+#include "io/checkpoints/checkpoint.h"
+#include "io/datasets/dataset.h"
+#include "io/files/seal.h"
 #include "io/inspect.h"
-#include "io/seal.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
 #include "tests/io/temporary_folder.h"

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "io/errors.h"
-#include "io/h5_writer.h"
-#include "io/seal.h"
+#include "io/files/seal.h"
+#include "io/hdf5/h5_writer.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
 #include "tests/io/temporary_folder.h"

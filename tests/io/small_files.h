@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "io/checkpoint.h"
-#include "io/dataset.h"
+#include "io/checkpoints/checkpoint.h"
+#include "io/datasets/dataset.h"
 #include "tests/io/whole_checkpoint.h"
 
 namespace lockstep::io {

@@ -8,13 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "io/checkpoint_folder.h"
+#include "io/checkpoints/checkpoint_folder.h"
 #include "io/errors.h"
-#include "io/metrics_log.h"
-#include "io/publish.h"
-#include "io/run_folder.h"
-#include "io/text_files.h"
-#include "io/text_import.h"
+#include "io/files/publish.h"
+#include "io/run/metrics_log.h"
+#include "io/run/run_folder.h"
+#include "io/text/text_files.h"
+#include "io/text/text_import.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
 #include "tests/io/temporary_folder.h"

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/checkpoint.h"
+#include "io/checkpoints/checkpoint.h"
 
 namespace lockstep::io {
 

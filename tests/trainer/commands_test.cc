@@ -8,8 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "io/dataset.h"
-#include "io/run_folder.h"
+#include "io/datasets/dataset.h"
+#include "io/run/run_folder.h"
 #include "tests/trainer/program.h"
 #include "tests/trainer/small_run.h"
 

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include "io/run_folder.h"
+#include "io/run/run_folder.h"
 #include "tests/trainer/program.h"
 #include "tests/trainer/small_run.h"
 

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "io/dataset.h"
+#include "io/datasets/dataset.h"
 #include "tests/trainer/program.h"
 #include "tests/trainer/small_run.h"
 

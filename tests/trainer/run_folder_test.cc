@@ -1,6 +1,6 @@
 // The run folder in a hard world: no locks, a lock that somebody holds, a kill while an older run
 // is set aside.
-#include "io/run_folder.h"
+#include "io/run/run_folder.h"
 
 #include <cerrno>
 #include <filesystem>

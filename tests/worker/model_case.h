@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/worker/reference_model.h"
-#include "worker/language_model.h"
+#include "worker/models/language_model.h"
 
 namespace lockstep::worker {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "worker/recurrent_layer.h"
+#include "worker/layers/recurrent_layer.h"
 
 namespace lockstep::worker {
 

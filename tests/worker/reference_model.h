@@ -6,16 +6,16 @@
 #include <string>
 #include <vector>
 
-#include "worker/dropout.h"
-#include "worker/language_model.h"
+#include "worker/layers/dropout.h"
+#include "worker/models/language_model.h"
 #include "worker/parameters.h"
 
 namespace lockstep::worker {
 
 /// The factor 0 or 1 / (1 - probability) that Dropout must put on one element, after the layout of
-/// worker/dropout.cc: with n = ceil(units / 4), unit u takes word u / n of the Philox block whose
-/// counter is {t n + u mod n, global lane, batch (low half), purpose 2 << 28 | layer << 16 | batch
-/// (high half)}; it is dropped where the word is below probability * 2^32.
+/// worker/layers/dropout.cc: with n = ceil(units / 4), unit u takes word u / n of the Philox block
+/// whose counter is {t n + u mod n, global lane, batch (low half), purpose 2 << 28 | layer << 16 |
+/// batch (high half)}; it is dropped where the word is below probability * 2^32.
 double ReferenceDropoutFactor(const DropoutSite& site, double probability, int64_t time_step,
                               int64_t lane, int64_t unit, int64_t units);
 

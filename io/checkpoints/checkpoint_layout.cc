@@ -1,0 +1,44 @@
+#include "io/checkpoints/checkpoint_layout.h"
+
+#include "io/datasets/stored_vocabulary.h"
+
+namespace lockstep::io {
+namespace {
+
+constexpr char kConfigurationArray[] = "/configuration";
+constexpr char kCountersGroup[] = "/counters";
+constexpr char kMeasuresGroup[] = "/measures";
+constexpr char kStepAttribute[] = "step";
+constexpr char kFingerprintAttribute[] = "dataset_fingerprint";
+
+}  // namespace
+
+void WriteCheckpointHeader(H5Writer& writer, const CheckpointHeader& header) {
+  writer.WriteAttribute("/", kStepAttribute, header.step);
+  writer.WriteAttribute("/", kFingerprintAttribute, header.dataset_fingerprint);
+  writer.WriteText(kConfigurationArray, header.configuration);
+  WriteVocabulary(writer, header.vocabulary);
+  for (const auto& [name, value] : header.counters) {
+    writer.WriteAttribute(kCountersGroup, name, value);
+  }
+  for (const auto& [name, value] : header.measures) {
+    writer.WriteAttribute(kMeasuresGroup, name, value);
+  }
+}
+
+CheckpointHeader ReadCheckpointHeader(const H5Reader& reader) {
+  CheckpointHeader header;
+  header.step = reader.ReadInteger("/", kStepAttribute);
+  header.dataset_fingerprint = reader.ReadString("/", kFingerprintAttribute);
+  header.configuration = reader.ReadText(kConfigurationArray);
+  header.vocabulary = ReadVocabulary(reader);
+  header.counters = reader.ReadIntegers(kCountersGroup);
+  header.measures = reader.ReadReals(kMeasuresGroup);
+  return header;
+}
+
+bool IsOfCheckpointHeader(const std::string& array) {
+  return array == kConfigurationArray || array.starts_with(std::string(kVocabularyGroup) + "/");
+}
+
+}  // namespace lockstep::io

@@ -1,0 +1,202 @@
+#include <algorithm>
+#include <list>
+#include <optional>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "io/datasets/dataset.h"
+#include "io/datasets/stored_vocabulary.h"
+#include "io/datasets/token_layout.h"
+#include "io/errors.h"
+#include "io/files/digest.h"
+#include "io/files/file_format.h"
+#include "io/files/seal.h"
+#include "io/hdf5/h5_reader.h"
+#include "io/hdf5/string_list.h"
+
+namespace lockstep::io {
+namespace {
+
+// Pieces that stay in memory: those that the lanes of one rank stand in, for up to 512 lanes of
+// uint32.
+constexpr uint64_t kCacheBytes = uint64_t{32} << 20;
+
+constexpr std::string_view kSplitOrder[] = {"train", "validation", "test"};
+
+std::vector<Split> ReadSplits(const H5Reader& reader, uint64_t size_tokens) {
+  const std::string prefix = std::string(kSplitsGroup) + "/";
+  std::vector<Split> splits;
+  for (const std::string& name : reader.array_names()) {
+    if (!name.starts_with(prefix)) continue;
+    const std::vector<uint64_t> range = reader.ReadArray<uint64_t>(name);
+    if (range.size() != 2 || range[0] > range[1] || range[1] > size_tokens) {
+      reader.FailBecause(name + " is not a range of the tokens");
+    }
+    splits.push_back({name.substr(prefix.size()), range[0], range[1]});
+  }
+  // HDF5 keeps names sorted; people expect the order of their use.
+  std::stable_sort(splits.begin(), splits.end(), [](const Split& a, const Split& b) {
+    return std::find(std::begin(kSplitOrder), std::end(kSplitOrder), a.name) <
+           std::find(std::begin(kSplitOrder), std::end(kSplitOrder), b.name);
+  });
+  return splits;
+}
+
+// The first `most` of the numbers, after all are checked; there must be `count` of them.
+std::vector<uint64_t> ReadSourceNumbers(const H5Reader& reader, const char* name, uint64_t count,
+                                        uint64_t most) {
+  const H5Array array = reader.OpenArray<uint64_t>(name);
+  if (array.size() != count) reader.FailBecause("the arrays in /sources differ in length");
+  array.Verify();
+  std::vector<uint64_t> numbers(std::min(count, most));
+  array.ReadRows(0, numbers.size(), numbers.data());
+  return numbers;
+}
+
+}  // namespace
+
+struct Dataset::Impl {
+  explicit Impl(const std::filesystem::path& path_in)
+      : path(path_in), reader(path), tokens(reader.OpenArray(kTokensArray)) {
+    vocabulary = ReadVocabulary(reader);
+    if (tokens.shape().size() != 1 || vocabulary.size() > kMostVocabulary ||
+        tokens.type() != TokenType(vocabulary.size())) {
+      reader.FailBecause(fmt::format("{} should be {} in one dimension, for a vocabulary of {}",
+                                     kTokensArray, ElementName(TokenType(vocabulary.size())),
+                                     vocabulary.size()));
+    }
+    piece_digests = reader.ReadArray<uint64_t>(kPieceDigestsArray);
+    if (piece_digests.size() != (tokens.size() + kPieceTokens - 1) / kPieceTokens) {
+      reader.FailBecause(std::string(kPieceDigestsArray) + " does not fit the tokens");
+    }
+    splits = ReadSplits(reader, tokens.size());
+    fingerprint = DatasetFingerprint(tokens.digest(), tokens.size(), vocabulary, splits);
+  }
+
+  template <typename Element>
+  void CheckIds(const std::vector<char>& piece, uint64_t index) const {
+    const auto* ids = reinterpret_cast<const Element*>(piece.data());
+    const Element most = *std::max_element(ids, ids + piece.size() / sizeof(Element));
+    if (most >= vocabulary.size()) {
+      reader.FailBecause(fmt::format("token {} in piece {} is outside the vocabulary of {}", most,
+                                     index, vocabulary.size()));
+    }
+  }
+
+  std::vector<char> LoadPiece(uint64_t index) const {
+    const uint64_t bytes = ElementBytes(tokens.type());
+    const uint64_t begin = index * kPieceTokens;
+    const uint64_t count = std::min(kPieceTokens, tokens.size() - begin);
+    std::vector<char> piece(count * bytes);
+    tokens.ReadRows(begin, count, piece.data());
+    if (ShortDigest(piece.data(), piece.size()) != piece_digests[index]) {
+      reader.FailBecause(
+          fmt::format("the digest of tokens {} to {} does not hold", begin, begin + count - 1));
+    }
+    if (bytes == 1) CheckIds<uint8_t>(piece, index);
+    if (bytes == 2) CheckIds<uint16_t>(piece, index);
+    if (bytes == 4) CheckIds<uint32_t>(piece, index);
+    return piece;
+  }
+
+  // The piece stays where it is until the next call.
+  const std::vector<char>& Piece(uint64_t index) {
+    const auto known = cached.find(index);
+    if (known != cached.end()) {
+      pieces.splice(pieces.begin(), pieces, known->second);
+      return pieces.front().second;
+    }
+    pieces.emplace_front(index, LoadPiece(index));
+    cached[index] = pieces.begin();
+    if (pieces.size() * kPieceTokens * ElementBytes(tokens.type()) > kCacheBytes) {
+      cached.erase(pieces.back().first);
+      pieces.pop_back();
+    }
+    return pieces.front().second;
+  }
+
+  void Widen(const std::vector<char>& piece, uint64_t first, std::span<int32_t> out) const {
+    const auto copy = [&](const auto* ids) { std::copy_n(ids + first, out.size(), out.data()); };
+    switch (tokens.type()) {
+      case ElementType::kUint8:
+        return copy(reinterpret_cast<const uint8_t*>(piece.data()));
+      case ElementType::kUint16:
+        return copy(reinterpret_cast<const uint16_t*>(piece.data()));
+      default:
+        return copy(reinterpret_cast<const uint32_t*>(piece.data()));
+    }
+  }
+
+  std::filesystem::path path;
+  H5Reader reader;
+  H5Array tokens;
+  Vocabulary vocabulary;
+  std::vector<uint64_t> piece_digests;
+  std::vector<Split> splits;
+  std::string fingerprint;
+
+  // The most recently used piece first.
+  std::list<std::pair<uint64_t, std::vector<char>>> pieces;
+  std::unordered_map<uint64_t, decltype(pieces)::iterator> cached;
+};
+
+Dataset Dataset::Open(const std::filesystem::path& path) {
+  RequireFormat(path, ReadSeal(path), kDatasetFormat);
+  return Dataset(std::make_unique<Impl>(path));
+}
+
+Dataset::Dataset(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Dataset::Dataset(Dataset&&) noexcept = default;
+Dataset& Dataset::operator=(Dataset&&) noexcept = default;
+Dataset::~Dataset() = default;
+
+const std::filesystem::path& Dataset::path() const { return impl_->path; }
+const Vocabulary& Dataset::vocabulary() const { return impl_->vocabulary; }
+const std::vector<Split>& Dataset::splits() const { return impl_->splits; }
+uint64_t Dataset::size_tokens() const { return impl_->tokens.size(); }
+const std::string& Dataset::fingerprint() const { return impl_->fingerprint; }
+
+const Split& Dataset::split(std::string_view name) const {
+  std::vector<std::string> names;
+  for (const Split& split : impl_->splits) {
+    if (split.name == name) return split;
+    names.push_back(split.name);
+  }
+  throw InputError(fmt::format("{} has no split {}. It has: {}.", impl_->path.string(), name,
+                               fmt::join(names, ", ")));
+}
+
+SourceList Dataset::ReadSources(uint64_t most) const {
+  const H5Reader& reader = impl_->reader;
+  StringListHead paths = ReadStringListHead(reader, kSourcePathsGroup, most);
+  const auto bytes = ReadSourceNumbers(reader, kSourceBytesArray, paths.count, most);
+  const auto tokens = ReadSourceNumbers(reader, kSourceTokensArray, paths.count, most);
+  SourceList list;
+  list.count = paths.count;
+  for (size_t i = 0; i < paths.strings.size(); ++i) {
+    list.first.push_back({std::move(paths.strings[i]), bytes[i], tokens[i]});
+  }
+  return list;
+}
+
+void Dataset::Read(uint64_t begin, std::span<int32_t> out) const {
+  const uint64_t size = size_tokens();
+  if (begin > size || out.size() > size - begin) {
+    throw std::out_of_range(fmt::format("tokens {} to {} of {}: there are {}", begin,
+                                        begin + out.size(), impl_->path.string(), size));
+  }
+  while (!out.empty()) {
+    const uint64_t index = begin / kPieceTokens;
+    const uint64_t first = begin % kPieceTokens;
+    const uint64_t count = std::min<uint64_t>(kPieceTokens - first, out.size());
+    impl_->Widen(impl_->Piece(index), first, out.first(count));
+    begin += count;
+    out = out.subspan(count);
+  }
+}
+
+}  // namespace lockstep::io

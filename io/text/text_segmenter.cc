@@ -1,0 +1,174 @@
+#include "io/text/text_segmenter.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <unicode/ubrk.h>
+#include <unicode/uchar.h>
+#include <unicode/utf16.h>
+#include <unicode/utf8.h>
+
+#include "io/errors.h"
+
+namespace lockstep::io {
+namespace {
+
+constexpr uint32_t kReplacement = 0xFFFD;
+
+/// Behind these a word boundary follows whatever comes next, unless it attaches itself to what is
+/// before it. White space and marks that no rule of UAX #29 mentions.
+constexpr std::u16string_view kEndsWord = u"\n\t !?()[]{}<>/=+-*|\u3000\u3001\u3002\uFF01\uFF1F";
+
+bool WordBoundaryBefore(std::u16string_view text, size_t at) {
+  if (kEndsWord.find(text[at - 1]) == std::u16string_view::npos) return false;
+  if (text[at - 1] == u'\n') return true;
+  UChar32 c = 0;
+  U16_GET(text.data(), 0, at, text.size(), c);
+  switch (u_getIntPropertyValue(c, UCHAR_WORD_BREAK)) {
+    case U_WB_EXTEND:
+    case U_WB_FORMAT:
+    case U_WB_ZWJ:
+    case U_WB_WSEGSPACE:
+      return false;
+    default:
+      return true;
+  }
+}
+
+bool IsWhiteSpace(std::u16string_view segment) {
+  if (segment[0] > u' ' && segment[0] < 0x80) return false;  // nearly always
+  for (size_t i = 0; i < segment.size();) {
+    UChar32 c = 0;
+    U16_NEXT(segment.data(), i, segment.size(), c);
+    if (!u_isUWhiteSpace(c)) return false;
+  }
+  return true;
+}
+
+uint32_t ScalarValue(UChar32 c) {
+  return U_IS_SURROGATE(c) ? kReplacement : static_cast<uint32_t>(c);
+}
+
+/// Calls `take` with each byte of the code point's UTF-8 form.
+template <typename Take>
+void ForEachByte(uint32_t code_point, Take take) {
+  uint8_t bytes[U8_MAX_LENGTH];
+  size_t length = 0;
+  U8_APPEND_UNSAFE(bytes, length, static_cast<UChar32>(code_point));
+  for (size_t i = 0; i < length; ++i) take(bytes[i]);
+}
+
+}  // namespace
+
+void TextSegmenter::Close::operator()(UBreakIterator* iterator) const { ubrk_close(iterator); }
+
+TextSegmenter::TextSegmenter(TokenKind kind, const std::string& normalization, bool lowercase,
+                             TokenSink* sink, size_t most_units)
+    : kind_(kind),
+      sink_(sink),
+      normalizer_(normalization, lowercase, [this](std::u16string_view text) { Split(text); }),
+      pieces_(most_units, WordBoundaryBefore,
+              [this](std::u16string_view piece) { SplitWords(piece); }) {
+  if (kind != TokenKind::kWord) return;
+  UErrorCode status = U_ZERO_ERROR;
+  words_.reset(ubrk_open(UBRK_WORD, "", nullptr, 0, &status));
+  if (U_FAILURE(status)) {
+    throw SystemError(
+        fmt::format("ICU: cannot open the word boundary rules: {}", u_errorName(status)));
+  }
+}
+
+TextSegmenter::~TextSegmenter() = default;
+
+void TextSegmenter::Feed(std::u16string_view text) { normalizer_.Feed(text); }
+
+void TextSegmenter::FeedBytes(std::string_view bytes) {
+  units_.resize(bytes.size());
+  std::transform(bytes.begin(), bytes.end(), units_.begin(),
+                 [](char byte) { return static_cast<unsigned char>(byte); });
+  sink_->TakeUnits(units_);
+}
+
+void TextSegmenter::Finish() {
+  normalizer_.Finish();
+  pieces_.Finish();
+  if (lead_surrogate_ != 0) {
+    lead_surrogate_ = 0;
+    units_.clear();
+    TakeCodePoint(kReplacement);
+    sink_->TakeUnits(units_);
+  }
+}
+
+void TextSegmenter::Split(std::u16string_view text) {
+  if (kind_ == TokenKind::kWord) {
+    pieces_.Feed(text);
+  } else if (!text.empty()) {
+    SplitCharacters(text);
+  }
+}
+
+void TextSegmenter::SplitCharacters(std::u16string_view text) {
+  units_.clear();
+  size_t i = 0;
+  if (lead_surrogate_ != 0) {
+    const bool whole = U16_IS_TRAIL(text[0]);
+    TakeCodePoint(whole ? static_cast<uint32_t>(U16_GET_SUPPLEMENTARY(lead_surrogate_, text[0]))
+                        : kReplacement);
+    lead_surrogate_ = 0;
+    if (whole) i = 1;
+  }
+  while (i < text.size()) {
+    if (i + 1 == text.size() && U16_IS_LEAD(text[i])) {
+      lead_surrogate_ = text[i];
+      break;
+    }
+    UChar32 c = 0;
+    U16_NEXT(text.data(), i, text.size(), c);
+    TakeCodePoint(ScalarValue(c));
+  }
+  sink_->TakeUnits(units_);
+}
+
+void TextSegmenter::TakeCodePoint(uint32_t code_point) {
+  if (kind_ == TokenKind::kChar) {
+    units_.push_back(code_point);
+  } else {
+    ForEachByte(code_point, [this](uint8_t byte) { units_.push_back(byte); });
+  }
+}
+
+void TextSegmenter::SplitWords(std::u16string_view piece) {
+  UErrorCode status = U_ZERO_ERROR;
+  ubrk_setText(words_.get(), piece.data(), static_cast<int32_t>(piece.size()), &status);
+  if (U_FAILURE(status)) {
+    throw SystemError(fmt::format("ICU: finding words failed: {}", u_errorName(status)));
+  }
+  int32_t begin = ubrk_first(words_.get());
+  for (int32_t end = ubrk_next(words_.get()); end != UBRK_DONE; end = ubrk_next(words_.get())) {
+    TakeSegment(piece.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+    begin = end;
+  }
+}
+
+void TextSegmenter::TakeSegment(std::u16string_view segment) {
+  if (segment.back() == u'\n') {  // alone or behind a carriage return
+    sink_->TakeWord("\n");
+    return;
+  }
+  if (IsWhiteSpace(segment)) return;
+  word_.clear();
+  for (size_t i = 0; i < segment.size();) {
+    UChar32 c = 0;
+    U16_NEXT(segment.data(), i, segment.size(), c);
+    if (c < 0x80) {
+      word_.push_back(static_cast<char>(c));
+    } else {
+      ForEachByte(ScalarValue(c),
+                  [this](uint8_t byte) { word_.push_back(static_cast<char>(byte)); });
+    }
+  }
+  sink_->TakeWord(word_);
+}
+
+}  // namespace lockstep::io

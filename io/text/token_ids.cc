@@ -1,0 +1,74 @@
+#include "io/text/token_ids.h"
+
+#include <limits>
+#include <utility>
+
+#include <unicode/utf8.h>
+
+namespace lockstep::io {
+namespace {
+
+constexpr uint32_t kNoId = std::numeric_limits<uint32_t>::max();
+constexpr size_t kBlockTokens = 65536;
+
+/// The inverse of UnitText.
+uint32_t UnitOf(TokenKind kind, const std::string& token) {
+  if (kind == TokenKind::kByte) return static_cast<unsigned char>(token[0]);
+  UChar32 code_point = 0;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(token.data());
+  U8_GET_OR_FFFD(bytes, 0, 0, static_cast<int32_t>(token.size()), code_point);
+  return static_cast<uint32_t>(code_point);
+}
+
+}  // namespace
+
+std::string UnitText(TokenKind kind, uint32_t unit) {
+  if (kind == TokenKind::kByte) return std::string(1, static_cast<char>(unit));
+  char bytes[U8_MAX_LENGTH];
+  size_t length = 0;
+  U8_APPEND_UNSAFE(bytes, length, static_cast<UChar32>(unit));
+  return std::string(bytes, length);
+}
+
+TokenIds::TokenIds(const Vocabulary& vocabulary, Take take, Missing missing)
+    : vocabulary_(vocabulary), take_(std::move(take)), missing_(std::move(missing)) {
+  if (vocabulary.kind() == TokenKind::kWord) return;
+  for (uint32_t id = 0; id < vocabulary.size(); ++id) {
+    const std::string& token = vocabulary.tokens()[id];
+    if (id == vocabulary.unknown() || token.empty()) continue;
+    const uint32_t unit = UnitOf(vocabulary.kind(), token);
+    if (unit >= id_of_unit_.size()) id_of_unit_.resize(unit + 1, kNoId);
+    id_of_unit_[unit] = id;
+  }
+}
+
+void TokenIds::TakeUnits(std::span<const uint32_t> units) {
+  Flush();
+  ids_.reserve(units.size());
+  for (const uint32_t unit : units) {
+    uint32_t id = unit < id_of_unit_.size() ? id_of_unit_[unit] : kNoId;
+    if (id == kNoId) id = Unknown(UnitText(vocabulary_.kind(), unit));
+    ids_.push_back(id);
+  }
+  Flush();
+}
+
+void TokenIds::TakeWord(std::string_view word) {
+  const std::optional<uint32_t> id = vocabulary_.Find(word);
+  ids_.push_back(id ? *id : Unknown(std::string(word)));
+  if (ids_.size() == kBlockTokens) Flush();
+}
+
+void TokenIds::Flush() {
+  tokens_ += ids_.size();
+  if (!ids_.empty()) take_(ids_);
+  ids_.clear();
+}
+
+uint32_t TokenIds::Unknown(const std::string& token) {
+  if (!vocabulary_.unknown()) missing_(token, tokens_ + ids_.size());
+  ++unknown_tokens_;
+  return vocabulary_.unknown().value();
+}
+
+}  // namespace lockstep::io

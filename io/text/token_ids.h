@@ -1,0 +1,55 @@
+#ifndef LOCKSTEP_IO_TEXT_TOKEN_IDS_H_
+#define LOCKSTEP_IO_TEXT_TOKEN_IDS_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/text/text_segmenter.h"
+#include "io/text/vocabulary.h"
+
+namespace lockstep::io {
+
+/// A character (code point) or a byte as a vocabulary holds it.
+std::string UnitText(TokenKind kind, uint32_t unit);
+
+/// Turns the tokens of a text into the ids of a vocabulary; import and Vocabulary::Encode both use
+/// it.
+class TokenIds : public TokenSink {
+ public:
+  using Take = std::function<void(std::span<const uint32_t> ids)>;
+  /// Called for a token that is not in the vocabulary when that has no unknown token; `position`
+  /// tokens came before it. Must throw.
+  using Missing = std::function<void(const std::string& token, uint64_t position)>;
+
+  /// The vocabulary must outlive this. `take` gets the ids in order, in blocks that are valid
+  /// during the call only.
+  TokenIds(const Vocabulary& vocabulary, Take take, Missing missing);
+
+  void TakeUnits(std::span<const uint32_t> units) override;
+  void TakeWord(std::string_view word) override;
+  /// Hands over the ids that were kept back to fill a block.
+  void Flush();
+
+  /// Tokens so far, and how many of them became the unknown token.
+  uint64_t tokens() const { return tokens_ + ids_.size(); }
+  uint64_t unknown_tokens() const { return unknown_tokens_; }
+
+ private:
+  uint32_t Unknown(const std::string& token);
+
+  const Vocabulary& vocabulary_;
+  Take take_;
+  Missing missing_;
+  std::vector<uint32_t> id_of_unit_;  // up to the largest unit that has an id
+  std::vector<uint32_t> ids_;
+  uint64_t tokens_ = 0;
+  uint64_t unknown_tokens_ = 0;
+};
+
+}  // namespace lockstep::io
+
+#endif  // LOCKSTEP_IO_TEXT_TOKEN_IDS_H_

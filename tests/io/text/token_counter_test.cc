@@ -1,0 +1,89 @@
+#include "io/text/token_counter.h"
+
+#include <map>
+#include <random>
+#include <string>
+
+#include <gmock/gmock.h>
+
+#include "tests/io/temporary_folder.h"
+
+namespace lockstep::io {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+using Counts = std::vector<std::pair<std::string, uint64_t>>;
+
+Counts Drain(TokenCounter* counter) {
+  Counts counts;
+  counter->Drain([&](const TokenCount& token) { counts.emplace_back(token.token, token.count); });
+  return counts;
+}
+
+TEST(TokenCounterTest, CountsInTheOrderOfBytes) {
+  const TemporaryFolder folder;
+  TokenCounter counter(folder.path(), 1 << 20);
+  for (const char* token : {"b", "a", "\xC3\xA9", "b", "ab", "B"}) counter.Add(token);
+  EXPECT_THAT(Drain(&counter), ElementsAre(Pair("B", 1), Pair("a", 1), Pair("ab", 1), Pair("b", 2),
+                                           Pair("\xC3\xA9", 1)));
+  EXPECT_THAT(Drain(&counter), IsEmpty());
+  EXPECT_THAT(folder.Names(), IsEmpty());
+}
+
+// 4,096 bytes hold about 30 entries; the merge then gets at most two runs before it joins them, and
+// records straddle its buffers.
+TEST(TokenCounterTest, DiskGivesTheCountsThatMemoryGives) {
+  for (const size_t memory_bytes : {4096, 20000, 100000, 10000000}) {
+    const TemporaryFolder folder;
+    TokenCounter counter(folder.path(), memory_bytes);
+    std::map<std::string, uint64_t> expected;
+    std::mt19937 random(11);
+    for (int i = 0; i < 30000; ++i) {
+      // Some tokens often, most of them once or twice, some of them long, with zero bytes.
+      std::string token = std::to_string(random() % (random() % 10000 + 1));
+      if (random() % 50 == 0) token += std::string(random() % 300, '\0');
+      counter.Add(token);
+      ++expected[token];
+    }
+    EXPECT_TRUE(Drain(&counter) == Counts(expected.begin(), expected.end())) << memory_bytes;
+    EXPECT_THAT(folder.Names(), IsEmpty());
+    // And once more with the same counter.
+    counter.Add("x");
+    EXPECT_THAT(Drain(&counter), ElementsAre(Pair("x", 1)));
+  }
+}
+
+TEST(TokenCounterTest, TheTemporaryFileHasNoName) {
+  const TemporaryFolder folder;
+  TokenCounter counter(folder.path(), 4096);
+  for (int i = 0; i < 1000; ++i) counter.Add(std::to_string(i));
+  EXPECT_THAT(folder.Names(), IsEmpty());
+  // It was written, though: the folder cannot have gone unused.
+  const TemporaryFolder gone;
+  TokenCounter nowhere(gone / "missing", 4096);
+  EXPECT_ANY_THROW({
+    for (int i = 0; i < 1000; ++i) nowhere.Add(std::to_string(i));
+  });
+}
+
+TEST(SortedRunsTest, MergesRunsWhoseTokensOverlap) {
+  const TemporaryFolder folder;
+  for (const size_t memory_bytes : {0, 1 << 20}) {  // 0: joins every second run
+    SortedRuns runs(folder.path(), memory_bytes);
+    EXPECT_TRUE(runs.empty());
+    runs.Add(std::vector<TokenCount>{{"a", 1}, {"c", 2}});
+    runs.Add(std::vector<TokenCount>{{"b", 3}, {"c", 4}, {"d", 5}});
+    runs.Add(std::vector<TokenCount>{});
+    runs.Add(std::vector<TokenCount>{{"a", uint64_t{1} << 40}});
+    Counts counts;
+    runs.Merge([&](const TokenCount& token) { counts.emplace_back(token.token, token.count); });
+    EXPECT_THAT(counts, ElementsAre(Pair("a", (uint64_t{1} << 40) + 1), Pair("b", 3), Pair("c", 6),
+                                    Pair("d", 5)));
+  }
+}
+
+}  // namespace
+}  // namespace lockstep::io

@@ -1,0 +1,274 @@
+#include "trainer/run/checkpoint_contents.h"
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/io/temporary_folder.h"
+#include "trainer/exit_status.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+constexpr int64_t kLanes = 5;
+
+worker::LanguageModelOptions SmallModel(worker::Cell cell = worker::Cell::kLstm) {
+  worker::LanguageModelOptions options;
+  options.vocabulary_size = 7;
+  options.embedding_size = 3;
+  options.cell = cell;
+  options.layers = 2;
+  options.hidden_size = 4;
+  return options;
+}
+
+worker::Schedule PlateauSchedule() {
+  return worker::Schedule(0.1, 0, worker::PlateauSchedule{0.5, 0, 0.0, 0.0});
+}
+
+// A replica of all lanes in which no two numbers are the same.
+Replica MakeReplica(worker::Cell cell = worker::Cell::kLstm) {
+  return Replica(SmallModel(cell), worker::AdamOptions{}, PlateauSchedule(), {0, kLanes});
+}
+
+void Fill(Replica& replica) {
+  const auto values = replica.model.parameters().values();
+  std::iota(values.begin(), values.end(), 1.0f);
+  float start = 1000.0f;
+  for (auto& slot : replica.optimizer.slots()) {
+    std::iota(slot.values.data(), slot.values.data() + replica.optimizer.size(), start);
+    start += 1000.0f;
+  }
+  std::iota(replica.state.h.begin(), replica.state.h.end(), 5000.0f);
+  std::iota(replica.state.c.begin(), replica.state.c.end(), 6000.0f);
+}
+
+// A replica, written and opened.
+class Stored {
+ public:
+  explicit Stored(const Replica& replica) {
+    io::CheckpointHeader header;
+    StorePosition(replica, header);
+    io::WriteCheckpoint(path_, header,
+                        ViewTensors(replica, replica.state, replica.evaluation.state));
+    reader_.emplace(path_);
+  }
+
+  const io::CheckpointReader& operator*() const { return *reader_; }
+
+ private:
+  const io::TemporaryFolder folder_;
+  const std::filesystem::path path_ = folder_ / "a.h5";
+  std::optional<io::CheckpointReader> reader_;
+};
+
+io::CheckpointHeader HeaderOf(const Replica& replica) {
+  io::CheckpointHeader header;
+  StorePosition(replica, header);
+  return header;
+}
+
+TEST(CheckpointContentsTest, SlicesOfAllRanksJoinToTheWhole) {
+  constexpr int kLayers = 3;
+  constexpr int64_t kUnits = 4;
+  for (const int64_t lanes : {1, 2, 5, 10, 64}) {
+    std::vector<float> all(kLayers * lanes * kUnits);
+    std::iota(all.begin(), all.end(), 0.0f);
+    for (int ranks = 1; ranks <= std::min<int64_t>(lanes, 7); ++ranks) {
+      std::vector<float> parts;
+      for (int rank = 0; rank < ranks; ++rank) {
+        const LaneRange range = LanesOfRank(lanes, rank, ranks);
+        const std::vector<float> part = SliceLanes(all, kLayers, lanes, range);
+        ASSERT_EQ(std::ssize(part), kLayers * range.count() * kUnits);
+        // [L, B, H]: layer 1, its first lane, unit 2.
+        EXPECT_EQ(part[range.count() * kUnits + 2],
+                  static_cast<float>((lanes + range.begin) * kUnits + 2));
+        parts.insert(parts.end(), part.begin(), part.end());
+      }
+      EXPECT_EQ(JoinLanes(parts, kLayers, lanes, ranks), all) << lanes << " lanes, " << ranks;
+    }
+  }
+}
+
+TEST(CheckpointContentsTest, NoStateStaysNone) {
+  EXPECT_TRUE(SliceLanes({}, 2, 5, {1, 3}).empty());
+  EXPECT_TRUE(JoinLanes({}, 2, 5, 3).empty());
+}
+
+TEST(CheckpointContentsTest, NamesAndShapesAreThoseOfTheFormat) {
+  const Replica replica = MakeReplica();
+  std::vector<std::string> first_layer;
+  for (const io::TensorView& view : ViewTensors(replica, replica.state, replica.evaluation.state)) {
+    if (view.name.ends_with("weight_ih_l0") || view.name.starts_with("state/")) {
+      first_layer.push_back(view.name + " " + testing::PrintToString(view.shape));
+    }
+  }
+  EXPECT_THAT(first_layer, UnorderedElementsAre("parameters/rnn.weight_ih_l0 { 16, 3 }",
+                                                "optimizer/exp_avg/rnn.weight_ih_l0 { 16, 3 }",
+                                                "optimizer/exp_avg_sq/rnn.weight_ih_l0 { 16, 3 }",
+                                                "state/h { 2, 5, 4 }", "state/c { 2, 5, 4 }"));
+}
+
+TEST(CheckpointContentsTest, AnEvaluationUnderWayComesBack) {
+  Replica replica = MakeReplica();
+  Fill(replica);
+  replica.evaluation = {3, 4.5, replica.model.ZeroState(kLanes)};
+  std::iota(replica.evaluation.state.h.begin(), replica.evaluation.state.h.end(), 7000.0f);
+  std::iota(replica.evaluation.state.c.begin(), replica.evaluation.state.c.end(), 8000.0f);
+  const Stored stored(replica);
+  Replica other = MakeReplica();
+  LoadPosition((*stored).header(), "a.h5", other);
+  EXPECT_EQ(other.evaluation.batch, 3);
+  EXPECT_EQ(other.evaluation.loss, 4.5);
+  const auto state = LoadState(*stored, "evaluation", other.model, kLanes);
+  EXPECT_EQ(state.h, replica.evaluation.state.h);
+  EXPECT_EQ(state.c, replica.evaluation.state.c);
+  EXPECT_EQ(LoadState(*stored, "state", other.model, kLanes).h, replica.state.h);
+}
+
+// What the first version of the program wrote.
+TEST(CheckpointContentsTest, NumbersThatOlderFilesLackHaveTheirDefaults) {
+  Replica replica = MakeReplica();
+  io::CheckpointHeader header = HeaderOf(replica);
+  for (const char* name : {"evaluation_batch", "bad_steps"}) header.counters.erase(name);
+  for (const char* name : {"evaluation_loss", "first_loss"}) header.measures.erase(name);
+  replica.evaluation = {3, 4.5, {}};
+  replica.position.bad_steps = 5;
+  replica.position.first_loss = 6.5;
+  LoadPosition(header, "a.h5", replica);
+  EXPECT_EQ(replica.evaluation.batch, 0);
+  EXPECT_EQ(replica.evaluation.loss, 0.0);
+  EXPECT_EQ(replica.position.bad_steps, 0);
+  EXPECT_EQ(replica.position.first_loss, 0.0);
+}
+
+TEST(CheckpointContentsTest, ArraysComeBack) {
+  for (const worker::Cell cell : {worker::Cell::kLstm, worker::Cell::kGru}) {
+    Replica replica = MakeReplica(cell);
+    Fill(replica);
+    const Stored stored(replica);
+    Replica other = MakeReplica(cell);
+    LoadParameters(*stored, other.model.parameters());
+    LoadOptimizer(*stored, other);
+    other.state = LoadState(*stored, "state", other.model, kLanes);
+
+    const auto values = replica.model.parameters().values();
+    EXPECT_EQ(
+        std::memcmp(values.data(), other.model.parameters().values().data(), values.size_bytes()),
+        0);
+    ASSERT_EQ(other.optimizer.slots().size(), 2u);
+    for (size_t slot = 0; slot < 2; ++slot) {
+      EXPECT_EQ(std::memcmp(replica.optimizer.slots()[slot].values.data(),
+                            other.optimizer.slots()[slot].values.data(), values.size_bytes()),
+                0);
+    }
+    EXPECT_EQ(other.state.h, replica.state.h);
+    EXPECT_EQ(other.state.c, replica.state.c);
+  }
+}
+
+TEST(CheckpointContentsTest, EveryNumberOfThePositionComesBack) {
+  Replica replica = MakeReplica();
+  // Every field another value: a field that is not stored would come back as its default.
+  replica.position = {.step = 1,
+                      .epoch = 2,
+                      .batch = 3,
+                      .total_batches = 4,
+                      .tokens = 5,
+                      .evaluated_step = 6,
+                      .best_step = 7,
+                      .best_loss = 8.5,
+                      .evaluations_without_improvement = 9,
+                      .first_loss = 18.5,
+                      .bad_steps = 19,
+                      .validation_loss = 10.5,
+                      .loss = 11.5,
+                      .gradient_norm = 12.5,
+                      .learning_rate = 13.5,
+                      .tokens_per_second = 14.5};
+  replica.optimizer.set_steps(15);
+  replica.schedule.set_plateau({0.25, 16.5, 17});
+
+  Replica other = MakeReplica();
+  LoadPosition((*Stored(replica)).header(), "a.h5", other);
+  static_assert(std::is_trivially_copyable_v<Position> && sizeof(Position) == 16 * 8,
+                "a new field needs a value above");
+  EXPECT_EQ(std::memcmp(&other.position, &replica.position, sizeof(Position)), 0);
+  EXPECT_EQ(other.optimizer.steps(), 15);
+  EXPECT_EQ(other.schedule.plateau().factor, 0.25);
+  EXPECT_EQ(other.schedule.plateau().best, 16.5);
+  EXPECT_EQ(other.schedule.plateau().bad_evaluations, 17);
+}
+
+// The message of the UsageError that `action` throws.
+template <typename Action>
+std::string ErrorOf(const Action& action) {
+  try {
+    action();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(CheckpointContentsTest, TheFormatsPageNamesEveryNumber) {
+  std::ifstream file(LOCKSTEP_FORMATS_MD);
+  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  const io::CheckpointHeader header = HeaderOf(MakeReplica());
+  const auto expect = [&](const auto& numbers) {
+    for (const auto& [name, value] : numbers) {
+      EXPECT_THAT(page, HasSubstr("\n| `" + name + "` | "));
+    }
+  };
+  expect(header.counters);
+  expect(header.measures);
+}
+
+TEST(CheckpointContentsTest, AMissingNumberIsAnErrorThatNamesIt) {
+  Replica replica = MakeReplica();
+  for (const char* name : {"tokens", "optimizer_steps", "loss", "plateau_best"}) {
+    io::CheckpointHeader header = HeaderOf(replica);
+    header.counters.erase(name);
+    header.measures.erase(name);
+    EXPECT_THAT(ErrorOf([&] { LoadPosition(header, "a.h5", replica); }),
+                AllOf(HasSubstr("a.h5"), HasSubstr(name), HasSubstr("another version")));
+  }
+}
+
+TEST(CheckpointContentsTest, AnotherModelIsAnErrorThatNamesTheDifference) {
+  const Replica replica = MakeReplica();
+  const Stored stored(replica);
+
+  worker::LanguageModelOptions options = SmallModel();
+  options.hidden_size = 6;
+  worker::LanguageModel wider(options);
+  EXPECT_THAT(ErrorOf([&] { LoadParameters(*stored, wider.parameters()); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("[16, 3]"), HasSubstr("[24, 3]")));
+
+  options = SmallModel();
+  options.layers = 3;
+  worker::LanguageModel deeper(options);
+  EXPECT_THAT(ErrorOf([&] { LoadParameters(*stored, deeper.parameters()); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("rnn.weight_ih_l2")));
+
+  EXPECT_THAT(ErrorOf([&] { LoadState(*stored, "state", replica.model, kLanes + 1); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("state/h"), HasSubstr("[2, 6, 4]")));
+
+  Replica momentum(SmallModel(), worker::SgdOptions{.momentum = 0.9}, PlateauSchedule(),
+                   {0, kLanes});
+  EXPECT_THAT(ErrorOf([&] { LoadOptimizer(*stored, momentum); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("momentum_buffer")));
+}
+
+}  // namespace
+}  // namespace lockstep::trainer

@@ -1,0 +1,104 @@
+#include "worker/layers/dropout.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/worker/reference_model.h"
+
+namespace lockstep::worker {
+namespace {
+
+const DropoutSite kSite{
+    .seed = 0xFEDCBA9876543210, .batch = 0x1200000034, .layer = 3, .first_lane = 5};
+
+// What Dropout makes of ones: the mask times its scale.
+std::vector<float> Factors(const DropoutSite& site, double probability, int64_t time_steps,
+                           int64_t lanes, int64_t units) {
+  std::vector<float> values(time_steps * lanes * units, 1.0f);
+  Dropout(site, probability, time_steps, lanes, units, values.data(), values.data());
+  return values;
+}
+
+TEST(DropoutTest, EqualsScalarPhiloxForEveryWidth) {
+  const int64_t T = 3, B = 2;
+  for (int64_t units = 1; units <= 40; ++units) {
+    const auto factors = Factors(kSite, 0.3, T, B, units);
+    for (int64_t i = 0; i < T * B * units; ++i) {
+      ASSERT_FLOAT_EQ(factors[i], ReferenceDropoutFactor(kSite, 0.3, i / units / B, i / units % B,
+                                                         i % units, units))
+          << units << " units, element " << i;
+    }
+  }
+}
+
+TEST(DropoutTest, ScalesWhatItKeepsAndWorksInPlace) {
+  const int64_t T = 2, B = 3, H = 21, size = T * B * H;
+  std::vector<float> x(size), out(size);
+  std::iota(x.begin(), x.end(), 1.0f);
+  Dropout(kSite, 0.3, T, B, H, x.data(), out.data());
+  const auto factors = Factors(kSite, 0.3, T, B, H);
+  for (int64_t i = 0; i < size; ++i) EXPECT_EQ(out[i], x[i] * factors[i]);
+  Dropout(kSite, 0.3, T, B, H, x.data(), x.data());
+  EXPECT_EQ(x, out);
+}
+
+TEST(DropoutTest, MaskOfALaneDoesNotDependOnTheLanesBesideIt) {
+  const int64_t T = 4, B = 7, H = 13;
+  const auto all = Factors(kSite, 0.5, T, B, H);
+  for (int64_t lane = 0; lane < B; ++lane) {
+    DropoutSite site = kSite;
+    site.first_lane += lane;
+    const auto alone = Factors(site, 0.5, T, 1, H);
+    for (int64_t t = 0; t < T; ++t) {
+      EXPECT_TRUE(std::equal(alone.begin() + t * H, alone.begin() + (t + 1) * H,
+                             all.begin() + (t * B + lane) * H))
+          << "lane " << lane << " time step " << t;
+    }
+  }
+}
+
+TEST(DropoutTest, EveryPartOfTheSiteChangesTheMask) {
+  const auto mask = Factors(kSite, 0.5, 2, 2, 50);
+  DropoutSite seed = kSite, batch = kSite, far_batch = kSite, layer = kSite, lane = kSite;
+  seed.seed += uint64_t{1} << 32;
+  ++batch.batch;
+  far_batch.batch += uint64_t{1} << 32;
+  ++layer.layer;
+  lane.first_lane += 2;
+  for (const DropoutSite& other : {seed, batch, far_batch, layer, lane}) {
+    EXPECT_NE(Factors(other, 0.5, 2, 2, 50), mask);
+  }
+  EXPECT_FALSE(std::equal(mask.begin(), mask.begin() + 100, mask.begin() + 100)) << "time steps";
+}
+
+TEST(DropoutTest, KeepsTheRightShare) {
+  for (const double probability : {0.0, 0.01, 0.2, 0.5, 0.9}) {
+    const int64_t T = 20, B = 50, H = 101;
+    const auto factors = Factors(kSite, probability, T, B, H);
+    const double n = static_cast<double>(factors.size());
+    const double kept = n - static_cast<double>(std::ranges::count(factors, 0.0f));
+    // Five standard deviations of a binomial distribution.
+    EXPECT_NEAR(kept / n, 1.0 - probability, 5.0 * std::sqrt(probability * (1.0 - probability) / n))
+        << probability;
+    EXPECT_FLOAT_EQ(*std::ranges::max_element(factors),
+                    static_cast<float>(1.0 / (1.0 - probability)));
+  }
+}
+
+// 2^32 times these rounds to 2^32, which no word of 32 bits can be compared with.
+TEST(DropoutTest, AProbabilityNextToOneDropsAllButOneWordInFourBillion) {
+  for (const double probability : {std::nextafter(1.0, 0.0), 1.0 - 0x1.0p-33, 1.0 - 0x1.0p-32}) {
+    const auto factors = Factors(kSite, probability, 20, 50, 101);
+    EXPECT_EQ(std::ranges::count(factors, 0.0f), std::ssize(factors)) << probability;
+  }
+  // Of 101,000 words 101 are kept on average; four times the standard deviation is 40.
+  const auto factors = Factors(kSite, 0.999, 20, 50, 101);
+  EXPECT_NEAR(std::ssize(factors) - std::ranges::count(factors, 0.0f), 101, 40);
+}
+
+}  // namespace
+}  // namespace lockstep::worker

@@ -1,0 +1,137 @@
+#include "worker/layers/gate_kernels.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/worker/model_case.h"
+
+// The backward kernels are covered by language_model_gradient_test.
+
+namespace lockstep::worker {
+namespace {
+
+// Rounding of 1 to 4 units in the last place of values up to 2.
+constexpr double kTolerance = 1e-6;
+
+double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+
+// The arrays of one time step, with the pre-activations split between gates and product.
+struct StepArrays {
+  StepArrays(int64_t B, int64_t H, const std::vector<float>& pre_activations)
+      : lanes(B), units(H), gates(pre_activations.size()), product(pre_activations.size()) {
+    std::mt19937 generator(1);
+    const size_t state = lanes * units;
+    h_previous = UniformValues(generator, state, 1.0f);
+    c_previous = UniformValues(generator, state, 1.0f);
+    candidate_bias = UniformValues(generator, units, 1.0f);
+    for (size_t i = 0; i < gates.size(); ++i) {
+      gates[i] = 0.25f * pre_activations[i];
+      product[i] = 0.75f * pre_activations[i];
+    }
+    for (auto* array : {&h, &c, &candidate}) array->assign(state, -9.0f);
+  }
+
+  GateStep Step() {
+    GateStep step;
+    step.lanes = lanes;
+    step.units = units;
+    step.product = product.data();
+    step.gates = gates.data();
+    step.gate_stride = static_cast<int64_t>(gates.size()) / lanes;
+    step.h_previous = h_previous.data();
+    step.c_previous = c_previous.data();
+    step.candidate_bias = candidate_bias.data();
+    step.h = h.data();
+    step.c = c.data();
+    step.candidate = candidate.data();
+    return step;
+  }
+
+  int64_t lanes, units;
+  std::vector<float> gates, product, h_previous, c_previous, candidate_bias, h, c, candidate;
+};
+
+// Every number of units around the widths of vectors: each element where it belongs.
+TEST(GateKernelsTest, LstmForwardIsItsFormulaForEveryWidth) {
+  for (int64_t units = 1; units <= 40; ++units) {
+    std::mt19937 generator(units);
+    const int64_t lanes = 2;
+    const auto x = UniformValues(generator, lanes * units * 4, 5.0f);
+    StepArrays arrays(lanes, units, x);
+    LstmForward(arrays.Step());
+    for (int64_t i = 0; i < lanes * units; ++i) {
+      const int64_t lane = i / units, unit = i % units;
+      const auto gate = [&](int64_t g) { return x[(lane * 4 + g) * units + unit]; };
+      const double c =
+          Sigmoid(gate(1)) * arrays.c_previous[i] + Sigmoid(gate(0)) * std::tanh(gate(2));
+      ASSERT_NEAR(arrays.c[i], c, kTolerance) << units << " units, element " << i;
+      ASSERT_NEAR(arrays.h[i], Sigmoid(gate(3)) * std::tanh(c), kTolerance);
+    }
+  }
+}
+
+TEST(GateKernelsTest, GruForwardIsItsFormulaForEveryWidth) {
+  for (int64_t units = 1; units <= 40; ++units) {
+    std::mt19937 generator(units);
+    const auto x = UniformValues(generator, units * 3, 5.0f);
+    StepArrays arrays(1, units, x);
+    const StepArrays before = arrays;
+    GruForward(arrays.Step());
+    for (int64_t j = 0; j < units; ++j) {
+      const double r = Sigmoid(x[j]), z = Sigmoid(x[units + j]);
+      const double hidden = before.product[2 * units + j] + before.candidate_bias[j];
+      const double n = std::tanh(before.gates[2 * units + j] + r * hidden);
+      ASSERT_NEAR(arrays.h[j], (1 - z) * n + z * before.h_previous[j], kTolerance)
+          << units << " units, element " << j;
+      ASSERT_NEAR(arrays.candidate[j], hidden, kTolerance);
+    }
+  }
+}
+
+// Highway's own Exp is wrong above 104 and knows no NaN; every width of vector and the single rest.
+TEST(GateKernelsTest, SaturatesAtAnyPreActivation) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float x : {30.0f, 90.0f, 104.5f, 200.0f, 1e3f, 1e10f, 3e38f, infinity}) {
+    StepArrays high(1, 19, std::vector<float>(19 * 4, x));
+    StepArrays low(1, 19, std::vector<float>(19 * 4, -x));
+    LstmForward(high.Step());
+    LstmForward(low.Step());
+    for (int64_t j = 0; j < 19; ++j) {
+      ASSERT_NEAR(high.c[j], high.c_previous[j] + 1.0, kTolerance) << x;
+      ASSERT_NEAR(high.h[j], std::tanh(high.c_previous[j] + 1.0), kTolerance) << x;
+      ASSERT_NEAR(low.c[j], 0.0, kTolerance) << -x;
+      ASSERT_NEAR(low.h[j], 0.0, kTolerance) << -x;
+    }
+  }
+}
+
+TEST(GateKernelsTest, NanInAnyGateReachesTheOutput) {
+  for (int64_t gate = 0; gate < 4; ++gate) {
+    for (int64_t unit = 0; unit < 19; ++unit) {
+      std::vector<float> x(19 * 4, 0.5f);
+      x[gate * 19 + unit] = std::numeric_limits<float>::quiet_NaN();
+      StepArrays lstm(1, 19, x);
+      LstmForward(lstm.Step());
+      ASSERT_TRUE(std::isnan(lstm.h[unit])) << "LSTM gate " << gate << " unit " << unit;
+      if (gate == 3) continue;
+      x.resize(19 * 3);
+      StepArrays gru(1, 19, x);
+      GruForward(gru.Step());
+      ASSERT_TRUE(std::isnan(gru.h[unit])) << "GRU gate " << gate << " unit " << unit;
+      if (gate > 0) continue;
+      x.resize(19);
+      for (const bool relu : {false, true}) {
+        StepArrays rnn(1, 19, x);
+        RnnForward(rnn.Step(), relu);
+        ASSERT_TRUE(std::isnan(rnn.h[unit])) << (relu ? "RELU" : "TANH") << " unit " << unit;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lockstep::worker

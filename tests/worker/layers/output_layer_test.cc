@@ -1,0 +1,112 @@
+#include "worker/layers/output_layer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/worker/model_case.h"
+
+namespace lockstep::worker {
+namespace {
+
+// OutputLayer keeps 8 Mi logits at a time, but no fewer than 128 rows, so 300 rows of 50,000
+// classes are blocks of 167 and 133 rows. Weights of one hidden unit keep the products cheap.
+constexpr int64_t kClasses = 50'000, kHidden = 1, kRows = 300;
+
+struct Projection {
+  Projection() : layer(kClasses, kHidden, -1, parameters) {
+    parameters.Allocate();
+    std::mt19937 generator(1);
+    const auto values = UniformValues(generator, parameters.size(), 2.0f);
+    std::copy(values.begin(), values.end(), parameters.values().begin());
+    y = UniformValues(generator, kRows * kHidden, 1.0f);
+    for (int64_t row = 0; row < kRows; ++row) {
+      targets.push_back(static_cast<int32_t>(generator() % kClasses));
+    }
+    targets[17] = -1;
+  }
+
+  Parameters parameters;
+  OutputLayer layer;
+  std::vector<float> y;
+  std::vector<int32_t> targets;
+};
+
+// Loss and gradients in double, all rows at once.
+struct Expected {
+  explicit Expected(const Projection& p) : d_values(p.parameters.size()), d_y(kRows) {
+    const float* weights = p.parameters.value(0);
+    const float* bias = p.parameters.value(1);
+    std::vector<double> softmax(kClasses);
+    for (int64_t row = 0; row < kRows; ++row) {
+      if (p.targets[row] < 0) continue;
+      double sum = 0.0;
+      for (int64_t v = 0; v < kClasses; ++v) {
+        softmax[v] = std::exp(static_cast<double>(weights[v]) * p.y[row] + bias[v]);
+        sum += softmax[v];
+      }
+      const int32_t target = p.targets[row];
+      loss -= std::log(softmax[target] / sum);
+      for (int64_t v = 0; v < kClasses; ++v) {
+        const double d_logit = softmax[v] / sum - (v == target ? 1.0 : 0.0);
+        d_values[v] += d_logit * p.y[row];
+        d_values[kClasses + v] += d_logit;
+        d_y[row] += d_logit * weights[v];
+      }
+    }
+  }
+
+  double loss = 0.0;
+  std::vector<double> d_values, d_y;
+};
+
+TEST(OutputLayerTest, BlocksOfALargeVocabularyAddUp) {
+  Projection p;
+  const Expected expected(p);
+  // float32 sums of 50,000 exponentials are right to about 1e-5, their logarithms to as much
+  // of 11.
+  const double tolerance = 2e-6 * expected.loss;
+  EXPECT_NEAR(p.layer.Loss(kRows, p.y.data(), p.targets.data()), expected.loss, tolerance);
+  std::vector<float> d_y(kRows, -9.0f);
+  EXPECT_NEAR(p.layer.LossAndGradient(kRows, p.y.data(), p.targets.data(), d_y.data()),
+              expected.loss, tolerance);
+  for (int64_t row = 0; row < kRows; ++row) {
+    // A float32 sum of 50,000 terms; a block in the wrong place would be off by about 1.
+    ASSERT_NEAR(d_y[row], expected.d_y[row], 1e-4) << "row " << row;
+  }
+  EXPECT_EQ(d_y[17], 0.0f) << "the row that does not count";
+  const auto gradient = p.parameters.gradient();
+  for (int64_t i = 0; i < p.parameters.size(); ++i) {
+    ASSERT_NEAR(gradient[i], expected.d_values[i], 2e-6) << "parameter " << i;
+  }
+}
+
+// All of [V, H] streams through the caches once for each block.
+TEST(OutputLayerTest, BlocksHoldEnoughRows) {
+  Parameters parameters;
+  const OutputLayer small(65, 512, -1, parameters), words(50'000, 512, -1, parameters),
+      huge(1'000'000, 512, -1, parameters);
+  EXPECT_EQ(small.BlockRows(4096), 4096);
+  EXPECT_EQ(words.BlockRows(4096), 167);
+  EXPECT_EQ(huge.BlockRows(4096), 128);
+  EXPECT_EQ(huge.BlockRows(100), 100);
+}
+
+TEST(OutputLayerTest, HasTorchLinearsParametersUnlessTied) {
+  Parameters own, tied;
+  OutputLayer own_layer(7, 3, -1, own);
+  const int embedding = tied.Add("embedding.weight", {7, 3});
+  OutputLayer tied_layer(7, 3, embedding, tied);
+  ASSERT_EQ(own.list().size(), 2u);
+  EXPECT_EQ(own.list()[0].name, "projection.weight");
+  EXPECT_EQ(own.list()[0].shape, (std::vector<int64_t>{7, 3}));
+  EXPECT_EQ(own.list()[1].name, "projection.bias");
+  ASSERT_EQ(tied.list().size(), 2u);
+  EXPECT_EQ(tied.list()[1].name, "projection.bias");
+}
+
+}  // namespace
+}  // namespace lockstep::worker

@@ -1,0 +1,100 @@
+#include "worker/losses/softmax_cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/worker/model_case.h"
+
+namespace lockstep::worker {
+namespace {
+
+// Softmax of one row in double.
+std::vector<double> Probabilities(const float* logits, int64_t classes) {
+  const double maximum = *std::max_element(logits, logits + classes);
+  std::vector<double> p;
+  double sum = 0.0;
+  for (int64_t i = 0; i < classes; ++i) {
+    p.push_back(std::exp(logits[i] - maximum));
+    sum += p.back();
+  }
+  for (double& value : p) value /= sum;
+  return p;
+}
+
+void ExpectAsInDouble(int64_t classes, float bound) {
+  const int64_t rows = 5;
+  std::mt19937 generator(classes);
+  const auto logits = UniformValues(generator, rows * classes, bound);
+  std::vector<int32_t> targets;
+  for (int64_t row = 0; row < rows; ++row) {
+    targets.push_back(static_cast<int32_t>(generator() % classes));
+  }
+  targets[2] = -1;
+  double expected = 0.0;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (targets[row] < 0) continue;
+    expected -= std::log(Probabilities(logits.data() + row * classes, classes)[targets[row]]);
+  }
+  auto evaluated = logits, gradient = logits;
+  // The sum of exponentials is float32: classes / width roundings of 6e-8, relative.
+  EXPECT_NEAR(SoftmaxCrossEntropy(rows, classes, targets.data(), evaluated.data(), false), expected,
+              1e-6 * (1.0 + expected));
+  EXPECT_NEAR(SoftmaxCrossEntropy(rows, classes, targets.data(), gradient.data(), true), expected,
+              1e-6 * (1.0 + expected));
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto p = Probabilities(logits.data() + row * classes, classes);
+    double sum = 0.0;
+    for (int64_t i = 0; i < classes; ++i) {
+      const float value = gradient[row * classes + i];
+      const double want = targets[row] < 0 ? 0.0 : p[i] - (i == targets[row] ? 1.0 : 0.0);
+      ASSERT_NEAR(value, want, 1e-6) << "row " << row << " class " << i;
+      ASSERT_TRUE(targets[row] >= 0 || value == 0.0f) << "row " << row << " does not count";
+      sum += value;
+    }
+    EXPECT_NEAR(sum, 0.0, 1e-6) << "row " << row;
+  }
+}
+
+TEST(SoftmaxCrossEntropyTest, IsAsInDouble) {
+  for (const int64_t classes : {1, 2, 3, 7, 8, 9, 16, 17, 65, 1000}) {
+    SCOPED_TRACE(classes);
+    ExpectAsInDouble(classes, 4.0f);
+  }
+}
+
+TEST(SoftmaxCrossEntropyTest, HugeLogitsDoNotOverflow) {
+  for (const int64_t classes : {2, 65}) {
+    for (const float bound : {100.0f, 1e4f, 1e30f, 1.5e38f}) {
+      SCOPED_TRACE(bound);
+      ExpectAsInDouble(classes, bound);
+    }
+  }
+}
+
+TEST(SoftmaxCrossEntropyTest, RowsThatDoNotCountMayHoldAnything) {
+  std::vector<float> logits = {1.0f, 2.0f, std::numeric_limits<float>::quiet_NaN(), 0.0f};
+  const std::vector<int32_t> targets = {1, -1};
+  const double loss = SoftmaxCrossEntropy(2, 2, targets.data(), logits.data(), true);
+  EXPECT_NEAR(loss, std::log1p(std::exp(-1.0)), 1e-6);
+  EXPECT_EQ(logits[2], 0.0f);
+  EXPECT_EQ(logits[3], 0.0f);
+}
+
+// A training that has diverged must show, wherever the NaN stands.
+TEST(SoftmaxCrossEntropyTest, NanInAnyLogitReachesTheLoss) {
+  for (int64_t place = 0; place < 19; ++place) {
+    std::vector<float> logits(19, 0.5f);
+    logits[place] = std::numeric_limits<float>::quiet_NaN();
+    const int32_t target = 3;
+    EXPECT_TRUE(std::isnan(SoftmaxCrossEntropy(1, 19, &target, logits.data(), false)))
+        << "class " << place;
+  }
+}
+
+}  // namespace
+}  // namespace lockstep::worker

@@ -1,0 +1,128 @@
+#include "worker/products/panel_product.h"
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/worker/model_case.h"
+#include "worker/threads.h"
+
+namespace lockstep::worker {
+namespace {
+
+// A [m, k] and B [k, n] as they stand or transposed, with gaps behind the rows of A and C.
+struct Operands {
+  Operands(int64_t rows, int64_t columns, int64_t depth, bool a_flipped, bool b_flipped)
+      : m(rows),
+        n(columns),
+        k(depth),
+        a_transposed(a_flipped),
+        b_transposed(b_flipped),
+        a_stride((a_flipped ? rows : depth) + 3),
+        c_stride(columns + 2) {
+    std::mt19937 generator(static_cast<uint32_t>(m * 10000 + n * 100 + k));
+    a = UniformValues(generator, (a_transposed ? k : m) * a_stride, 1.0f);
+    b = UniformValues(generator, k * n, 1.0f);
+    bias = UniformValues(generator, n, 1.0f);
+    before = UniformValues(generator, m * c_stride, 1.0f);
+  }
+
+  void Pack(PanelProduct& product) const {
+    product.Pack(n, k, b.data(), b_transposed ? 1 : n, b_transposed ? k : 1);
+  }
+
+  // Rows from `first` on, to `c`.
+  PanelOperands From(int64_t first, float* c) const {
+    const int64_t row = a_transposed ? 1 : a_stride;
+    return {a.data() + first * row, row, a_transposed ? a_stride : 1, c, c_stride};
+  }
+
+  double Element(int64_t i, int64_t j) const {
+    double sum = 0.0;
+    for (int64_t l = 0; l < k; ++l) {
+      const float left = a[a_transposed ? l * a_stride + i : i * a_stride + l];
+      sum += static_cast<double>(left) * b[b_transposed ? j * k + l : l * n + j];
+    }
+    return sum;
+  }
+
+  int64_t m, n, k;
+  bool a_transposed, b_transposed;
+  int64_t a_stride, c_stride;
+  std::vector<float> a, b, bias, before;
+};
+
+// 600 products below 1, added in float32.
+constexpr double kTolerance = 5e-5;
+
+void ExpectEqualsPlainLoops(PanelProduct& product, const Operands& x) {
+  x.Pack(product);
+  std::vector<float> plain = x.before, sum = x.before, with_bias = x.before;
+  PanelOperands operands = x.From(0, plain.data());
+  product.Multiply(x.m, operands);
+  operands.c = with_bias.data();
+  operands.bias = x.bias.data();
+  product.Multiply(x.m, operands);
+  operands.c = sum.data();
+  operands.bias = nullptr;
+  operands.accumulate = true;
+  product.Multiply(x.m, operands);
+  for (int64_t i = 0; i < x.m; ++i) {
+    for (int64_t j = 0; j < x.c_stride; ++j) {
+      const int64_t at = i * x.c_stride + j;
+      if (j >= x.n) {
+        ASSERT_EQ(plain[at], x.before[at]) << "the gap behind row " << i << " was written";
+        ASSERT_EQ(sum[at], x.before[at]) << "the gap behind row " << i << " was written";
+        continue;
+      }
+      const double expected = x.Element(i, j);
+      ASSERT_NEAR(plain[at], expected, kTolerance) << "row " << i << " column " << j;
+      ASSERT_NEAR(with_bias[at], expected + x.bias[j], kTolerance) << i << ", " << j;
+      ASSERT_NEAR(sum[at], x.before[at] + expected, kTolerance) << i << ", " << j;
+    }
+  }
+}
+
+// Rows around the 4 and 8 of a tile, columns around panels of every vector width, depths around
+// what a tile takes at a time (128 with AVX-512, 256 with AVX2, 512 with SSE4).
+TEST(PanelProductTest, EqualsPlainLoops) {
+  PanelProduct product;  // one for all shapes
+  for (const int64_t m : {1, 2, 3, 4, 5, 8, 9, 17}) {
+    for (const int64_t n : {1, 11, 12, 13, 24, 25, 48, 50, 97}) {
+      for (const int64_t k : {1, 7, 128, 257, 600}) {
+        for (const bool a_transposed : {false, true}) {
+          const Operands x(m, n, k, a_transposed, (m + n) % 2 == 0);
+          SCOPED_TRACE(testing::Message() << m << " x " << n << " x " << k << ", transposed "
+                                          << x.a_transposed << x.b_transposed);
+          ExpectEqualsPlainLoops(product, x);
+        }
+      }
+    }
+  }
+}
+
+// Bit for bit: what a lane computes does not depend on the lanes beside it nor on the threads.
+TEST(PanelProductTest, ARowDoesNotDependOnRowsAndThreads) {
+  const Operands x(23, 97, 600, false, true);
+  PanelProduct product;
+  x.Pack(product);
+  std::vector<float> all(x.m * x.c_stride), part(x.m * x.c_stride);
+  const int threads = DefaultThreads();
+  SetThreads(1);
+  product.Multiply(x.m, x.From(0, all.data()));
+  SetThreads(3);
+  for (const int64_t rows : {1, 2, 3, 4, 5, 8, 11}) {
+    for (int64_t first = 0; first + rows <= x.m; ++first) {
+      product.Multiply(rows, x.From(first, part.data()));
+      EXPECT_TRUE(std::equal(part.begin(), part.begin() + rows * x.c_stride,
+                             all.begin() + first * x.c_stride))
+          << rows << " rows from row " << first;
+    }
+  }
+  SetThreads(threads);
+}
+
+}  // namespace
+}  // namespace lockstep::worker

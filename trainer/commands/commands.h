@@ -1,0 +1,55 @@
+#ifndef LOCKSTEP_TRAINER_COMMANDS_COMMANDS_H_
+#define LOCKSTEP_TRAINER_COMMANDS_COMMANDS_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "io/text/text_import.h"
+#include "trainer/exit_status.h"
+#include "trainer/ranks/communicator.h"
+#include "trainer/terminal/console.h"
+#include "worker/models/sampling.h"
+
+namespace lockstep::trainer {
+
+// The commands of the program; `lockstep train` is in trainer/run/train_job.h. Results that a
+// program reads go to standard output, what a person reads to standard error. Each returns kDone or
+// throws.
+
+struct ImportArguments {
+  io::TextImportOptions options;
+  Console::Mode progress = Console::Mode::kAuto;
+};
+ExitStatus ImportText(const ImportArguments& arguments);
+
+struct EvaluateArguments {
+  std::filesystem::path checkpoint;
+  std::string split = "test";
+  int64_t most_tokens = 0;     ///< as evaluation.most_tokens; 0: the whole split
+  std::filesystem::path data;  ///< empty: the dataset that the checkpoint names
+  bool json = false;
+  Console::Mode progress = Console::Mode::kAuto;
+};
+/// Collective.
+ExitStatus EvaluateCheckpoint(Communicator& communicator, const EvaluateArguments& arguments);
+
+struct SampleArguments {
+  std::filesystem::path checkpoint;
+  std::string prompt;
+  int64_t length = 500;  ///< tokens to write
+  worker::SamplingOptions options;
+};
+ExitStatus Sample(const SampleArguments& arguments);
+
+struct InspectArguments {
+  std::filesystem::path file;
+  bool json = false;
+};
+ExitStatus Inspect(const InspectArguments& arguments);
+
+ExitStatus PrintConfiguration();
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_COMMANDS_COMMANDS_H_

@@ -1,0 +1,52 @@
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "trainer/commands/commands.h"
+
+namespace lockstep::trainer {
+
+ExitStatus ImportText(const ImportArguments& arguments) {
+  using Clock = std::chrono::steady_clock;
+  constexpr double kPlainSeconds = 10.0;
+  Console console(false, arguments.progress);
+  const auto start = Clock::now();
+  auto line_at = start;
+  const auto seconds_since = [](Clock::time_point then) {
+    return std::chrono::duration<double>(Clock::now() - then).count();
+  };
+  const auto show = [&](const io::TextImportProgress& p) {
+    const std::string line = fmt::format(
+        "{} {:.0f}%  {:.0f} of {:.0f} MB  {} tokens  {:.0f} MB/s",
+        p.pass == 1 ? "counting" : "writing",
+        100.0 * static_cast<double>(p.bytes_done) /
+            static_cast<double>(std::max<uint64_t>(1, p.bytes_total)),
+        static_cast<double>(p.bytes_done) / 1e6, static_cast<double>(p.bytes_total) / 1e6, p.tokens,
+        // The first pass reads everything once, the second once more.
+        static_cast<double>(p.bytes_done + (p.pass - 1) * p.bytes_total) / 1e6 /
+            std::max(1e-9, seconds_since(start)));
+    console.Live(line);
+    if (!console.live() && seconds_since(line_at) >= kPlainSeconds) {
+      line_at = Clock::now();
+      console.Info(line);
+    }
+  };
+  const io::TextImportResult result = io::ImportText(arguments.options, show);
+  console.EndLive();
+  console.Info(fmt::format(
+      "{}: {} tokens ({}) from {} file(s), {:.1f} MB, in {:.1f} s; vocabulary {}; fingerprint {}",
+      arguments.options.output.string(), result.tokens, io::TokenKindName(arguments.options.tokens),
+      result.files, static_cast<double>(result.bytes) / 1e6, seconds_since(start),
+      result.vocabulary_size, result.fingerprint));
+  if (result.unknown_tokens > 0) {
+    console.Info(fmt::format(
+        "{} tokens ({:.2f}%) are outside the vocabulary and stand as <unk>", result.unknown_tokens,
+        100.0 * static_cast<double>(result.unknown_tokens) / static_cast<double>(result.tokens)));
+  }
+  if (result.replaced > 0) {
+    console.Warn(fmt::format("{} wrong byte sequences became U+FFFD", result.replaced));
+  }
+  return kDone;
+}
+
+}  // namespace lockstep::trainer

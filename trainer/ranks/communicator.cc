@@ -1,0 +1,319 @@
+#include "trainer/ranks/communicator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+
+#include <fmt/format.h>
+#include <mpi.h>
+#include <unistd.h>
+
+#include "trainer/ranks/affinity.h"
+#include "trainer/ranks/cgroup.h"
+#include "trainer/ranks/stop_signal.h"
+#include "trainer/ranks/watchdog.h"
+
+namespace lockstep::trainer {
+namespace {
+
+// MPI counts are ints: longer arrays go in pieces.
+constexpr size_t kPiece = size_t{1} << 28;
+
+void Check(int code, const char* what) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw std::runtime_error(fmt::format("{} failed: {}", what, std::string(text, length)));
+}
+
+std::string HostName() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// Of the whole start: a first job on slow hosts takes some seconds.
+double StartLimitSeconds() {
+  constexpr double kMinutes = 10.0;
+  const char* given = std::getenv("LOCKSTEP_START_MINUTES");
+  if (!given) return 60.0 * kMinutes;
+  char* end = nullptr;
+  const double minutes = std::strtod(given, &end);
+  if (end == given || *end != '\0' || !(minutes > 0.0) || !std::isfinite(minutes)) {
+    throw UsageError(
+        fmt::format("LOCKSTEP_START_MINUTES={}: give a number of minutes above 0, or unset it "
+                    "(then it is {:.0f}).",
+                    given, kMinutes));
+  }
+  return 60.0 * minutes;
+}
+
+// Ends this process alone, from the watchdog's thread: the main thread is stuck in MPI, which may
+// not be called here. The launcher ends the other ranks.
+[[noreturn]] void EndAtOnce(const std::string& place, const std::string& message, int status) {
+  const std::string line = fmt::format("lockstep: error{}: {}\n", place, message);
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  _exit(status);
+}
+
+// Nothing has been done, so that a stop needs no checkpoint.
+Watchdog::Rules StartRules(const std::string& place, double limit_seconds) {
+  return {limit_seconds,
+          [place](double seconds) {
+            EndAtOnce(place,
+                      fmt::format("MPI has not started within {:.0f} s: another process of the job "
+                                  "has not come up, or hosts do not reach each other. Look at the "
+                                  "launcher's messages, at whether `lockstep --version` runs on "
+                                  "every host, and at firewalls between the hosts "
+                                  "(LOCKSTEP_START_MINUTES sets this bound).",
+                                  seconds),
+                      kFailed);
+          },
+          [place] {
+            const int signal = PendingStopSignal();
+            if (signal == 0) return;
+            EndAtOnce(place,
+                      fmt::format("stopped by signal {} while MPI was starting; nothing was done. "
+                                  "Start the same command again.",
+                                  signal),
+                      kStopped);
+          }};
+}
+
+}  // namespace
+
+struct Communicator::Impl {
+  explicit Impl(std::function<void(const std::string&, double)> on_expiry)
+      : watchdog(std::move(on_expiry)) {}
+  Watchdog watchdog;
+};
+
+Communicator::Communicator() : rank_(LauncherRank()), host_(HostName()) {
+  const double limit_seconds = StartLimitSeconds();
+  impl_ = std::make_unique<Impl>([this](const std::string& what, double seconds) {
+    EndAtOnce(
+        Place(),
+        fmt::format("waited {:.0f} s for the other ranks ({}). One of them has stopped or its "
+                    "network is cut. The last checkpoint is good: start the job again "
+                    "(training.timeout_minutes sets this bound).",
+                    seconds, what),
+        kFailed);
+  });
+  // The number of ranks is not known yet.
+  const std::string place = fmt::format(" (rank {} on {})", rank_, host_);
+  const Watchdog::Section section(impl_->watchdog, StartRules(place, limit_seconds));
+  int provided = 0;
+  Check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+  MPI_Comm_size(MPI_COMM_WORLD, &size_);
+  MeasureHost();
+}
+
+Communicator::~Communicator() = default;
+
+std::string Communicator::Place() const {
+  return size_ > 1 ? fmt::format(" (rank {} on {})", rank_, host_) : "";
+}
+
+void Communicator::SetTimeoutSeconds(double seconds) { impl_->watchdog.set_limit_seconds(seconds); }
+
+void Communicator::MeasureHost() {
+  MPI_Comm local;
+  Check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local),
+        "MPI_Comm_split_type");
+  // Masks of one length, whatever length each rank's system needed.
+  std::vector<uint64_t> own = AffinityMask();
+  auto words = static_cast<int>(own.size());
+  Check(MPI_Allreduce(MPI_IN_PLACE, &words, 1, MPI_INT, MPI_MAX, local), "MPI_Allreduce");
+  own.resize(words);
+  std::vector<uint64_t> together(words);
+  Check(MPI_Allreduce(own.data(), together.data(), words, MPI_UINT64_T, MPI_BOR, local),
+        "MPI_Allreduce");
+  MPI_Comm_size(local, &host_share_.ranks);
+  const auto most = static_cast<int>(std::clamp(ReadCgroupLimits().cpus, 1.0, 1e6));
+  host_share_.cores = std::min(CountProcessors(together), most);
+  host_share_.own_cores = std::min(CountProcessors(own), most);
+  MPI_Comm_free(&local);
+}
+
+void Communicator::Sum(std::span<float> x) {
+  const Watchdog::Section section(impl_->watchdog, "sum of gradients");
+  for (size_t at = 0; at < x.size(); at += kPiece) {
+    Check(MPI_Allreduce(MPI_IN_PLACE, x.data() + at,
+                        static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT, MPI_SUM,
+                        MPI_COMM_WORLD),
+          "MPI_Allreduce");
+  }
+}
+
+void Communicator::Sum(std::span<double> x) {
+  const Watchdog::Section section(impl_->watchdog, "sum of losses");
+  Check(MPI_Allreduce(MPI_IN_PLACE, x.data(), static_cast<int>(x.size()), MPI_DOUBLE, MPI_SUM,
+                      MPI_COMM_WORLD),
+        "MPI_Allreduce");
+}
+
+void Communicator::Max(std::span<double> x) {
+  const Watchdog::Section section(impl_->watchdog, "agreement");
+  Check(MPI_Allreduce(MPI_IN_PLACE, x.data(), static_cast<int>(x.size()), MPI_DOUBLE, MPI_MAX,
+                      MPI_COMM_WORLD),
+        "MPI_Allreduce");
+}
+
+void Communicator::BroadcastBytes(void* data, size_t bytes) {
+  const Watchdog::Section section(impl_->watchdog, "broadcast");
+  auto* at = static_cast<char*>(data);
+  for (size_t done = 0; done < bytes; done += kPiece) {
+    Check(MPI_Bcast(at + done, static_cast<int>(std::min(kPiece, bytes - done)), MPI_BYTE, 0,
+                    MPI_COMM_WORLD),
+          "MPI_Bcast");
+  }
+}
+
+void Communicator::Broadcast(std::span<float> x) { BroadcastBytes(x.data(), x.size_bytes()); }
+
+void Communicator::Broadcast(std::string& text) {
+  uint64_t size = text.size();
+  BroadcastValue(size);
+  text.resize(size);
+  BroadcastBytes(text.data(), size);
+}
+
+void Communicator::Send(std::span<const float> x, int to) {
+  for (size_t at = 0; at < x.size(); at += kPiece) {
+    Check(MPI_Send(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT, to,
+                   0, MPI_COMM_WORLD),
+          "MPI_Send");
+  }
+}
+
+void Communicator::Receive(std::span<float> x, int from) {
+  for (size_t at = 0; at < x.size(); at += kPiece) {
+    Check(MPI_Recv(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT,
+                   from, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+          "MPI_Recv");
+  }
+}
+
+// Not MPI_Gatherv, whose offsets are ints.
+std::vector<float> Communicator::Gather(std::span<const float> x) {
+  const Watchdog::Section section(impl_->watchdog, "gathering of states");
+  const uint64_t count = x.size();
+  std::vector<uint64_t> counts(size_);
+  Check(MPI_Gather(&count, 1, MPI_UINT64_T, counts.data(), 1, MPI_UINT64_T, 0, MPI_COMM_WORLD),
+        "MPI_Gather");
+  if (!is_root()) {
+    Send(x, 0);
+    return {};
+  }
+  std::vector<float> all(std::reduce(counts.begin(), counts.end()));
+  std::copy(x.begin(), x.end(), all.begin());
+  size_t at = count;
+  for (int rank = 1; rank < size_; at += counts[rank++]) {
+    Receive(std::span(all).subspan(at, counts[rank]), rank);
+  }
+  return all;
+}
+
+void Communicator::Scatter(const std::function<std::vector<float>(int rank)>& part_of,
+                           std::span<float> mine) {
+  const Watchdog::Section section(impl_->watchdog, "scattering of states");
+  if (!is_root()) return Receive(mine, 0);
+  for (int rank = 1; rank < size_; ++rank) Send(part_of(rank), rank);
+  std::ranges::copy(part_of(0), mine.begin());
+}
+
+std::vector<std::string> Communicator::Gather(const std::string& text) {
+  const Watchdog::Section section(impl_->watchdog, "gathering of names");
+  constexpr int kLength = 256;
+  char mine[kLength] = {};
+  text.copy(mine, kLength - 1);
+  std::vector<char> all(is_root() ? size_t{kLength} * size_ : 0);
+  Check(MPI_Gather(mine, kLength, MPI_CHAR, all.data(), kLength, MPI_CHAR, 0, MPI_COMM_WORLD),
+        "MPI_Gather");
+  std::vector<std::string> texts;
+  for (size_t at = 0; at < all.size(); at += kLength) texts.emplace_back(all.data() + at);
+  return texts;
+}
+
+void Communicator::Together(const std::function<void()>& action) {
+  struct {
+    int rank;
+    int status;
+  } failure = {size_, kDone};
+  std::string message;
+  try {
+    action();
+  } catch (const std::exception& error) {
+    failure = {rank_, StatusOf(error)};
+    message = error.what();
+    // The rank matters to the user only where not every rank says the same.
+    if (rank_ > 0) message += Place();
+  }
+  int first = size_;
+  {
+    const Watchdog::Section section(impl_->watchdog, "agreement");
+    Check(MPI_Allreduce(&failure.rank, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD),
+          "MPI_Allreduce");
+  }
+  if (first == size_) return;
+  const Watchdog::Section section(impl_->watchdog, "agreement");
+  int length = static_cast<int>(message.size());
+  Check(MPI_Bcast(&length, 1, MPI_INT, first, MPI_COMM_WORLD), "MPI_Bcast");
+  message.resize(length);
+  Check(MPI_Bcast(message.data(), length, MPI_CHAR, first, MPI_COMM_WORLD), "MPI_Bcast");
+  Check(MPI_Bcast(&failure.status, 1, MPI_INT, first, MPI_COMM_WORLD), "MPI_Bcast");
+  throw AgreedError(message, static_cast<ExitStatus>(failure.status));
+}
+
+void Communicator::OnRoot(const std::function<void()>& action) {
+  Together([&] {
+    if (is_root()) action();
+  });
+}
+
+void Communicator::RequireSame(const std::string& value, const std::string& what) {
+  std::string root = value;
+  Broadcast(root);
+  Together([&] {
+    if (value == root) return;
+    throw UsageError(fmt::format("{} is {} here, but {} on rank 0. Give every host the same file.",
+                                 what, value, root));
+  });
+}
+
+void Communicator::Finalize() {
+  const Watchdog::Section section(impl_->watchdog, "end");
+  MPI_Finalize();
+}
+
+void Communicator::Abort(int status) {
+  constexpr double kLimitSeconds = 60.0;
+  const Watchdog::Rules rules = {
+      kLimitSeconds,
+      [this, status](double seconds) {
+        EndAtOnce(Place(),
+                  fmt::format("the launcher has not ended the job within {:.0f} s; this rank ends "
+                              "alone.",
+                              seconds),
+                  status);
+      },
+      [status] {
+        if (PendingStopSignal() != 0) _exit(status);
+      }};
+  const Watchdog::Section section(impl_->watchdog, rules);
+  MPI_Abort(MPI_COMM_WORLD, status);
+  std::_Exit(status);
+}
+
+int LauncherRank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"}) {
+    if (const char* value = std::getenv(name)) return std::atoi(value);
+  }
+  return 0;
+}
+
+}  // namespace lockstep::trainer

@@ -1,0 +1,196 @@
+#include "trainer/run/checkpoint_contents.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "trainer/exit_status.h"
+
+namespace lockstep::trainer {
+namespace {
+
+std::vector<uint64_t> Unsigned(const std::vector<int64_t>& shape) {
+  return {shape.begin(), shape.end()};
+}
+
+// Reads the tensor of this name, checked to have this shape, into `out`.
+void Read(const io::CheckpointReader& checkpoint, const std::string& name,
+          const std::vector<uint64_t>& shape, std::span<float> out) {
+  const std::string origin = checkpoint.path().string();
+  const std::optional<std::vector<uint64_t>> found = checkpoint.Shape(name);
+  if (!found) {
+    throw UsageError(
+        fmt::format("{}: is of another model: it holds no {}. Use the configuration that it was "
+                    "trained with, or another training.folder.",
+                    origin, name));
+  }
+  if (*found != shape) {
+    throw UsageError(
+        fmt::format("{}: is of another model: {} is [{}], here it is [{}]. Use the configuration "
+                    "and the dataset that it was trained with.",
+                    origin, name, fmt::join(*found, ", "), fmt::join(shape, ", ")));
+  }
+  checkpoint.Read(name, out);
+}
+
+// Calls visit(name, value) for every number of a position that files have always had: written once,
+// read and stored alike.
+template <class PositionType, class VisitCounter, class VisitMeasure>
+void VisitNumbers(PositionType& p, VisitCounter&& counter, VisitMeasure&& measure) {
+  counter("step", p.step);
+  counter("epoch", p.epoch);
+  counter("batch", p.batch);
+  counter("total_batches", p.total_batches);
+  counter("tokens", p.tokens);
+  counter("evaluated_step", p.evaluated_step);
+  counter("best_step", p.best_step);
+  counter("evaluations_without_improvement", p.evaluations_without_improvement);
+  measure("best_validation_loss", p.best_loss);
+  measure("validation_loss", p.validation_loss);
+  measure("loss", p.loss);
+  measure("gradient_norm", p.gradient_norm);
+  measure("learning_rate", p.learning_rate);
+  measure("tokens_per_second", p.tokens_per_second);
+}
+
+// The number of that name, which files of older versions do not have.
+template <class Value>
+Value AtOr(const std::map<std::string, Value>& numbers, const char* name, Value otherwise) {
+  const auto found = numbers.find(name);
+  return found != numbers.end() ? found->second : otherwise;
+}
+
+// The number of that name. UsageError where a file of another build has none.
+template <class Value>
+Value At(const std::map<std::string, Value>& numbers, const char* name, const std::string& origin) {
+  const auto found = numbers.find(name);
+  if (found != numbers.end()) return found->second;
+  throw UsageError(fmt::format(
+      "{}: holds no {}: it was written by another version of lockstep. Go on with that version, or "
+      "start anew in another training.folder.",
+      origin, name));
+}
+
+}  // namespace
+
+void StorePosition(const Replica& replica, io::CheckpointHeader& header) {
+  header.step = replica.position.step;
+  VisitNumbers(
+      replica.position, [&](const char* name, int64_t value) { header.counters[name] = value; },
+      [&](const char* name, double value) { header.measures[name] = value; });
+  header.counters["optimizer_steps"] = replica.optimizer.steps();
+  const worker::PlateauState& plateau = replica.schedule.plateau();
+  header.counters["plateau_bad_evaluations"] = plateau.bad_evaluations;
+  header.measures["plateau_best"] = plateau.best;
+  header.measures["plateau_factor"] = plateau.factor;
+  header.counters["bad_steps"] = replica.position.bad_steps;
+  header.measures["first_loss"] = replica.position.first_loss;
+  header.counters["evaluation_batch"] = replica.evaluation.batch;
+  header.measures["evaluation_loss"] = replica.evaluation.loss;
+}
+
+void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica) {
+  const auto counter = [&](const char* name) { return At(header.counters, name, origin); };
+  const auto measure = [&](const char* name) { return At(header.measures, name, origin); };
+  VisitNumbers(
+      replica.position, [&](const char* name, int64_t& value) { value = counter(name); },
+      [&](const char* name, double& value) { value = measure(name); });
+  replica.optimizer.set_steps(counter("optimizer_steps"));
+  replica.schedule.set_plateau(
+      {measure("plateau_factor"), measure("plateau_best"), counter("plateau_bad_evaluations")});
+  replica.position.bad_steps = AtOr<int64_t>(header.counters, "bad_steps", 0);
+  replica.position.first_loss = AtOr(header.measures, "first_loss", 0.0);
+  replica.evaluation.batch = AtOr<int64_t>(header.counters, "evaluation_batch", 0);
+  replica.evaluation.loss = AtOr(header.measures, "evaluation_loss", 0.0);
+}
+
+std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::RecurrentState& state,
+                                        const worker::RecurrentState& evaluation) {
+  std::vector<io::TensorView> views;
+  const worker::Parameters& parameters = replica.model.parameters();
+  for (const worker::Parameter& p : parameters.list()) {
+    const auto at = static_cast<size_t>(p.offset), size = static_cast<size_t>(p.size);
+    views.push_back(
+        {"parameters/" + p.name, Unsigned(p.shape), parameters.values().subspan(at, size)});
+    for (const auto& slot : replica.optimizer.slots()) {
+      views.push_back({"optimizer/" + slot.name + "/" + p.name,
+                       Unsigned(p.shape),
+                       {slot.values.data() + at, size}});
+    }
+  }
+  const worker::LanguageModelOptions& options = replica.model.options();
+  const auto layers = static_cast<uint64_t>(options.layers);
+  const auto units = static_cast<uint64_t>(options.hidden_size);
+  const std::vector<uint64_t> shape = {layers, state.h.size() / layers / units, units};
+  const auto add = [&](const std::string& name, const std::vector<float>& values) {
+    if (!values.empty()) views.push_back({name, shape, values});
+  };
+  add("state/h", state.h);
+  add("state/c", state.c);
+  add("evaluation/h", evaluation.h);
+  add("evaluation/c", evaluation.c);
+  return views;
+}
+
+void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters) {
+  for (const worker::Parameter& p : parameters.list()) {
+    Read(checkpoint, "parameters/" + p.name, Unsigned(p.shape),
+         {parameters.values().data() + p.offset, static_cast<size_t>(p.size)});
+  }
+}
+
+void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica) {
+  for (const worker::Parameter& p : replica.model.parameters().list()) {
+    for (auto& slot : replica.optimizer.slots()) {
+      Read(checkpoint, "optimizer/" + slot.name + "/" + p.name, Unsigned(p.shape),
+           {slot.values.data() + p.offset, static_cast<size_t>(p.size)});
+    }
+  }
+}
+
+worker::RecurrentState LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
+                                 const worker::LanguageModel& model, int64_t lanes) {
+  const worker::LanguageModelOptions& options = model.options();
+  const std::vector<uint64_t> shape = {static_cast<uint64_t>(options.layers),
+                                       static_cast<uint64_t>(lanes),
+                                       static_cast<uint64_t>(options.hidden_size)};
+  worker::RecurrentState state = model.ZeroState(lanes);
+  Read(checkpoint, group + "/h", shape, state.h);
+  if (!state.c.empty()) Read(checkpoint, group + "/c", shape, state.c);
+  return state;
+}
+
+std::vector<float> SliceLanes(const std::vector<float>& all, int layers, int64_t lanes,
+                              LaneRange range) {
+  if (all.empty()) return {};
+  const int64_t units = static_cast<int64_t>(all.size()) / layers / lanes;
+  std::vector<float> part;
+  part.reserve(layers * range.count() * units);
+  for (int layer = 0; layer < layers; ++layer) {
+    const auto row = all.begin() + layer * lanes * units;
+    part.insert(part.end(), row + range.begin * units, row + range.end * units);
+  }
+  return part;
+}
+
+std::vector<float> JoinLanes(const std::vector<float>& parts, int layers, int64_t lanes,
+                             int ranks) {
+  if (parts.empty()) return {};
+  const int64_t units = static_cast<int64_t>(parts.size()) / layers / lanes;
+  std::vector<float> all(parts.size());
+  auto from = parts.begin();
+  for (int rank = 0; rank < ranks; ++rank) {
+    const LaneRange range = LanesOfRank(lanes, rank, ranks);
+    for (int layer = 0; layer < layers; ++layer) {
+      const int64_t count = range.count() * units;
+      std::copy(from, from + count, all.begin() + (layer * lanes + range.begin) * units);
+      from += count;
+    }
+  }
+  return all;
+}
+
+}  // namespace lockstep::trainer

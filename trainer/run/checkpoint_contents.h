@@ -1,0 +1,42 @@
+#ifndef LOCKSTEP_TRAINER_RUN_CHECKPOINT_CONTENTS_H_
+#define LOCKSTEP_TRAINER_RUN_CHECKPOINT_CONTENTS_H_
+
+#include <string>
+#include <vector>
+
+#include "io/checkpoints/checkpoint.h"
+#include "trainer/run/replica.h"
+
+namespace lockstep::trainer {
+
+// What a checkpoint's names mean (io/FORMATS.md lists them). None of this is collective.
+
+/// Counters and measures of a position, a schedule and an evaluation under way, and back.
+/// UsageError when one is missing that files have always had; `origin` names the file.
+void StorePosition(const Replica& replica, io::CheckpointHeader& header);
+void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica);
+
+/// Views of parameters, optimizer state and hidden states: `state` and `evaluation` (empty where
+/// none is under way) are of all lanes of the job, [L, lanes, H]. They borrow from the arguments.
+std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::RecurrentState& state,
+                                        const worker::RecurrentState& evaluation);
+
+/// Reads a checkpoint's parameters straight into a model. UsageError when names or shapes differ.
+void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters);
+
+/// Reads optimizer state into its place and returns a hidden state of all lanes [L, lanes, H], that
+/// of the training ("state") or that of the evaluation under way ("evaluation"). UsageError when
+/// names or shapes differ.
+void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica);
+worker::RecurrentState LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
+                                 const worker::LanguageModel& model, int64_t lanes);
+
+/// The part of a state [L, lanes, H] that belongs to some lanes, and the reverse: `parts` holds
+/// each rank's [L, B_rank, H] one after another in rank order.
+std::vector<float> SliceLanes(const std::vector<float>& all, int layers, int64_t lanes,
+                              LaneRange range);
+std::vector<float> JoinLanes(const std::vector<float>& parts, int layers, int64_t lanes, int ranks);
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_RUN_CHECKPOINT_CONTENTS_H_

@@ -1,0 +1,134 @@
+#ifndef LOCKSTEP_TRAINER_RUN_CHECKPOINTER_H_
+#define LOCKSTEP_TRAINER_RUN_CHECKPOINTER_H_
+
+#include <chrono>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/checkpoints/checkpoint.h"
+#include "io/checkpoints/checkpoint_folder.h"
+#include "io/datasets/dataset.h"
+#include "io/run/metrics_log.h"
+#include "io/run/run_folder.h"
+#include "proto/run_config.h"
+#include "trainer/ranks/communicator.h"
+#include "trainer/run/replica.h"
+#include "trainer/run/save_retry.h"
+#include "trainer/terminal/console.h"
+
+namespace lockstep::trainer {
+
+/// Saves a run's replicas and brings them back. Rank 0 reads and writes, the others send and
+/// receive: only rank 0's host needs the run folder.
+class Checkpointer {
+ public:
+  /// `folder` is nullptr on ranks other than 0. All arguments must outlive this.
+  Checkpointer(Communicator& communicator, Console& console, const io::RunFolder* folder,
+               const proto::RunConfig& config, const io::Dataset& dataset);
+
+  /// Collective. Brings `replica` to where a checkpoint stands. `resume` is "auto" (the newest
+  /// whole checkpoint of the run folder, if it holds any; newer ones that had to be passed over get
+  /// another name), "never" or a file (what the folder holds gets another name, once a checkpoint
+  /// of the new run stands).
+  /// Returns the file that was loaded, "" for a new start. AgreedError: damaged files only, another
+  /// model, another dataset.
+  std::string Restore(const std::string& resume, Replica& replica);
+
+  /// From now on these lines are made durable before each save. `metrics` is nullptr on ranks other
+  /// than 0 and must outlive this.
+  void SyncBeforeSaves(io::MetricsLog* metrics) { metrics_ = metrics; }
+
+  /// Collective. Saves under the step's name; saves nothing twice: what best.h5 holds already gets
+  /// a second name where the file system allows it. Prunes to checkpoint.keep. Where the system
+  /// fails (full disk, I/O error) it tries again a few times within seconds, then AgreedError.
+  void SaveStep(const Replica& replica);
+
+  /// Collective. The same in the middle of a training, which a failure of the system does not end:
+  /// it is told, and the save becomes due again (as SaveRetry says). AgreedError when SaveRetry
+  /// gives up.
+  void TrySaveStep(const Replica& replica);
+
+  /// Collective. The same as best.h5. One that cannot be written is kept in memory until a later
+  /// save, which writes it first. A step's file from before the evaluation becomes a name of it.
+  void TrySaveBest(const Replica& replica);
+
+  /// The last file that this object saved or loaded; empty when there is none.
+  const std::filesystem::path& last_saved() const { return last_saved_; }
+  /// For an error message: names the last file from before a training began to diverge.
+  std::string DescribeLastGood() const;
+
+  /// Rank 0: whether a save is due by time: after one that failed, as SaveRetry says, else when the
+  /// last one, or the start, is checkpoint.every_minutes ago. False elsewhere.
+  bool Due() const;
+  /// Whether the last save failed, on every rank: then Due alone says when to save.
+  bool retrying() const { return retry_.pending(); }
+
+ private:
+  // What a file holds. The evaluation of a step changes the second, and the third while it is under
+  // way.
+  struct Saved {
+    int64_t step = -1;
+    int64_t evaluated_step = -1;
+    int64_t evaluation_batch = 0;
+    bool operator==(const Saved&) const = default;
+  };
+  static Saved ContentsOf(const Replica& replica);
+  std::string Load(const std::string& resume, Replica& replica, worker::RecurrentState& state,
+                   worker::RecurrentState& evaluation);
+  void BeginAnew();
+  void WarnOfOtherTokens(const io::CheckpointHeader& header, const Position& position) const;
+  proto::RunConfig Check(const io::CheckpointReader& checkpoint) const;
+  // What is written, on rank 0; empty elsewhere. It borrows the parameters from the replica.
+  struct Contents {
+    io::CheckpointHeader header;
+    worker::RecurrentState state, evaluation;  // of all lanes
+    std::vector<io::TensorView> tensors;
+  };
+  // A checkpoint of its own, which training does not change.
+  struct Copy {
+    struct Tensor {
+      std::string name;
+      std::vector<uint64_t> shape;
+      std::vector<float> values;
+    };
+    io::CheckpointHeader header;
+    std::vector<Tensor> tensors;
+  };
+  void RequireFinite(const Replica& replica) const;
+  Contents Collect(const Replica& replica);
+  void Write(const std::filesystem::path& path, const io::CheckpointHeader& header,
+             const std::vector<io::TensorView>& tensors);
+  void OnRootWrite(const std::function<void()>& action);
+  void StoreStep(const Replica& replica);
+  void Prune(int64_t step);
+  bool KeepBest(const Contents& contents);
+  void StoreWaitingBest();
+  bool LinkStepToBest(const Replica& replica);
+  void Postpone(const std::exception& failure);
+  void NoteSaved(const std::filesystem::path& path, const Replica& replica);
+  worker::RecurrentState GatherLanes(const worker::RecurrentState& state, int layers);
+  void RequireEqualReplicas(const Replica& replica);
+
+  Communicator& communicator_;
+  Console& console_;
+  const io::RunFolder* const folder_;
+  std::optional<io::CheckpointFolder> checkpoints_;  // of folder_
+  const proto::RunConfig& config_;
+  const io::Dataset& dataset_;
+  Saved saved_;    // the newest step's file
+  Saved best_;     // best.h5, where this object wrote it
+  Saved waiting_;  // the best one that could not be written yet; step -1: there is none
+  std::optional<Copy> waiting_best_;  // rank 0: that
+  SaveRetry retry_;                   // its times are those of rank 0
+  io::MetricsLog* metrics_ = nullptr;
+  std::filesystem::path last_saved_, last_good_;
+  std::chrono::steady_clock::time_point saved_at_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_RUN_CHECKPOINTER_H_

@@ -1,0 +1,27 @@
+#ifndef LOCKSTEP_TRAINER_RUN_MEMORY_NEED_H_
+#define LOCKSTEP_TRAINER_RUN_MEMORY_NEED_H_
+
+#include <cstdint>
+
+#include "worker/models/language_model.h"
+#include "worker/optimizers/optimizer.h"
+
+namespace lockstep::trainer {
+
+/// What the arrays of one rank will take; known before any of them is allocated.
+struct MemoryNeed {
+  int64_t parameters = 0;        ///< how many there are
+  int64_t fixed_bytes = 0;       ///< parameters, gradient, optimizer
+  int64_t working_bytes = 0;     ///< activations of a batch
+  int64_t checkpoint_bytes = 0;  ///< rank 0 alone, at a checkpoint: the states of all lanes
+  int64_t bytes() const { return fixed_bytes + working_bytes; }
+};
+
+/// For a rank of `lanes` of the job's `all_lanes` lanes.
+MemoryNeed NeedOf(const worker::LanguageModelOptions& model,
+                  const worker::OptimizerOptions& optimizer, int64_t time_steps, int64_t lanes,
+                  int64_t all_lanes);
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_RUN_MEMORY_NEED_H_

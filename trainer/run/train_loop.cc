@@ -1,0 +1,338 @@
+#include "trainer/run/train_loop.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "trainer/ranks/stop_signal.h"
+#include "trainer/run/evaluation.h"
+#include "worker/optimizers/clip.h"
+#include "worker/products/gemm.h"
+
+namespace lockstep::trainer {
+
+TrainingLength LengthOf(const proto::Training& config, const LaneLayout& layout) {
+  const int64_t batches = config.accumulate_batches();
+  TrainingLength length;
+  length.steps_per_epoch = (layout.batches() + batches - 1) / batches;
+  if (config.has_steps()) {
+    length.total_steps = config.steps();
+  } else if (__builtin_mul_overflow(config.epochs(), length.steps_per_epoch, &length.total_steps)) {
+    throw UsageError(fmt::format(
+        "training.epochs {} x {} steps an epoch are more steps than can be counted. Lower "
+        "training.epochs.",
+        config.epochs(), length.steps_per_epoch));
+  }
+  return length;
+}
+
+double HopelessLoss(int64_t vocabulary_size, double first_loss) {
+  return 2.0 * std::max(std::log(static_cast<double>(vocabulary_size)), first_loss) + 1.0;
+}
+
+// The first step never counts: it is a measure itself.
+int64_t MostBadSteps(int64_t total_steps) { return std::clamp<int64_t>(total_steps - 1, 1, 50); }
+
+TrainLoop::TrainLoop(Communicator& communicator, Console& console, const proto::RunConfig& config,
+                     const io::Dataset& dataset, Lanes& lanes, const TrainingLength& length,
+                     bool evaluate, Checkpointer& checkpointer, io::MetricsLog* metrics,
+                     Replica& replica)
+    : communicator_(communicator),
+      console_(console),
+      config_(config),
+      dataset_(dataset),
+      lanes_(lanes),
+      length_(length),
+      evaluate_(evaluate),
+      checkpointer_(checkpointer),
+      metrics_(metrics),
+      replica_(replica),
+      progress_(console,
+                {length.total_steps, length.steps_per_epoch, dataset.vocabulary().kind(),
+                 config.training().progress_seconds()},
+                replica.position.step),
+      engines_(console) {
+  checkpointer_.SyncBeforeSaves(metrics_);
+}
+
+TrainLoop::Outcome TrainLoop::Run() {
+  bool stop = false;
+  // A stop may have come between a step and its evaluation: then that comes first now.
+  if (EvaluationDue()) {
+    stop = !EvaluateNow();
+  } else {
+    replica_.evaluation = {};  // the configuration has changed
+  }
+  if (replica_.position.step > 0) WriteMetrics();
+  while (!stop && !Finished() && !PatienceIsOver()) {
+    const std::optional<StepTotals> totals = Step();
+    stop = !totals || totals->stop;
+    if (!totals) break;
+    engines_.Look(worker::ProductEngines());
+    // The checkpoint first: it does not wait for an evaluation, and whatever ends that loses no
+    // step. What a diverging training has come to is not worth a good checkpoint's place.
+    const bool good = replica_.position.bad_steps == 0;
+    if (!stop && good && (totals->save || CheckpointDue())) TrySaveStep();
+    if (!stop && EvaluationDue()) stop = !EvaluateNow();
+    WriteMetrics();
+    progress_.Step(replica_.position, static_cast<int64_t>(totals->tokens));
+  }
+  progress_.Flush(replica_.position);
+  if (!stop) JudgeEnd();
+  timer_.Enter(Phase::kCheckpoint);
+  checkpointer_.SaveStep(replica_);
+  timer_.Enter(Phase::kOther);
+  if (stop) return Outcome::kSignal;
+  return Finished() ? Outcome::kComplete : Outcome::kStoppedEarly;
+}
+
+// One update: the gradient of the mean loss over the global batch, whatever ranks hold of it.
+// nullopt when a stop came before the update: then nothing has changed.
+std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  Position& position = replica_.position;
+  const auto gradient = replica_.model.parameters().gradient();
+
+  double tokens = 0.0;
+  const std::optional<double> loss = AccumulateGradient(&tokens);
+  if (!loss) return std::nullopt;
+  const StepTotals totals = Reduce(*loss, tokens);
+  RequireFinite(totals.loss, "loss", position.step + 1);
+
+  timer_.Enter(Phase::kOptimizer);
+  worker::Scale(gradient, 1.0 / totals.tokens);
+  const double norm = worker::GlobalNorm(gradient);
+  RequireFinite(norm, "norm of the gradient", position.step + 1);
+  const proto::Clip& clip = config_.optimizer().clip();
+  if (clip.has_global_norm()) worker::ClipByGlobalNorm(gradient, norm, clip.global_norm());
+  if (clip.has_value()) worker::ClipByValue(gradient, clip.value());
+  const double rate = replica_.schedule.Rate(position.step);
+  replica_.optimizer.Step(replica_.model.parameters().values(), gradient, rate);
+
+  timer_.Enter(Phase::kOther);
+  ++position.step;
+  if (position.step == 1) position.first_loss = totals.loss / totals.tokens;
+  position.validation_loss = std::numeric_limits<double>::quiet_NaN();
+  position.tokens += static_cast<int64_t>(totals.tokens);
+  position.loss = totals.loss / totals.tokens;
+  position.gradient_norm = norm;
+  position.learning_rate = rate;
+  position.tokens_per_second =
+      totals.tokens / std::chrono::duration<double>(Clock::now() - start).count();
+  JudgeStep();
+  return totals;
+}
+
+// Sums of losses and gradients over this rank's lanes and the batches of one update. Returns the
+// loss. Between two batches the ranks agree whether to stop: then all is put back to where it was.
+std::optional<double> TrainLoop::AccumulateGradient(double* tokens) {
+  Position& position = replica_.position;
+  const Position start = position;
+  const int64_t batches = std::min<int64_t>(config_.training().accumulate_batches(),
+                                            lanes_.layout().batches() - position.batch);
+  worker::RecurrentState state;
+  if (batches > 1) state = replica_.state;
+  const auto gradient = replica_.model.parameters().gradient();
+  std::fill(gradient.begin(), gradient.end(), 0.0f);
+  double loss = 0.0;
+  // An update does not reach into the next epoch.
+  for (int64_t i = 0; i < batches; ++i) {
+    if (i > 0 && AnyRankStops()) {
+      position = start;
+      replica_.state = std::move(state);
+      console_.Info(fmt::format("stopped in step {} behind {} of its {} batches, to be done again",
+                                position.step + 1, i, batches));
+      return std::nullopt;
+    }
+    timer_.Enter(Phase::kData);
+    const worker::TokenBatch batch = lanes_.Read(position.batch);
+    const int64_t places = batch.time_steps * batch.lanes;
+    *tokens +=
+        static_cast<double>(places - std::count(batch.targets, batch.targets + places, kNoTarget));
+
+    timer_.Enter(Phase::kForward);
+    const worker::DropoutSite site = {config_.training().seed(),
+                                      static_cast<uint64_t>(position.total_batches), 0,
+                                      replica_.lanes.begin};
+    loss += replica_.model.Forward(batch, replica_.state, site);
+
+    timer_.Enter(Phase::kBackward);
+    replica_.model.Backward();
+    Advance();
+  }
+  return loss;
+}
+
+// To the next batch; a new epoch starts from a zero state.
+void TrainLoop::Advance() {
+  Position& position = replica_.position;
+  ++position.total_batches;
+  if (++position.batch < lanes_.layout().batches()) return;
+  position.batch = 0;
+  ++position.epoch;
+  replica_.state = replica_.model.ZeroState(replica_.lanes.count());
+}
+
+// Sums over all ranks, and the decisions that all must take together.
+TrainLoop::StepTotals TrainLoop::Reduce(double loss, double tokens) {
+  timer_.Enter(Phase::kReduce);
+  std::array<double, 4> sums = {loss, tokens, StopSignal() != 0 ? 1.0 : 0.0,
+                                SaveDueByTime() ? 1.0 : 0.0};
+  communicator_.Sum(std::span<double>(sums));
+  communicator_.Sum(replica_.model.parameters().gradient());
+  return {sums[0], sums[1], sums[2] > 0.0, sums[3] > 0.0};
+}
+
+void TrainLoop::RequireFinite(double value, const char* what, int64_t step) const {
+  if (std::isfinite(value)) return;
+  throw AgreedError(
+      fmt::format(
+          "training diverged: the {} is {} at step {}. {} Lower optimizer.learning_rate or "
+          "optimizer.clip.global_norm, or add optimizer.schedule.warmup_steps, and start again.",
+          what, std::isnan(value) ? "not a number" : "infinite", step,
+          checkpointer_.DescribeLastGood()),
+      kDiverged);
+}
+
+bool TrainLoop::IsHopeless(double loss) const {
+  return loss > HopelessLoss(static_cast<int64_t>(dataset_.vocabulary().size()),
+                             replica_.position.first_loss);
+}
+
+void TrainLoop::EndDiverged(double loss, const std::string& how_long) const {
+  throw AgreedError(
+      fmt::format("training diverged: the loss is {:.4g} at step {} and has been above {:.4g} {} "
+                  "(a uniform guess has {:.4g}). {} Lower optimizer.learning_rate or "
+                  "optimizer.clip.global_norm, or add optimizer.schedule.warmup_steps, and start "
+                  "again.",
+                  loss, replica_.position.step,
+                  HopelessLoss(static_cast<int64_t>(dataset_.vocabulary().size()),
+                               replica_.position.first_loss),
+                  how_long, std::log(static_cast<double>(dataset_.vocabulary().size())),
+                  checkpointer_.DescribeLastGood()),
+      kDiverged);
+}
+
+void TrainLoop::JudgeStep() {
+  Position& position = replica_.position;
+  position.bad_steps = IsHopeless(position.loss) ? position.bad_steps + 1 : 0;
+  if (position.bad_steps >= MostBadSteps(length_.total_steps)) {
+    EndDiverged(position.loss, fmt::format("for {} steps", position.bad_steps));
+  }
+}
+
+// A run that ends so has not trained anything, however short that has been so, unless an evaluation
+// says that its last steps were no more than a spike.
+void TrainLoop::JudgeEnd() const {
+  const Position& position = replica_.position;
+  if (position.bad_steps == 0) return;
+  const bool evaluated = position.evaluated_step == position.step;
+  if (evaluated && !IsHopeless(position.validation_loss)) return;
+  EndDiverged(position.loss, fmt::format("in the last {} steps of the run", position.bad_steps));
+}
+
+bool TrainLoop::EvaluationDue() const {
+  const Position& position = replica_.position;
+  if (!evaluate_ || position.step == 0 || position.evaluated_step == position.step) return false;
+  const int64_t every = config_.evaluation().every_steps();
+  return Finished() || (every > 0 && position.step % every == 0);
+}
+
+// False when a stop signal cut the evaluation short: then it is still due, and goes on from there.
+bool TrainLoop::EvaluateNow() {
+  const proto::Evaluation& config = config_.evaluation();
+  const LaneLayout layout(dataset_.split(config.split()), config_.data().lanes(),
+                          config_.data().time_steps(), config.most_tokens());
+  Lanes reader(dataset_, layout, replica_.lanes);
+  if (replica_.evaluation.batch > 0) {
+    console_.Info(fmt::format("step {}: its evaluation goes on behind {} of {} batches",
+                              replica_.position.step, replica_.evaluation.batch, layout.batches()));
+  }
+  while (true) {
+    timer_.Enter(Phase::kEvaluation);
+    const auto result = Evaluate(
+        communicator_, replica_.model, reader, replica_.evaluation,
+        [this] { return StopSignal() != 0 || SaveDueByTime(); },
+        [this](double share) { console_.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
+    if (result) {
+      replica_.evaluation = {};
+      Observe(result->loss);
+      timer_.Enter(Phase::kOther);
+      return true;
+    }
+    if (AnyRankStops()) return false;
+    TrySaveStep();
+  }
+}
+
+bool TrainLoop::AnyRankStops() {
+  timer_.Enter(Phase::kReduce);
+  std::array<double, 1> stop = {StopSignal() != 0 ? 1.0 : 0.0};
+  communicator_.Max(stop);
+  return stop[0] > 0.0;
+}
+
+void TrainLoop::Observe(double validation_loss) {
+  Position& position = replica_.position;
+  RequireFinite(validation_loss, "validation loss", position.step);
+  position.evaluated_step = position.step;
+  position.validation_loss = validation_loss;
+  replica_.schedule.Observe(validation_loss);
+  const double least = config_.evaluation().early_stopping().minimum_improvement();
+  const bool hopeless = IsHopeless(validation_loss);
+  const bool better = !hopeless && validation_loss < position.best_loss - least;
+  console_.Info(fmt::format("step {}: validation loss {:.4f}, {}{}", position.step, validation_loss,
+                            DescribeLoss(validation_loss, dataset_.vocabulary().kind()),
+                            better     ? ", the best so far"
+                            : hopeless ? ", as of a training that has diverged"
+                                       : fmt::format(" (best {:.4f} at step {})",
+                                                     position.best_loss, position.best_step)));
+  if (!better) {
+    ++position.evaluations_without_improvement;
+    return;
+  }
+  position.best_loss = validation_loss;
+  position.best_step = position.step;
+  position.evaluations_without_improvement = 0;
+  timer_.Enter(Phase::kCheckpoint);
+  checkpointer_.TrySaveBest(replica_);
+}
+
+bool TrainLoop::PatienceIsOver() const {
+  const int patience = config_.evaluation().early_stopping().patience();
+  return patience > 0 && replica_.position.evaluations_without_improvement >= patience;
+}
+
+// By steps.
+bool TrainLoop::CheckpointDue() const {
+  const int64_t every = config_.checkpoint().every_steps();
+  return every > 0 && replica_.position.step % every == 0 && !checkpointer_.retrying();
+}
+
+bool TrainLoop::SaveDueByTime() const {
+  return replica_.position.bad_steps == 0 && checkpointer_.Due();
+}
+
+void TrainLoop::TrySaveStep() {
+  timer_.Enter(Phase::kCheckpoint);
+  checkpointer_.TrySaveStep(replica_);
+  timer_.Enter(Phase::kOther);
+}
+
+void TrainLoop::WriteMetrics() {
+  if (!metrics_) return;
+  const Position& position = replica_.position;
+  std::optional<double> validation_loss;
+  if (!std::isnan(position.validation_loss)) validation_loss = position.validation_loss;
+  // The epoch that the step belonged to, counted from 1; `epoch` may have moved on already.
+  const int64_t epoch = (position.step - 1) / length_.steps_per_epoch + 1;
+  metrics_->Write({position.step, epoch, position.loss, position.gradient_norm,
+                   position.learning_rate, position.tokens_per_second, validation_loss});
+}
+
+}  // namespace lockstep::trainer

@@ -1,0 +1,102 @@
+#ifndef LOCKSTEP_TRAINER_RUN_TRAIN_LOOP_H_
+#define LOCKSTEP_TRAINER_RUN_TRAIN_LOOP_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "io/datasets/dataset.h"
+#include "io/run/metrics_log.h"
+#include "proto/run_config.h"
+#include "trainer/data/lanes.h"
+#include "trainer/ranks/communicator.h"
+#include "trainer/run/checkpointer.h"
+#include "trainer/run/phase_timer.h"
+#include "trainer/run/product_engines.h"
+#include "trainer/run/progress.h"
+#include "trainer/run/replica.h"
+#include "trainer/terminal/console.h"
+
+namespace lockstep::trainer {
+
+/// How long a training is; agreed before it starts, so that no rank ever runs out early.
+struct TrainingLength {
+  int64_t steps_per_epoch = 0;
+  int64_t total_steps = 0;
+};
+/// UsageError when that is more than a run can count.
+TrainingLength LengthOf(const proto::Training& config, const LaneLayout& layout);
+
+/// A mean loss above this, in nats a token, is one of a training that has diverged, if it lasts: 1
+/// more than twice that of a uniform guess or of the first step, whichever is larger. First steps
+/// and models that spike come nowhere near it for long.
+double HopelessLoss(int64_t vocabulary_size, double first_loss);
+/// After how many such steps in a row it has lasted, in a run of `total_steps`.
+int64_t MostBadSteps(int64_t total_steps);
+
+/// The training loop of one rank. Everything here is collective. All arguments must outlive it.
+class TrainLoop {
+ public:
+  enum class Outcome { kComplete, kStoppedEarly, kSignal };
+
+  /// `metrics` is nullptr on ranks other than 0; it must be cut to the step before `replica`'s.
+  /// `evaluate` is false where the validation split holds nothing.
+  TrainLoop(Communicator& communicator, Console& console, const proto::RunConfig& config,
+            const io::Dataset& dataset, Lanes& lanes, const TrainingLength& length, bool evaluate,
+            Checkpointer& checkpointer, io::MetricsLog* metrics, Replica& replica);
+
+  /// Trains until the end of the run, early stopping or a stop signal on any rank, and leaves a
+  /// checkpoint. A stop comes between two batches; what was done of its step is done again. No
+  /// failed save but the last one ends it (Checkpointer). AgreedError with kDiverged when loss or
+  /// gradient are no longer numbers, or when the loss stays above HopelessLoss; nothing of the kind
+  /// becomes the best checkpoint, and steps are saved by a stop only while it lasts.
+  Outcome Run();
+
+  const PhaseTimer& timer() const { return timer_; }
+
+ private:
+  struct StepTotals {
+    double loss = 0.0;    ///< sum over all tokens of all ranks
+    double tokens = 0.0;  ///< of all ranks
+    bool stop = false;    ///< some rank has got a stop signal
+    bool save = false;    ///< rank 0's clock asks for a checkpoint
+  };
+  std::optional<StepTotals> Step();
+  std::optional<double> AccumulateGradient(double* tokens);
+  StepTotals Reduce(double loss, double tokens);
+  void RequireFinite(double value, const char* what, int64_t step) const;
+  void Advance();
+  void JudgeStep();
+  void JudgeEnd() const;
+  bool IsHopeless(double loss) const;
+  [[noreturn]] void EndDiverged(double loss, const std::string& how_long) const;
+
+  bool EvaluationDue() const;
+  bool EvaluateNow();
+  bool AnyRankStops();
+  void Observe(double validation_loss);
+  bool CheckpointDue() const;
+  bool SaveDueByTime() const;
+  bool PatienceIsOver() const;
+  bool Finished() const { return replica_.position.step >= length_.total_steps; }
+  void TrySaveStep();
+  void WriteMetrics();
+
+  Communicator& communicator_;
+  Console& console_;
+  const proto::RunConfig& config_;
+  const io::Dataset& dataset_;
+  Lanes& lanes_;
+  const TrainingLength length_;
+  const bool evaluate_;
+  Checkpointer& checkpointer_;
+  io::MetricsLog* const metrics_;
+  Replica& replica_;
+  Progress progress_;
+  ProductEngines engines_;
+  PhaseTimer timer_;
+};
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_RUN_TRAIN_LOOP_H_

@@ -1,0 +1,103 @@
+#include "trainer/tasks/model_options.h"
+
+#include <stdexcept>
+
+namespace lockstep::trainer {
+namespace {
+
+worker::Cell CellOf(proto::Cell cell) {
+  switch (cell) {
+    case proto::RNN_TANH:
+      return worker::Cell::kRnnTanh;
+    case proto::RNN_RELU:
+      return worker::Cell::kRnnRelu;
+    case proto::LSTM:
+      return worker::Cell::kLstm;
+    case proto::GRU:
+      return worker::Cell::kGru;
+    case proto::GRU_RESET_BEFORE:
+      return worker::Cell::kGruResetBefore;
+  }
+  throw std::logic_error("a cell of the schema has no implementation");
+}
+
+worker::ScheduleShape ShapeOf(const proto::Schedule& config, int64_t total_steps) {
+  switch (config.shape_case()) {
+    case proto::Schedule::kStep:
+      return worker::StepSchedule{config.step().every_steps(), config.step().factor()};
+    case proto::Schedule::kExponential:
+      return worker::ExponentialSchedule{config.exponential().every_steps(),
+                                         config.exponential().factor()};
+    case proto::Schedule::kCosine:
+      return worker::CosineSchedule{config.cosine().final_factor(), total_steps};
+    case proto::Schedule::kPlateau:
+      return worker::PlateauSchedule{config.plateau().factor(), config.plateau().patience(),
+                                     config.plateau().threshold(),
+                                     config.plateau().minimum_factor()};
+    case proto::Schedule::kConstant:
+    case proto::Schedule::SHAPE_NOT_SET:
+      return worker::ConstantSchedule{};
+  }
+  throw std::logic_error("a schedule of the schema has no implementation");
+}
+
+}  // namespace
+
+worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size,
+                                          int ranks) {
+  const proto::Model& model = config.model();
+  worker::LanguageModelOptions options;
+  options.vocabulary_size = vocabulary_size;
+  options.embedding_size = model.embedding_size();
+  options.cell = CellOf(model.cell());
+  options.layers = model.layers();
+  options.hidden_size = model.hidden_size();
+  options.dropout = model.dropout();
+  options.tie_embedding = model.tie_embedding();
+  if (ranks > 0) options.lanes_of_rank = config.data().lanes() / ranks;
+  return options;
+}
+
+worker::InitializationOptions InitializationOptions(const proto::RunConfig& config) {
+  const proto::Initialization& initialization = config.model().initialization();
+  worker::InitializationOptions options;
+  options.seed = config.training().seed();
+  if (initialization.has_uniform()) options.uniform = initialization.uniform();
+  options.forget_gate_bias = initialization.forget_gate_bias();
+  return options;
+}
+
+worker::OptimizerOptions OptimizerOptions(const proto::Optimizer& config) {
+  switch (config.rule_case()) {
+    case proto::Optimizer::kAdamw: {
+      const auto& o = config.adamw();
+      return worker::AdamOptions{o.beta1(), o.beta2(), o.epsilon(), o.weight_decay(), true};
+    }
+    case proto::Optimizer::kSgd: {
+      const auto& o = config.sgd();
+      return worker::SgdOptions{o.momentum(), o.dampening(), o.weight_decay(), o.nesterov()};
+    }
+    case proto::Optimizer::kRmsprop: {
+      const auto& o = config.rmsprop();
+      return worker::RmsPropOptions{o.alpha(), o.epsilon(), o.momentum(), o.weight_decay()};
+    }
+    case proto::Optimizer::kAdagrad: {
+      const auto& o = config.adagrad();
+      return worker::AdagradOptions{o.learning_rate_decay(), o.initial_accumulator(), o.epsilon(),
+                                    o.weight_decay()};
+    }
+    case proto::Optimizer::kAdam:
+    case proto::Optimizer::RULE_NOT_SET: {
+      const auto& o = config.adam();
+      return worker::AdamOptions{o.beta1(), o.beta2(), o.epsilon(), o.weight_decay(), false};
+    }
+  }
+  throw std::logic_error("an optimizer of the schema has no implementation");
+}
+
+worker::Schedule MakeSchedule(const proto::Optimizer& config, int64_t total_steps) {
+  return {config.learning_rate(), config.schedule().warmup_steps(),
+          ShapeOf(config.schedule(), total_steps)};
+}
+
+}  // namespace lockstep::trainer

@@ -1,0 +1,103 @@
+#include "worker/layers/dropout.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "worker/philox.h"
+#include "worker/products/instruction_set.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "worker/layers/dropout.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::worker::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// The 64-bit products of all 32-bit lanes with a constant, as high and low halves.
+template <class D, class V = hn::Vec<D>>
+void Multiply(D d, V x, uint32_t multiplier, V& high, V& low) {
+  const hn::RepartitionToWide<D> wide;
+  const auto m = hn::Set(d, multiplier);
+  const auto even = hn::MulEven(x, m);
+  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), m);
+  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
+  low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
+}
+
+// One row of units. Block j of Philox words serves the units j, n + j, 2n + j and 3n + j, where n =
+// ceil(H / 4): full vectors of counters give full vectors of units, and the assignment does not
+// depend on the vector's width.
+void DropoutRow(const PhiloxCounter& base, PhiloxKey seed, uint32_t threshold, float scale,
+                int64_t units, const float* x, float* out) {
+  const hn::ScalableTag<uint32_t> d;
+  const hn::RebindToFloat<decltype(d)> df;
+  const int64_t width = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t blocks = (units + 3) / 4;
+  const auto scales = hn::Set(df, scale);
+  for (int64_t block = 0; block < blocks; block += width) {
+    auto x0 = hn::Iota(d, base[0] + static_cast<uint32_t>(block));
+    auto x1 = hn::Set(d, base[1]), x2 = hn::Set(d, base[2]), x3 = hn::Set(d, base[3]);
+    PhiloxKey key = seed;
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+      hn::Vec<decltype(d)> high0, low0, high1, low1;
+      Multiply(d, x0, kPhiloxMultiplier0, high0, low0);
+      Multiply(d, x2, kPhiloxMultiplier1, high1, low1);
+      x0 = hn::Xor(hn::Xor(high1, x1), hn::Set(d, key[0]));
+      x1 = low1;
+      x2 = hn::Xor(hn::Xor(high0, x3), hn::Set(d, key[1]));
+      x3 = low0;
+      key[0] += kPhiloxWeyl0;
+      key[1] += kPhiloxWeyl1;
+    }
+    const hn::Vec<decltype(d)> words[4] = {x0, x1, x2, x3};
+    for (int quarter = 0; quarter < 4; ++quarter) {
+      const int64_t first = quarter * blocks + block;
+      const int64_t count = std::min({width, blocks - block, units - first});
+      if (count <= 0) continue;
+      const auto dropped = hn::Lt(words[quarter], hn::Set(d, threshold));
+      const auto factors = hn::IfThenZeroElse(hn::RebindMask(df, dropped), scales);
+      if (count == width) {
+        hn::StoreU(hn::Mul(hn::LoadU(df, x + first), factors), df, out + first);
+      } else {
+        HWY_ALIGN float factor[HWY_MAX_BYTES / sizeof(float)];
+        hn::Store(factors, df, factor);
+        for (int64_t i = 0; i < count; ++i) out[first + i] = x[first + i] * factor[i];
+      }
+    }
+  }
+}
+
+}  // namespace lockstep::worker::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lockstep::worker {
+
+HWY_EXPORT(DropoutRow);
+
+void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
+             int64_t units, const float* x, float* out) {
+  // A probability that rounds to 1 keeps the one word that is not below the threshold.
+  constexpr double kWords = 0x1.0p32;
+  const auto threshold =
+      static_cast<uint32_t>(std::min(kWords - 1, std::round(probability * kWords)));
+  const auto scale = static_cast<float>(kWords / (kWords - threshold));
+  const int64_t blocks = (units + 3) / 4;
+  const uint32_t purpose = static_cast<uint32_t>(RandomPurpose::kDropout) << 28 |
+                           (site.layer & 0xFFF) << 16 |
+                           static_cast<uint32_t>(site.batch >> 32 & 0xFFFF);
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < time_steps * lanes; ++row) {
+    const int64_t time_step = row / lanes, lane = row % lanes;
+    const PhiloxCounter base = {static_cast<uint32_t>(time_step * blocks),
+                                static_cast<uint32_t>(site.first_lane + lane),
+                                static_cast<uint32_t>(site.batch), purpose};
+    LOCKSTEP_DISPATCH(DropoutRow)
+    (base, SeedKey(site.seed), threshold, scale, units, x + row * units, out + row * units);
+  }
+}
+
+}  // namespace lockstep::worker
+#endif

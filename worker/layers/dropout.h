@@ -1,0 +1,26 @@
+#ifndef LOCKSTEP_WORKER_LAYERS_DROPOUT_H_
+#define LOCKSTEP_WORKER_LAYERS_DROPOUT_H_
+
+#include <cstdint>
+
+namespace lockstep::worker {
+
+/// Where in a training a dropout mask belongs. The mask is a pure function of these, of the lane,
+/// the time step and the unit (Philox), so that it is the same on any number of ranks and after any
+/// resume, and the backward pass draws it again instead of keeping it.
+struct DropoutSite {
+  uint64_t seed = 0;
+  uint64_t batch = 0;  ///< batches since the start of the training
+  uint32_t layer = 0;
+  int64_t first_lane = 0;  ///< global number of the first lane in the array
+};
+
+/// Inverted dropout (Srivastava et al. 2014): out = x * mask / (1 - probability), with mask 0 where
+/// an element is dropped. x and out are [T, B, H] and may be the same array. Probability in [0, 1),
+/// rounded to a multiple of 2^-32 below 1; the gradient goes through the same call.
+void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
+             int64_t units, const float* x, float* out);
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_LAYERS_DROPOUT_H_

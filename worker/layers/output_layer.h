@@ -1,0 +1,48 @@
+#ifndef LOCKSTEP_WORKER_LAYERS_OUTPUT_LAYER_H_
+#define LOCKSTEP_WORKER_LAYERS_OUTPUT_LAYER_H_
+
+#include <cstdint>
+
+#include "worker/buffer.h"
+#include "worker/parameters.h"
+
+namespace lockstep::worker {
+
+/// Projection to the vocabulary and softmax cross-entropy: logits = y W^T + b. Parameters
+/// "projection.weight" [V, H] and "projection.bias" [V], as torch.nn.Linear; tied, W is the
+/// embedding. Rows are taken in blocks, so that the logits of a large vocabulary never stand in
+/// memory all at once.
+class OutputLayer {
+ public:
+  /// Adds its parameters; `tied_weight` is the index of the embedding [V, H], or -1. `parameters`
+  /// must outlive this.
+  OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_weight,
+              Parameters& parameters);
+
+  /// The sum of losses over rows, in nats; rows with a negative target do not count. y is [rows,
+  /// H].
+  double Loss(int64_t rows, const float* y, const int32_t* targets);
+
+  /// The same, and adds to the gradients of the parameters and writes dL/dy [rows, H] to d_y.
+  double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y);
+
+  /// How many of `rows` rows have their logits in memory at a time.
+  int64_t BlockRows(int64_t rows) const;
+
+  /// Logits [rows, V], which live until the next call.
+  const float* Logits(int64_t rows, const float* y);
+
+ private:
+  template <class UseBlock>
+  double OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
+                    const UseBlock& use_block);
+
+  const int64_t vocabulary_size_, hidden_size_;
+  Parameters& parameters_;
+  int weight_, bias_;
+  Buffer logits_;
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_LAYERS_OUTPUT_LAYER_H_

@@ -1,0 +1,84 @@
+#ifndef LOCKSTEP_WORKER_OPTIMIZERS_OPTIMIZER_H_
+#define LOCKSTEP_WORKER_OPTIMIZERS_OPTIMIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "worker/buffer.h"
+
+namespace lockstep::worker {
+
+// The formulas are PyTorch's (torch.optim 1.13), for every element of the flat buffers. w is the
+// weight, g its gradient, a the learning rate of the step, t the number of the step from 1; L2
+// decay first adds weight_decay * w to g.
+
+/// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= a / (1 - b1^t) * m / (sqrt(v) / sqrt(1 -
+/// b2^t) + epsilon). `decoupled` (AdamW): instead of L2 decay, w -= a * weight_decay * w comes
+/// first. Kingma and Ba 2015; Loshchilov and Hutter 2019. State: exp_avg (m), exp_avg_sq (v).
+struct AdamOptions {
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0;
+  bool decoupled = false;
+};
+
+/// u = momentum u + (1 - dampening) g, at the first step u = g; w -= a u, with nesterov w -= a (g +
+/// momentum u). Without momentum w -= a g. State: momentum_buffer (u), none without momentum.
+/// Sutskever et al. 2013.
+struct SgdOptions {
+  double momentum = 0.0, dampening = 0.0, weight_decay = 0.0;
+  bool nesterov = false;
+};
+
+/// s = alpha s + (1 - alpha) g^2; d = g / (sqrt(s) + epsilon); with momentum u = momentum u + d and
+/// w -= a u, else w -= a d. State: square_avg (s), momentum_buffer (u). Hinton 2012, lecture 6e.
+struct RmsPropOptions {
+  double alpha = 0.99, epsilon = 1e-8, momentum = 0.0, weight_decay = 0.0;
+};
+
+/// s += g^2; w -= a / (1 + (t - 1) learning_rate_decay) * g / (sqrt(s) + epsilon). State: sum (s),
+/// which starts at initial_accumulator. Duchi et al. 2011.
+struct AdagradOptions {
+  double learning_rate_decay = 0.0, initial_accumulator = 0.0, epsilon = 1e-10, weight_decay = 0.0;
+};
+
+using OptimizerOptions = std::variant<AdamOptions, SgdOptions, RmsPropOptions, AdagradOptions>;
+
+/// Updates flat parameters from a flat gradient. Its state is flat buffers of the same layout,
+/// named as in PyTorch, and the number of steps done.
+class Optimizer {
+ public:
+  struct Slot {
+    std::string name;
+    Buffer values;  ///< [P]
+  };
+
+  Optimizer(const OptimizerOptions& options, int64_t size);
+
+  /// One update. Both spans have the size given at construction.
+  void Step(std::span<float> weights, std::span<const float> gradient, double learning_rate);
+
+  int64_t size() const { return size_; }
+  int64_t steps() const { return steps_; }
+  void set_steps(int64_t steps) { steps_ = steps; }
+  std::vector<Slot>& slots() { return slots_; }
+  const std::vector<Slot>& slots() const { return slots_; }
+
+ private:
+  void Update(const AdamOptions& o, float* w, const float* g, double rate);
+  void Update(const SgdOptions& o, float* w, const float* g, double rate);
+  void Update(const RmsPropOptions& o, float* w, const float* g, double rate);
+  void Update(const AdagradOptions& o, float* w, const float* g, double rate);
+  float* AddSlot(const std::string& name, float value);
+
+  const OptimizerOptions options_;
+  const int64_t size_;
+  int64_t steps_ = 0;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_OPTIMIZERS_OPTIMIZER_H_

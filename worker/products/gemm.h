@@ -1,0 +1,76 @@
+#ifndef LOCKSTEP_WORKER_PRODUCTS_GEMM_H_
+#define LOCKSTEP_WORKER_PRODUCTS_GEMM_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace lockstep::worker {
+
+/// A float32 matrix operand, borrowed. As stored it is row-major with `stride` floats from one row
+/// to the next; with `transposed` the product sees its transpose.
+struct Matrix {
+  const float* data = nullptr;
+  int64_t stride = 0;
+  bool transposed = false;
+};
+
+/// C[M,N] = A[M,K] B[K,N] (+ bias[N]) or, with `accumulate`, C += A B. C is row-major with rows
+/// `c_stride` floats apart. A and B are given as stored, M, N and K as the product sees them. Runs
+/// on the calling thread's OpenMP threads; one product at a time. Bit for bit reproducible for the
+/// same shapes, machine and number of threads. Source: oneDNN's matmul primitive; where that has
+/// only reference code for these very operands, worker/products/panel_product.h.
+void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
+            bool accumulate = false, const float* bias = nullptr);
+
+/// A right operand B[K,N] that many products of the same shape share: laid out once as the
+/// product's kernel likes it best. That is oneDNN's layout where it has one for these very operands
+/// on this machine (AVX-512), else worker/products/panel_product.h.
+class PackedMatrix {
+ public:
+  PackedMatrix();
+  ~PackedMatrix();
+  PackedMatrix(PackedMatrix&&) noexcept;
+  PackedMatrix& operator=(PackedMatrix&&) noexcept;
+
+  /// Copies B. The products to come have M rows of A, `a_stride` floats apart.
+  void Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matrix b);
+
+  /// C[M,N] = A[M,K] B, or C += A B, with rows of A as said to Pack and dense rows of C.
+  void Multiply(const float* a, float* c, bool accumulate = false) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What a product is prepared for: its operands but for their addresses.
+struct ProductShape {
+  int64_t m = 0, n = 0, k = 0;
+  int64_t a_stride = 0, b_stride = 0, c_stride = 0;
+  bool a_transposed = false, b_transposed = false;
+  bool accumulate = false, bias = false;
+  bool packed = false;  ///< a PackedMatrix's; B as it was given to Pack
+  auto operator<=>(const ProductShape&) const = default;
+};
+
+/// What multiplies, by its own name, and how many products were prepared for it so far: oneDNN's
+/// implementation ("oneDNN gemm:jit", "oneDNN brg:avx512_core") or "panels AVX2". One
+/// thread calls.
+const std::map<std::string, int64_t>& ProductEngines();
+
+/// Whether an engine of that name computes without vectors: many times slower than it should.
+bool IsReferenceEngine(const std::string& engine);
+
+/// Calls `observer` for every product that is prepared from now on; an empty one ends it. For
+/// tests.
+void ObserveProducts(std::function<void(const ProductShape&, const std::string& engine)> observer);
+
+/// "2.6.3, AVX-512" and the like: oneDNN's version and the widest instruction set it may use here.
+std::string GemmDescription();
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_PRODUCTS_GEMM_H_
