@@ -117,7 +117,8 @@ void DescribeCheckpoint(const std::filesystem::path& path, Json& json) {
   const CheckpointHeader header = ReadCheckpointHeader(reader);
   json["configuration"] = Printable(header.configuration);
   json["dataset_fingerprint"] = Printable(header.dataset_fingerprint);
-  json["vocabulary"] = DescribeVocabulary(header.vocabulary);
+  if (header.vocabulary) json["vocabulary"] = DescribeVocabulary(*header.vocabulary);
+  if (!header.facts.empty()) json["facts"] = Printable(header.facts);
   json["counters"] = Json::object();
   for (const auto& [name, value] : header.counters) json["counters"][Printable(name)] = value;
   json["measures"] = Json::object();

@@ -1,4 +1,5 @@
-// The walls of the house (DESIGN.md): which room may include what. Greps the #include lines.
+// Which folder may include what (README, "The code"): greps the #include lines. And what may not be
+// known where.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -115,6 +116,43 @@ TEST(WallsTest, EveryLibraryIsSeenWhereItBelongs) {
   }
 }
 
+// Files that serve every task, and a word in them that is of one task only. The names that files on
+// disk have are older than the second task.
+std::vector<std::string> WordsOfOneTask(const fs::path& root) {
+  static const std::regex kWord(
+      "token|vocabular|LanguageModel|language_model|[Ff]orecast|[Ss]eries", std::regex::optimize);
+  static const std::regex kAllowed("\"tokens(_per_second)?\"|most_tokens");
+  std::vector<std::string> found;
+  for (const char* folder : {"trainer/run", "trainer/ranks", "trainer/terminal"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      std::ifstream file(entry.path());
+      for (std::string line; std::getline(file, line);) {
+        line = std::regex_replace(line, kAllowed, "");
+        if (!std::regex_search(line, kWord)) continue;
+        found.push_back(entry.path().lexically_relative(root).string() + ": " + line);
+      }
+    }
+  }
+  return found;
+}
+
+TEST(TasksTest, WhatServesEveryTaskKnowsNone) {
+  EXPECT_THAT(WordsOfOneTask(LOCKSTEP_SOURCE_DIR), testing::IsEmpty());
+}
+
+// A grep that finds nothing would pass, too.
+TEST(TasksTest, AWordOfOneTaskIsFound) {
+  const io::TemporaryFolder house;
+  fs::create_directories(house / "trainer");
+  for (const char* folder : {"run", "ranks", "terminal"}) {
+    fs::copy(fs::path(LOCKSTEP_SOURCE_DIR) / "trainer" / folder, house / "trainer" / folder,
+             fs::copy_options::recursive);
+  }
+  std::ofstream(house / "trainer/run/train_loop.cc", std::ios::app) << "int64_t tokens;\n";
+  EXPECT_THAT(WordsOfOneTask(house.path()),
+              testing::ElementsAre("trainer/run/train_loop.cc: int64_t tokens;"));
+}
+
 // The same house with one wrong line in it.
 struct Wrong {
   const char* file;
@@ -161,7 +199,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"trainer/ranks/communicator.h", "#include <mpi.h>"},
                     Wrong{"io/checkpoints/checkpoint.cc", "#include <hdf5.h>"},
                     Wrong{"trainer/run/checkpointer.cc", "#include <H5Fpublic.h>"},
-                    Wrong{"trainer/commands/sample_command.cc", "#include <unicode/unistr.h>"},
+                    Wrong{"trainer/commands/inspect_command.cc", "#include <unicode/unistr.h>"},
                     Wrong{"worker/philox.h", "#include <xxhash.h>"},
                     Wrong{"worker/layers/recurrent_layer.cc", "#include <oneapi/dnnl/dnnl.hpp>"},
                     Wrong{"worker/products/gemm.h", "#include <dnnl.hpp>"},

@@ -30,7 +30,10 @@ struct CheckpointHeader {
   int64_t step = 0;           ///< updates done
   std::string configuration;  ///< the run configuration, text format
   std::string dataset_fingerprint;
-  Vocabulary vocabulary;
+  /// What tasks need to predict with, beside parameters and configuration: the vocabulary of those
+  /// on text, and a text of the task's own (may be empty).
+  std::optional<Vocabulary> vocabulary;
+  std::string facts;
   std::map<std::string, int64_t> counters;  ///< position: epoch, step in the epoch, ...
   std::map<std::string, double> measures;   ///< best validation loss, state of the schedule, ...
 };

@@ -1,11 +1,14 @@
 #include "io/checkpoints/checkpoint_layout.h"
 
+#include <algorithm>
+
 #include "io/datasets/stored_vocabulary.h"
 
 namespace lockstep::io {
 namespace {
 
 constexpr char kConfigurationArray[] = "/configuration";
+constexpr char kFactsArray[] = "/facts";
 constexpr char kCountersGroup[] = "/counters";
 constexpr char kMeasuresGroup[] = "/measures";
 constexpr char kStepAttribute[] = "step";
@@ -17,7 +20,8 @@ void WriteCheckpointHeader(H5Writer& writer, const CheckpointHeader& header) {
   writer.WriteAttribute("/", kStepAttribute, header.step);
   writer.WriteAttribute("/", kFingerprintAttribute, header.dataset_fingerprint);
   writer.WriteText(kConfigurationArray, header.configuration);
-  WriteVocabulary(writer, header.vocabulary);
+  if (header.vocabulary) WriteVocabulary(writer, *header.vocabulary);
+  if (!header.facts.empty()) writer.WriteText(kFactsArray, header.facts);
   for (const auto& [name, value] : header.counters) {
     writer.WriteAttribute(kCountersGroup, name, value);
   }
@@ -31,14 +35,20 @@ CheckpointHeader ReadCheckpointHeader(const H5Reader& reader) {
   header.step = reader.ReadInteger("/", kStepAttribute);
   header.dataset_fingerprint = reader.ReadString("/", kFingerprintAttribute);
   header.configuration = reader.ReadText(kConfigurationArray);
-  header.vocabulary = ReadVocabulary(reader);
+  const auto has = [&](const std::string& prefix) {
+    return std::ranges::any_of(reader.array_names(),
+                               [&](const std::string& name) { return name.starts_with(prefix); });
+  };
+  if (has(std::string(kVocabularyGroup) + "/")) header.vocabulary = ReadVocabulary(reader);
+  if (has(kFactsArray)) header.facts = reader.ReadText(kFactsArray);
   header.counters = reader.ReadIntegers(kCountersGroup);
   header.measures = reader.ReadReals(kMeasuresGroup);
   return header;
 }
 
 bool IsOfCheckpointHeader(const std::string& array) {
-  return array == kConfigurationArray || array.starts_with(std::string(kVocabularyGroup) + "/");
+  return array == kConfigurationArray || array == kFactsArray ||
+         array.starts_with(std::string(kVocabularyGroup) + "/");
 }
 
 }  // namespace lockstep::io

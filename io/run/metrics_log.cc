@@ -129,8 +129,8 @@ void MetricsLog::Write(const StepMetrics& metrics) {
                                  {"loss", metrics.loss},
                                  {"gradient_norm", metrics.gradient_norm},
                                  {"learning_rate", metrics.learning_rate},
-                                 {"tokens_per_second", metrics.tokens_per_second}};
-  if (metrics.validation_loss) line["validation_loss"] = *metrics.validation_loss;
+                                 {metrics.unit + "_per_second", metrics.predictions_per_second}};
+  for (const auto& [name, value] : metrics.validation) line["validation_" + name] = value;
   constexpr size_t kMostWaitingBytes = size_t{1} << 20;
   waiting_ += line.dump() + '\n';
   WriteWaiting();

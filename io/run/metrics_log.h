@@ -3,20 +3,22 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace lockstep::io {
 
-/// One line of metrics.jsonl. Losses are means in nats a token.
+/// One line of metrics.jsonl. Losses are means over predictions.
 struct StepMetrics {
   int64_t step = 0;   ///< counted from 1
   int64_t epoch = 0;  ///< counted from 1
   double loss = 0;
   double gradient_norm = 0;  ///< before clipping
   double learning_rate = 0;
-  double tokens_per_second = 0;  ///< over all ranks
-  std::optional<double> validation_loss;
+  double predictions_per_second = 0;                       ///< over all ranks
+  std::string unit;                                        ///< of predictions: "tokens"
+  std::vector<std::pair<std::string, double>> validation;  ///< names without "validation_"
 };
 
 /// Appends one JSON object a line; floats carry all their digits (they read back to the same bits).

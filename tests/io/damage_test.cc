@@ -27,7 +27,7 @@ std::string ReadAllOfCheckpoint(const std::filesystem::path& path) {
   std::string all = checkpoint.header.configuration + checkpoint.header.dataset_fingerprint;
   for (const auto& [name, value] : checkpoint.header.counters) all += name + std::to_string(value);
   for (const auto& [name, value] : checkpoint.header.measures) all += name + std::to_string(value);
-  for (const std::string& token : checkpoint.header.vocabulary.tokens()) all += token;
+  for (const std::string& token : checkpoint.header.vocabulary->tokens()) all += token;
   for (const Tensor& tensor : checkpoint.tensors) all += tensor.name + Text(tensor.values);
   return all;
 }

@@ -9,10 +9,6 @@ constexpr int64_t kReadAheadTokens = 16384;
 
 }  // namespace
 
-LaneRange LanesOfRank(int64_t lanes, int rank, int ranks) {
-  return {rank * lanes / ranks, (rank + 1) * lanes / ranks};
-}
-
 LaneLayout::LaneLayout(const io::Split& split, int64_t lanes, int64_t time_steps,
                        int64_t most_predictions)
     : first_token_(split.begin),

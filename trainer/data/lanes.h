@@ -5,21 +5,13 @@
 #include <vector>
 
 #include "io/datasets/dataset.h"
+#include "trainer/data/lane_range.h"
 #include "worker/models/language_model.h"
 
 namespace lockstep::trainer {
 
 /// In a batch's targets: nothing to predict here.
 inline constexpr int32_t kNoTarget = -1;
-
-/// The half-open range of lanes that a rank holds: floor(rank * lanes / ranks) up to floor((rank +
-/// 1) * lanes / ranks).
-struct LaneRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-  int64_t count() const { return end - begin; }
-};
-LaneRange LanesOfRank(int64_t lanes, int rank, int ranks);
 
 /// How a split of a token stream is laid out over lanes. A split of n + 1 tokens holds n
 /// predictions (each token but the first); lane i of `lanes` owns the predictions floor(i * n /

@@ -221,6 +221,20 @@ std::vector<float> Communicator::Gather(std::span<const float> x) {
 void Communicator::Scatter(const std::function<std::vector<float>(int rank)>& part_of,
                            std::span<float> mine) {
   const Watchdog::Section section(impl_->watchdog, "scattering of states");
+  // Were the sizes not the same, one side would wait for ever.
+  std::vector<double> wanted(static_cast<size_t>(size_));
+  wanted[static_cast<size_t>(rank_)] = static_cast<double>(mine.size());
+  Sum(std::span<double>(wanted));
+  OnRoot([&] {
+    for (int rank = 0; rank < size_; ++rank) {
+      const size_t held = part_of(rank).size();
+      if (static_cast<double>(held) == wanted[static_cast<size_t>(rank)]) continue;
+      throw std::logic_error(
+          fmt::format("rank 0 has {} floats of a state for rank {}, which has "
+                      "room for {:.0f}",
+                      held, rank, wanted[static_cast<size_t>(rank)]));
+    }
+  });
   if (!is_root()) return Receive(mine, 0);
   for (int rank = 1; rank < size_; ++rank) Send(part_of(rank), rank);
   std::ranges::copy(part_of(0), mine.begin());

@@ -72,7 +72,7 @@ class Communicator {
   std::vector<std::string> Gather(const std::string& text);
 
   /// Collective. The reverse: `mine` = rank 0's part_of(this rank), which only rank 0 calls and
-  /// which must have the size of that rank's `mine`.
+  /// which must have the size of that rank's `mine`: AgreedError where it has not.
   void Scatter(const std::function<std::vector<float>(int rank)>& part_of, std::span<float> mine);
 
   /// Collective. Runs `action` on every rank. Returns when it has succeeded everywhere; if it threw

@@ -1,7 +1,9 @@
 #include "trainer/run/checkpoint_contents.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
+#include <set>
 #include <span>
 
 #include <fmt/format.h>
@@ -14,6 +16,10 @@ namespace {
 
 std::vector<uint64_t> Unsigned(const std::vector<int64_t>& shape) {
   return {shape.begin(), shape.end()};
+}
+
+std::vector<uint64_t> ShapeOf(const worker::RecurrentState& state) {
+  return Unsigned({state.layers, state.lanes, state.units});
 }
 
 // Reads the tensor of this name, checked to have this shape, into `out`.
@@ -44,16 +50,21 @@ void VisitNumbers(PositionType& p, VisitCounter&& counter, VisitMeasure&& measur
   counter("epoch", p.epoch);
   counter("batch", p.batch);
   counter("total_batches", p.total_batches);
-  counter("tokens", p.tokens);
+  counter("tokens", p.predictions);  // the name is older than other tasks
   counter("evaluated_step", p.evaluated_step);
   counter("best_step", p.best_step);
   counter("evaluations_without_improvement", p.evaluations_without_improvement);
-  measure("best_validation_loss", p.best_loss);
-  measure("validation_loss", p.validation_loss);
+  measure("best_validation_loss", p.best);
+  measure("validation_loss", p.validation.values[0]);
   measure("loss", p.loss);
   measure("gradient_norm", p.gradient_norm);
   measure("learning_rate", p.learning_rate);
-  measure("tokens_per_second", p.tokens_per_second);
+  measure("tokens_per_second", p.predictions_per_second);
+}
+
+// Of an evaluation under way.
+std::string SumName(size_t k) {
+  return k == 0 ? "evaluation_loss" : fmt::format("evaluation_sum_{}", k);
 }
 
 // The number of that name, which files of older versions do not have.
@@ -89,7 +100,12 @@ void StorePosition(const Replica& replica, io::CheckpointHeader& header) {
   header.counters["bad_steps"] = replica.position.bad_steps;
   header.measures["first_loss"] = replica.position.first_loss;
   header.counters["evaluation_batch"] = replica.evaluation.batch;
-  header.measures["evaluation_loss"] = replica.evaluation.loss;
+  const std::vector<double>& sums = replica.evaluation.sums;
+  for (size_t k = 0; k < sums.size(); ++k) header.measures[SumName(k)] = sums[k];
+  const std::vector<MetricFacts>& metrics = replica.task.metrics();
+  for (size_t i = 1; i < metrics.size(); ++i) {
+    header.measures["validation_" + metrics[i].name] = replica.position.validation.values[i];
+  }
 }
 
 void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica) {
@@ -104,13 +120,24 @@ void LoadPosition(const io::CheckpointHeader& header, const std::string& origin,
   replica.position.bad_steps = AtOr<int64_t>(header.counters, "bad_steps", 0);
   replica.position.first_loss = AtOr(header.measures, "first_loss", 0.0);
   replica.evaluation.batch = AtOr<int64_t>(header.counters, "evaluation_batch", 0);
-  replica.evaluation.loss = AtOr(header.measures, "evaluation_loss", 0.0);
+  replica.evaluation.sums.clear();
+  if (replica.evaluation.batch > 0) {
+    for (size_t k = 0; header.measures.contains(SumName(k)); ++k) {
+      replica.evaluation.sums.push_back(header.measures.at(SumName(k)));
+    }
+  }
+  const std::vector<MetricFacts>& metrics = replica.task.metrics();
+  for (size_t i = 1; i < metrics.size(); ++i) {
+    replica.position.validation.values[i] =
+        AtOr(header.measures, ("validation_" + metrics[i].name).c_str(),
+             std::numeric_limits<double>::quiet_NaN());
+  }
 }
 
 std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::RecurrentState& state,
                                         const worker::RecurrentState& evaluation) {
   std::vector<io::TensorView> views;
-  const worker::Parameters& parameters = replica.model.parameters();
+  const worker::Parameters& parameters = replica.parameters();
   for (const worker::Parameter& p : parameters.list()) {
     const auto at = static_cast<size_t>(p.offset), size = static_cast<size_t>(p.size);
     views.push_back(
@@ -121,17 +148,12 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::Re
                        {slot.values.data() + at, size}});
     }
   }
-  const worker::LanguageModelOptions& options = replica.model.options();
-  const auto layers = static_cast<uint64_t>(options.layers);
-  const auto units = static_cast<uint64_t>(options.hidden_size);
-  const std::vector<uint64_t> shape = {layers, state.h.size() / layers / units, units};
-  const auto add = [&](const std::string& name, const std::vector<float>& values) {
-    if (!values.empty()) views.push_back({name, shape, values});
+  const auto add = [&](const std::string& group, const worker::RecurrentState& s) {
+    for (const auto& part : s.parts())
+      views.push_back({group + "/" + part.name, ShapeOf(s), part.values});
   };
-  add("state/h", state.h);
-  add("state/c", state.c);
-  add("evaluation/h", evaluation.h);
-  add("evaluation/c", evaluation.c);
+  add("state", state);
+  add("evaluation", evaluation);
   return views;
 }
 
@@ -143,7 +165,7 @@ void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& 
 }
 
 void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica) {
-  for (const worker::Parameter& p : replica.model.parameters().list()) {
+  for (const worker::Parameter& p : replica.parameters().list()) {
     for (auto& slot : replica.optimizer.slots()) {
       Read(checkpoint, "optimizer/" + slot.name + "/" + p.name, Unsigned(p.shape),
            {slot.values.data() + p.offset, static_cast<size_t>(p.size)});
@@ -151,32 +173,37 @@ void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica) {
   }
 }
 
-worker::RecurrentState LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
-                                 const worker::LanguageModel& model, int64_t lanes) {
-  const worker::LanguageModelOptions& options = model.options();
-  const std::vector<uint64_t> shape = {static_cast<uint64_t>(options.layers),
-                                       static_cast<uint64_t>(lanes),
-                                       static_cast<uint64_t>(options.hidden_size)};
-  worker::RecurrentState state = model.ZeroState(lanes);
-  Read(checkpoint, group + "/h", shape, state.h);
-  if (!state.c.empty()) Read(checkpoint, group + "/c", shape, state.c);
-  return state;
+void LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
+               worker::RecurrentState& state) {
+  const std::string prefix = group + "/";
+  std::set<std::string> known;
+  for (const auto& part : state.parts()) {
+    Read(checkpoint, prefix + part.name, ShapeOf(state), part.values);
+    known.insert(prefix + part.name);
+  }
+  for (const std::string& name : checkpoint.Names()) {
+    if (!name.starts_with(prefix) || known.contains(name)) continue;
+    throw UsageError(
+        fmt::format("{}: is of another model: it holds {}, which this one does not have. Use the "
+                    "configuration that it was trained with.",
+                    checkpoint.path().string(), name));
+  }
 }
 
-std::vector<float> SliceLanes(const std::vector<float>& all, int layers, int64_t lanes,
+std::vector<float> SliceLanes(const std::vector<float>& all, int64_t layers, int64_t lanes,
                               LaneRange range) {
   if (all.empty()) return {};
   const int64_t units = static_cast<int64_t>(all.size()) / layers / lanes;
   std::vector<float> part;
   part.reserve(layers * range.count() * units);
-  for (int layer = 0; layer < layers; ++layer) {
+  for (int64_t layer = 0; layer < layers; ++layer) {
     const auto row = all.begin() + layer * lanes * units;
     part.insert(part.end(), row + range.begin * units, row + range.end * units);
   }
   return part;
 }
 
-std::vector<float> JoinLanes(const std::vector<float>& parts, int layers, int64_t lanes,
+std::vector<float> JoinLanes(const std::vector<float>& parts, int64_t layers, int64_t lanes,
                              int ranks) {
   if (parts.empty()) return {};
   const int64_t units = static_cast<int64_t>(parts.size()) / layers / lanes;
@@ -184,7 +211,7 @@ std::vector<float> JoinLanes(const std::vector<float>& parts, int layers, int64_
   auto from = parts.begin();
   for (int rank = 0; rank < ranks; ++rank) {
     const LaneRange range = LanesOfRank(lanes, rank, ranks);
-    for (int layer = 0; layer < layers; ++layer) {
+    for (int64_t layer = 0; layer < layers; ++layer) {
       const int64_t count = range.count() * units;
       std::copy(from, from + count, all.begin() + (layer * lanes + range.begin) * units);
       from += count;

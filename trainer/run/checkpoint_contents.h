@@ -24,18 +24,20 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::Re
 /// Reads a checkpoint's parameters straight into a model. UsageError when names or shapes differ.
 void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters);
 
-/// Reads optimizer state into its place and returns a hidden state of all lanes [L, lanes, H], that
-/// of the training ("state") or that of the evaluation under way ("evaluation"). UsageError when
-/// names or shapes differ.
+/// Reads optimizer state into its place, and a hidden state of all lanes [L, lanes, H] over
+/// `state`, a zero state of the model: that of the training ("state") or that of the evaluation
+/// under way ("evaluation"). UsageError when names or shapes differ: the arrays of the file and
+/// those of the model must be the same.
 void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica);
-worker::RecurrentState LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
-                                 const worker::LanguageModel& model, int64_t lanes);
+void LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
+               worker::RecurrentState& state);
 
 /// The part of a state [L, lanes, H] that belongs to some lanes, and the reverse: `parts` holds
 /// each rank's [L, B_rank, H] one after another in rank order.
-std::vector<float> SliceLanes(const std::vector<float>& all, int layers, int64_t lanes,
+std::vector<float> SliceLanes(const std::vector<float>& all, int64_t layers, int64_t lanes,
                               LaneRange range);
-std::vector<float> JoinLanes(const std::vector<float>& parts, int layers, int64_t lanes, int ranks);
+std::vector<float> JoinLanes(const std::vector<float>& parts, int64_t layers, int64_t lanes,
+                             int ranks);
 
 }  // namespace lockstep::trainer
 

@@ -1,7 +1,6 @@
 #include "trainer/run/checkpointer.h"
 
 #include <cmath>
-#include <limits>
 #include <new>
 #include <thread>
 
@@ -10,7 +9,6 @@
 #include "io/files/digest.h"
 #include "trainer/exit_status.h"
 #include "trainer/run/checkpoint_contents.h"
-#include "trainer/run/resume_check.h"
 #include "worker/optimizers/clip.h"
 
 namespace lockstep::trainer {
@@ -26,12 +24,12 @@ class WriteFailure : public AgreedError {
 
 Checkpointer::Checkpointer(Communicator& communicator, Console& console,
                            const io::RunFolder* folder, const proto::RunConfig& config,
-                           const io::Dataset& dataset)
+                           const Task& task)
     : communicator_(communicator),
       console_(console),
       folder_(folder),
       config_(config),
-      dataset_(dataset) {
+      task_(task) {
   if (folder_) checkpoints_.emplace(folder_->checkpoints());
 }
 
@@ -43,15 +41,23 @@ std::string Checkpointer::Load(const std::string& resume, Replica& replica,
   if (folder_->locked()) checkpoints_->RemoveLeftovers();
   if (resume == "never") return "";
   const auto load = [&](const io::CheckpointReader& checkpoint) {
-    const proto::RunConfig then = Check(checkpoint);
+    const proto::RunConfig then = RequireSameTraining(checkpoint);
     LoadPosition(checkpoint.header(), checkpoint.path().string(), replica);
-    LoadParameters(checkpoint, replica.model.parameters());
+    LoadParameters(checkpoint, replica.parameters());
     LoadOptimizer(checkpoint, replica);
-    state = LoadState(checkpoint, "state", replica.model, config_.data().lanes());
-    if (!SameEvaluation(then, config_)) replica.evaluation = {};  // it begins anew
-    WarnOfOtherTokens(checkpoint.header(), replica.position);
+    state = task_.ZeroState(config_.data().lanes());
+    LoadState(checkpoint, "state", state);
+    if (proto::FindDifference(then, config_, proto::EVALUATION)) {
+      replica.evaluation = {};  // it begins anew
+    }
+    WarnOfOtherPart(checkpoint.header(), replica.position);
+    // What is best by one measure is not by another.
+    if (then.evaluation().best_metric() != config_.evaluation().best_metric()) {
+      replica.position.ForgetBest();
+    }
     if (replica.evaluation.batch > 0) {
-      evaluation = LoadState(checkpoint, "evaluation", replica.model, config_.data().lanes());
+      evaluation = task_.ZeroState(config_.data().lanes());
+      LoadState(checkpoint, "evaluation", evaluation);
     }
   };
   if (resume != "auto") {
@@ -82,17 +88,14 @@ std::string Checkpointer::Load(const std::string& resume, Replica& replica,
 }
 
 // Files of the first version have losses of the whole split, with which those to come are compared.
-void Checkpointer::WarnOfOtherTokens(const io::CheckpointHeader& header,
-                                     const Position& position) const {
+void Checkpointer::WarnOfOtherPart(const io::CheckpointHeader& header,
+                                   const Position& position) const {
   const int64_t most = config_.evaluation().most_tokens();
-  if (header.counters.contains("evaluation_batch") || position.best_step == 0 || most == 0 ||
-      dataset_.split(config_.evaluation().split()).size() <= static_cast<uint64_t>(most)) {
-    return;
-  }
+  if (header.counters.contains("evaluation_batch") || position.best_step == 0 || most == 0) return;
   console_.Warn(
-      fmt::format("the best validation loss so far is that of the whole split; from now on {} of "
-                  "its tokens are counted. evaluation.most_tokens: 0 counts all of them.",
-                  most));
+      fmt::format("the best validation loss so far is that of the whole split; from now on at most "
+                  "{} of its {} are counted. evaluation.most_tokens: 0 counts all of them.",
+                  most, task_.unit()));
 }
 
 // Rank 0, after all that can be wrong with the start: what it does not go on from gets another
@@ -104,17 +107,23 @@ void Checkpointer::BeginAnew() {
 }
 
 // Returns the configuration that it was trained with.
-proto::RunConfig Checkpointer::Check(const io::CheckpointReader& checkpoint) const {
+proto::RunConfig Checkpointer::RequireSameTraining(const io::CheckpointReader& checkpoint) const {
   const io::CheckpointHeader& header = checkpoint.header();
   const std::string name = checkpoint.path().string();
   proto::RunConfig then = proto::ParseRunConfig(header.configuration, name);
-  CheckSameTraining(then, config_, name);
-  if (header.dataset_fingerprint != dataset_.fingerprint()) {
+  if (const auto difference = proto::FindDifference(then, config_, proto::TRAINING)) {
+    throw UsageError(
+        fmt::format("{}: was trained with {} {}, the configuration says {}. Set it back, or train "
+                    "anew in another training.folder (or with "
+                    "--resume never).",
+                    name, difference->field, difference->then, difference->now));
+  }
+  if (header.dataset_fingerprint != task_.fingerprint()) {
     throw UsageError(fmt::format(
         "{}: was trained on a dataset with fingerprint {}, but {} has {}: the data have changed. "
         "Bring back the old dataset, or train anew in "
         "another training.folder (or with --resume never).",
-        name, header.dataset_fingerprint, dataset_.path().string(), dataset_.fingerprint()));
+        name, header.dataset_fingerprint, task_.data_path().string(), task_.fingerprint()));
   }
   return then;
 }
@@ -122,8 +131,6 @@ proto::RunConfig Checkpointer::Check(const io::CheckpointReader& checkpoint) con
 std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   std::string name;
   worker::RecurrentState all, evaluation;
-  const int layers = replica.model.options().layers;
-  const int64_t lanes = config_.data().lanes();
   std::filesystem::path anew;  // where the first checkpoint of a new run goes
   communicator_.OnRoot([&] {
     name = Load(resume, replica, all, evaluation);
@@ -149,25 +156,19 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   worker::PlateauState plateau = replica.schedule.plateau();
   communicator_.BroadcastValue(plateau);
   replica.schedule.set_plateau(plateau);
-  communicator_.Broadcast(replica.model.parameters().values());
+  communicator_.Broadcast(replica.parameters().values());
   for (auto& slot : replica.optimizer.slots()) {
     communicator_.Broadcast({slot.values.data(), static_cast<size_t>(replica.optimizer.size())});
   }
-  const auto scatter = [&](const std::vector<float>& whole, std::vector<float>& mine) {
-    communicator_.Scatter(
-        [&](int rank) {
-          return SliceLanes(whole, layers, lanes, LanesOfRank(lanes, rank, communicator_.size()));
-        },
-        mine);
-  };
-  scatter(all.h, replica.state.h);
-  scatter(all.c, replica.state.c);
+  ScatterLanes(all, replica.state);
   communicator_.BroadcastValue(replica.evaluation.batch);
-  communicator_.BroadcastValue(replica.evaluation.loss);
   if (replica.evaluation.batch > 0) {
-    replica.evaluation.state = replica.model.ZeroState(replica.lanes.count());
-    scatter(evaluation.h, replica.evaluation.state.h);
-    scatter(evaluation.c, replica.evaluation.state.c);
+    size_t sums = replica.evaluation.sums.size();
+    communicator_.BroadcastValue(sums);
+    replica.evaluation.sums.resize(sums);
+    for (double& sum : replica.evaluation.sums) communicator_.BroadcastValue(sum);
+    replica.evaluation.state = task_.ZeroState(replica.lanes.count());
+    ScatterLanes(evaluation, replica.evaluation.state);
   }
   NoteSaved(name, replica);
   if (resume == "auto") {
@@ -175,9 +176,7 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
     return name;
   }
   // A new run, whose best is among what comes. It stands before the older one in the folder goes.
-  replica.position.best_step = 0;
-  replica.position.best_loss = std::numeric_limits<double>::infinity();
-  replica.position.evaluations_without_improvement = 0;
+  replica.position.ForgetBest();
   const Contents contents = Collect(replica);
   Write(io::CheckpointFolder(anew).StepPath(replica.position.step), contents.header,
         contents.tensors);
@@ -193,7 +192,7 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
 // Every rank has applied the same updates to the same numbers. If that ever fails (memory or
 // processor at fault), no file may hide it.
 void Checkpointer::RequireEqualReplicas(const Replica& replica) {
-  const auto values = replica.model.parameters().values();
+  const auto values = replica.parameters().values();
   const uint64_t own = io::ShortDigest(values.data(), values.size_bytes());
   uint64_t root = own;
   communicator_.BroadcastValue(root);
@@ -232,16 +231,35 @@ Checkpointer::Saved Checkpointer::ContentsOf(const Replica& replica) {
 }
 
 // All lanes' state on rank 0, empty elsewhere.
-worker::RecurrentState Checkpointer::GatherLanes(const worker::RecurrentState& state, int layers) {
-  const auto gather = [&](const std::vector<float>& mine) {
-    return JoinLanes(communicator_.Gather(std::span<const float>(mine)), layers,
-                     config_.data().lanes(), communicator_.size());
-  };
-  return {gather(state.h), gather(state.c)};
+worker::RecurrentState Checkpointer::GatherLanes(const worker::RecurrentState& state) {
+  worker::RecurrentState all;
+  if (folder_) all = task_.ZeroState(config_.data().lanes());
+  const auto whole = all.parts();
+  const auto mine = state.parts();
+  for (size_t i = 0; i < mine.size(); ++i) {
+    const std::vector<float> parts = communicator_.Gather(std::span<const float>(mine[i].values));
+    if (!folder_) continue;
+    whole[i].values = JoinLanes(parts, all.layers, all.lanes, communicator_.size());
+  }
+  return all;
+}
+
+// The reverse: `all` is rank 0's.
+void Checkpointer::ScatterLanes(const worker::RecurrentState& all, worker::RecurrentState& state) {
+  const auto whole = all.parts();
+  const auto mine = state.parts();
+  for (size_t i = 0; i < mine.size(); ++i) {
+    communicator_.Scatter(
+        [&](int rank) {
+          return SliceLanes(whole[i].values, all.layers, all.lanes,
+                            LanesOfRank(all.lanes, rank, communicator_.size()));
+        },
+        mine[i].values);
+  }
 }
 
 void Checkpointer::RequireFinite(const Replica& replica) const {
-  if (std::isfinite(worker::GlobalNorm(replica.model.parameters().values()))) return;
+  if (std::isfinite(worker::GlobalNorm(replica.parameters().values()))) return;
   throw AgreedError(
       fmt::format("training diverged: the parameters are not finite after step {}; they are not "
                   "saved. {} Lower optimizer.learning_rate or optimizer.clip.global_norm, and "
@@ -253,16 +271,13 @@ void Checkpointer::RequireFinite(const Replica& replica) const {
 Checkpointer::Contents Checkpointer::Collect(const Replica& replica) {
   RequireEqualReplicas(replica);
   RequireFinite(replica);
-  const int layers = replica.model.options().layers;
   Contents contents;
-  contents.state = GatherLanes(replica.state, layers);
-  if (replica.evaluation.batch > 0) {
-    contents.evaluation = GatherLanes(replica.evaluation.state, layers);
-  }
+  contents.state = GatherLanes(replica.state);
+  if (replica.evaluation.batch > 0) contents.evaluation = GatherLanes(replica.evaluation.state);
   if (!folder_) return contents;
   contents.header.configuration = proto::PrintRunConfig(config_);
-  contents.header.dataset_fingerprint = dataset_.fingerprint();
-  contents.header.vocabulary = dataset_.vocabulary();
+  contents.header.dataset_fingerprint = task_.fingerprint();
+  task_.Store(contents.header);
   StorePosition(replica, contents.header);
   contents.tensors = ViewTensors(replica, contents.state, contents.evaluation);
   return contents;

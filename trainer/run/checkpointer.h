@@ -11,9 +11,9 @@
 
 #include "io/checkpoints/checkpoint.h"
 #include "io/checkpoints/checkpoint_folder.h"
-#include "io/datasets/dataset.h"
 #include "io/run/metrics_log.h"
 #include "io/run/run_folder.h"
+#include "proto/agreement.h"
 #include "proto/run_config.h"
 #include "trainer/ranks/communicator.h"
 #include "trainer/run/replica.h"
@@ -28,7 +28,7 @@ class Checkpointer {
  public:
   /// `folder` is nullptr on ranks other than 0. All arguments must outlive this.
   Checkpointer(Communicator& communicator, Console& console, const io::RunFolder* folder,
-               const proto::RunConfig& config, const io::Dataset& dataset);
+               const proto::RunConfig& config, const Task& task);
 
   /// Collective. Brings `replica` to where a checkpoint stands. `resume` is "auto" (the newest
   /// whole checkpoint of the run folder, if it holds any; newer ones that had to be passed over get
@@ -80,8 +80,8 @@ class Checkpointer {
   std::string Load(const std::string& resume, Replica& replica, worker::RecurrentState& state,
                    worker::RecurrentState& evaluation);
   void BeginAnew();
-  void WarnOfOtherTokens(const io::CheckpointHeader& header, const Position& position) const;
-  proto::RunConfig Check(const io::CheckpointReader& checkpoint) const;
+  void WarnOfOtherPart(const io::CheckpointHeader& header, const Position& position) const;
+  proto::RunConfig RequireSameTraining(const io::CheckpointReader& checkpoint) const;
   // What is written, on rank 0; empty elsewhere. It borrows the parameters from the replica.
   struct Contents {
     io::CheckpointHeader header;
@@ -110,7 +110,8 @@ class Checkpointer {
   bool LinkStepToBest(const Replica& replica);
   void Postpone(const std::exception& failure);
   void NoteSaved(const std::filesystem::path& path, const Replica& replica);
-  worker::RecurrentState GatherLanes(const worker::RecurrentState& state, int layers);
+  worker::RecurrentState GatherLanes(const worker::RecurrentState& state);
+  void ScatterLanes(const worker::RecurrentState& all, worker::RecurrentState& state);
   void RequireEqualReplicas(const Replica& replica);
 
   Communicator& communicator_;
@@ -118,7 +119,7 @@ class Checkpointer {
   const io::RunFolder* const folder_;
   std::optional<io::CheckpointFolder> checkpoints_;  // of folder_
   const proto::RunConfig& config_;
-  const io::Dataset& dataset_;
+  const Task& task_;
   Saved saved_;    // the newest step's file
   Saved best_;     // best.h5, where this object wrote it
   Saved waiting_;  // the best one that could not be written yet; step -1: there is none

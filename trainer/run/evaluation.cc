@@ -1,44 +1,48 @@
 #include "trainer/run/evaluation.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <span>
 
 namespace lockstep::trainer {
 
-std::optional<EvaluationResult> Evaluate(Communicator& communicator, worker::LanguageModel& model,
-                                         Lanes& reader, PartialEvaluation& partial,
-                                         const std::function<bool()>& pause,
-                                         const std::function<void(double)>& progress) {
+bool Evaluate(Communicator& communicator, Measurement& measurement,
+              const worker::RecurrentState& zero_state, PartialEvaluation& partial,
+              const std::function<bool()>& pause, const std::function<void(double)>& progress) {
   using Clock = std::chrono::steady_clock;
   constexpr int64_t kMostBatches = 16;  // between two agreements
-  constexpr size_t kPause = kMostBatches, kSlow = kPause + 1;
   constexpr double kSlowSeconds = 0.5;
-  const int64_t batches = reader.layout().batches();
-  if (partial.batch == 0) partial = {0, 0.0, model.ZeroState(reader.range().count())};
+  const int64_t batches = measurement.batches();
+  const size_t width = measurement.sums();
+  const size_t pause_at = kMostBatches * width, slow_at = pause_at + 1;
+  if (partial.batch == 0) partial = {0, std::vector<double>(width), zero_state};
   int64_t between = 1;
   while (partial.batch < batches) {
-    // The losses of single batches travel, always in an array of the same size, and are added in
-    // their order: so the sum does not depend on where the agreements fall.
-    std::array<double, kMostBatches + 2> sums = {};
+    // The sums of single batches travel, always in an array of the same size, and are added in
+    // their order: so the result does not depend on where the agreements fall.
+    std::vector<double> sums(slow_at + 1);
     const int64_t count = std::min(between, batches - partial.batch);
     const auto start = Clock::now();
     for (int64_t i = 0; i < count; ++i) {
-      sums[i] = model.Evaluate(reader.Read(partial.batch + i), partial.state);
+      measurement.Batch(partial.batch + i, partial.state,
+                        std::span(sums).subspan(static_cast<size_t>(i) * width, width));
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    sums[kPause] = pause() ? 1.0 : 0.0;
-    sums[kSlow] = seconds > kSlowSeconds ? 1.0 : 0.0;
+    sums[pause_at] = pause() ? 1.0 : 0.0;
+    sums[slow_at] = seconds > kSlowSeconds ? 1.0 : 0.0;
     communicator.Sum(std::span<double>(sums));
-    for (int64_t i = 0; i < count; ++i) partial.loss += sums[i];
+    for (int64_t i = 0; i < count; ++i) {
+      for (size_t k = 0; k < width; ++k) {
+        partial.sums[k] += sums[static_cast<size_t>(i) * width + k];
+      }
+    }
     partial.batch += count;
-    between = sums[kSlow] > 0.0 ? std::max<int64_t>(1, between / 2)
-                                : std::min<int64_t>(kMostBatches, between * 2);
+    between = sums[slow_at] > 0.0 ? std::max<int64_t>(1, between / 2)
+                                  : std::min<int64_t>(kMostBatches, between * 2);
     if (progress) progress(static_cast<double>(partial.batch) / static_cast<double>(batches));
-    if (sums[kPause] > 0.0 && partial.batch < batches) return std::nullopt;
+    if (sums[pause_at] > 0.0 && partial.batch < batches) return false;
   }
-  const int64_t tokens = reader.layout().predictions();
-  return EvaluationResult{partial.loss / static_cast<double>(tokens), tokens};
+  return true;
 }
 
 }  // namespace lockstep::trainer

@@ -2,20 +2,20 @@
 
 namespace lockstep::trainer {
 
-MemoryNeed NeedOf(const worker::LanguageModelOptions& model,
-                  const worker::OptimizerOptions& optimizer, int64_t time_steps, int64_t lanes,
+MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimizer,
                   int64_t all_lanes) {
   constexpr int64_t kFloatBytes = sizeof(float);
-  const worker::LanguageModel empty(model, worker::Pass::kNone);
   const auto slots = static_cast<int64_t>(worker::Optimizer(optimizer, 0).slots().size());
   MemoryNeed need;
-  need.parameters = empty.parameters().size();
+  need.parameters = model.parameters;
   need.fixed_bytes = need.parameters * (2 + slots) * kFloatBytes;
-  need.working_bytes = empty.WorkingBytes(time_steps, lanes);
+  need.working_bytes = model.working_bytes;
   // States of all lanes, of the training and of an evaluation under way; the one that is being put
   // in order stands there twice.
-  const int64_t arrays = 2 * (model.cell == worker::Cell::kLstm ? 2 : 1) + 1;
-  need.checkpoint_bytes = arrays * model.layers * all_lanes * model.hidden_size * kFloatBytes;
+  if (model.state_arrays > 0) {
+    need.checkpoint_bytes = (2 * model.state_arrays + 1) *
+                            (model.state_floats / model.state_arrays) * all_lanes * kFloatBytes;
+  }
   return need;
 }
 

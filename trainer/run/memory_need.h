@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "worker/models/language_model.h"
+#include "trainer/tasks/task.h"
 #include "worker/optimizers/optimizer.h"
 
 namespace lockstep::trainer {
@@ -17,9 +17,8 @@ struct MemoryNeed {
   int64_t bytes() const { return fixed_bytes + working_bytes; }
 };
 
-/// For a rank of `lanes` of the job's `all_lanes` lanes.
-MemoryNeed NeedOf(const worker::LanguageModelOptions& model,
-                  const worker::OptimizerOptions& optimizer, int64_t time_steps, int64_t lanes,
+/// `all_lanes`: those of the job.
+MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimizer,
                   int64_t all_lanes);
 
 }  // namespace lockstep::trainer

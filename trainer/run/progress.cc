@@ -1,8 +1,6 @@
 #include "trainer/run/progress.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include <fmt/format.h>
 
@@ -23,19 +21,6 @@ std::string Grouped(double number) {
 
 }  // namespace
 
-std::string DescribeLoss(double loss, io::TokenKind kind) {
-  const double bits = loss / std::numbers::ln2;
-  switch (kind) {
-    case io::TokenKind::kChar:
-      return fmt::format("{:.3f} bits/char", bits);
-    case io::TokenKind::kByte:
-      return fmt::format("{:.3f} bits/byte", bits);
-    case io::TokenKind::kWord:
-      break;
-  }
-  return fmt::format("perplexity {:.2f}", std::exp(loss));
-}
-
 std::string DescribeSeconds(double seconds) {
   const auto whole = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
   if (whole >= 3600) {
@@ -44,29 +29,31 @@ std::string DescribeSeconds(double seconds) {
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-Progress::Progress(Console& console, const Plan& plan, int64_t first_step)
-    : console_(console), plan_(plan), first_step_(first_step) {}
+Progress::Progress(Console& console, const Task& task, const Plan& plan, int64_t first_step)
+    : console_(console), task_(task), plan_(plan), first_step_(first_step) {}
 
 std::string Progress::Line(const Position& p) const {
   const auto now = Clock::now();
   const double loss = steps_ > 0 ? loss_sum_ / static_cast<double>(steps_) : p.loss;
-  const double rate = static_cast<double>(tokens_) / std::max(1e-9, SecondsBetween(line_at_, now));
+  const double rate =
+      static_cast<double>(predictions_) / std::max(1e-9, SecondsBetween(line_at_, now));
   const double step_seconds = SecondsBetween(started_, now) /
                               static_cast<double>(std::max<int64_t>(1, p.step - first_step_));
+  const std::string meaning = task_.DescribeLoss(loss);
   return fmt::format(
-      "epoch {:.2f}/{:.4g}  step {}/{}  loss {:.4f}  {}  norm {:.3f}  rate {:.2e}  {} tokens/s  {} "
-      "to go",
+      "epoch {:.2f}/{:.4g}  step {}/{}  loss {:.4f}{}{}  norm {:.3f}  rate {:.2e}  {} {}/s  {} to "
+      "go",
       static_cast<double>(p.step) / static_cast<double>(plan_.steps_per_epoch),
       static_cast<double>(plan_.total_steps) / static_cast<double>(plan_.steps_per_epoch), p.step,
-      plan_.total_steps, loss, DescribeLoss(loss, plan_.kind), p.gradient_norm, p.learning_rate,
-      Grouped(rate),
+      plan_.total_steps, loss, meaning.empty() ? "" : "  ", meaning, p.gradient_norm,
+      p.learning_rate, Grouped(rate), task_.unit(),
       DescribeSeconds(static_cast<double>(plan_.total_steps - p.step) * step_seconds));
 }
 
-void Progress::Step(const Position& position, int64_t step_tokens) {
+void Progress::Step(const Position& position, int64_t step_predictions) {
   constexpr double kLiveSeconds = 0.25;
   ++steps_;
-  tokens_ += step_tokens;
+  predictions_ += step_predictions;
   loss_sum_ += position.loss;
   const auto now = Clock::now();
   if (console_.live() && SecondsBetween(live_at_, now) >= kLiveSeconds) {
@@ -87,7 +74,7 @@ void Progress::Flush(const Position& position) {
   }
   line_at_ = Clock::now();
   steps_ = 0;
-  tokens_ = 0;
+  predictions_ = 0;
   loss_sum_ = 0.0;
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <new>
 #include <optional>
 #include <ratio>
@@ -13,7 +14,6 @@
 
 #include <fmt/format.h>
 
-#include "io/datasets/dataset.h"
 #include "io/run/metrics_log.h"
 #include "io/run/run_folder.h"
 #include "trainer/ranks/host_memory.h"
@@ -23,6 +23,7 @@
 #include "trainer/run/memory_need.h"
 #include "trainer/run/train_loop.h"
 #include "trainer/tasks/model_options.h"
+#include "trainer/tasks/task.h"
 #include "worker/layers/gate_kernels.h"
 #include "worker/products/gemm.h"
 
@@ -44,31 +45,23 @@ proto::RunConfig LoadConfiguration(Communicator& communicator, const TrainArgume
   return config;
 }
 
-io::Dataset OpenDataset(Communicator& communicator, const proto::RunConfig& config) {
-  std::optional<io::Dataset> dataset;
+std::unique_ptr<Task> OpenData(Communicator& communicator, const proto::RunConfig& config) {
+  std::unique_ptr<Task> task;
   communicator.Together([&] {
-    dataset.emplace(io::Dataset::Open(config.data().path()));
-    dataset->split(config.evaluation().split());  // must exist, even if it is empty
-    const io::Split& split = dataset->split(config.data().split());
-    const LaneLayout layout(split, config.data().lanes(), config.data().time_steps());
-    const int64_t lanes = config.data().lanes(), time_steps = config.data().time_steps();
-    if (layout.predictions() < lanes * time_steps) {
-      throw UsageError(
-          fmt::format("{}: split \"{}\" has {} tokens, but one step takes {} (data.lanes {} x "
-                      "data.time_steps {}, and one more). Lower these, "
-                      "or import more text.",
-                      config.data().path(), split.name, split.size(), lanes * time_steps + 1, lanes,
-                      time_steps));
-    }
+    const int64_t lanes = config.data().lanes();
     if (communicator.size() > lanes) {
       throw UsageError(
           fmt::format("{} ranks for data.lanes {}: a rank would have nothing to do. Start at most "
                       "{} ranks, or raise data.lanes.",
                       communicator.size(), lanes, lanes));
     }
+    task = OpenTask(config, {communicator.rank(), communicator.size()});
+    task->CanMeasure(config.evaluation().split());  // must exist, even if it is empty
+    MetricIndex(*task, config.evaluation().best_metric());
+    task->PrepareTraining();
   });
-  communicator.RequireSame(dataset->fingerprint(), "the fingerprint of " + config.data().path());
-  return std::move(*dataset);
+  communicator.RequireSame(task->fingerprint(), "the fingerprint of " + config.data().path());
+  return task;
 }
 
 // Rank 0 takes the run folder. While another job holds it (one that is just ending, an orphan on
@@ -122,11 +115,11 @@ void HoldFolder(Communicator& communicator, Console& console, const proto::Train
 
 // False, with a word why, where the evaluation's split holds nothing to predict.
 bool CanEvaluate(Communicator& communicator, Console& console, const proto::RunConfig& config,
-                 const io::Dataset& dataset) {
+                 const Task& task) {
   const std::string& name = config.evaluation().split();
-  if (dataset.split(name).size() >= 2) return true;
+  if (task.CanMeasure(name)) return true;
   const std::string reason =
-      fmt::format("{}: split \"{}\" holds nothing to predict", dataset.path().string(), name);
+      fmt::format("{}: split \"{}\" holds nothing to predict", task.data_path().string(), name);
   communicator.Together([&] {
     if (config.evaluation().early_stopping().patience() > 0 ||
         config.optimizer().schedule().has_plateau()) {
@@ -150,8 +143,8 @@ std::string DescribeHosts(const std::vector<std::string>& hosts) {
 }
 
 void Introduce(Communicator& communicator, Console& console, const proto::RunConfig& config,
-               const io::Dataset& dataset, const MemoryNeed& need, const LaneLayout& layout,
-               const TrainingLength& length, int threads) {
+               const Task& task, const MemoryNeed& need, const TrainingLength& length,
+               int threads) {
   const std::vector<std::string> hosts = communicator.Gather(communicator.host());
   if (!communicator.is_root()) return;
   console.Info(
@@ -160,18 +153,14 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
                   worker::GemmDescription(), worker::GateKernelTarget()));
   const proto::Model& model = config.model();
   console.Info(fmt::format("model: {} {} x {}, {}, {} parameters", proto::Cell_Name(model.cell()),
-                           model.layers(), model.hidden_size(),
-                           model.embedding_size() > 0
-                               ? fmt::format("embedding {}", model.embedding_size())
-                               : "one-hot input",
+                           model.layers(), model.hidden_size(), task.DescribeModel(),
                            need.parameters));
+  const int64_t lanes = config.data().lanes();
   console.Info(
-      fmt::format("data: {}, {} tokens ({}) to train on, vocabulary {}; {} lanes ({} on rank 0) x "
-                  "{} time steps, {} steps an epoch, {} steps in all",
-                  dataset.path().string(), dataset.split(config.data().split()).size(),
-                  io::TokenKindName(dataset.vocabulary().kind()), dataset.vocabulary().size(),
-                  layout.lanes(), LanesOfRank(layout.lanes(), 0, communicator.size()).count(),
-                  config.data().time_steps(), length.steps_per_epoch, length.total_steps));
+      fmt::format("data: {}, {}; {} lanes ({} on rank 0), {} steps an epoch, {} steps in all",
+                  task.data_path().string(), task.DescribeData(), lanes,
+                  LanesOfRank(lanes, 0, communicator.size()).count(), length.steps_per_epoch,
+                  length.total_steps));
 }
 
 // Before anything is allocated. The host that lacks most speaks for all.
@@ -204,7 +193,7 @@ void Allocate(Communicator& communicator, const std::function<void()>& allocate)
       allocate();
     } catch (const std::bad_alloc&) {
       throw std::runtime_error(
-          fmt::format("no memory on {} for the model: lower model.hidden_size or the vocabulary, "
+          fmt::format("no memory on {} for the model: lower model.hidden_size, "
                       "start fewer ranks on a host, or use hosts with more memory.",
                       communicator.host()));
     }
@@ -213,7 +202,7 @@ void Allocate(Communicator& communicator, const std::function<void()>& allocate)
 
 void Conclude(Communicator& communicator, Console& console, const proto::RunConfig& config,
               const Replica& replica, const TrainLoop& loop, TrainLoop::Outcome outcome,
-              const Checkpointer& checkpointer, io::TokenKind kind, const std::string& resume) {
+              const Checkpointer& checkpointer, const std::string& resume) {
   std::array<double, 2> most = {static_cast<double>(PeakMemoryBytes()),
                                 static_cast<double>(StopSignal())};
   communicator.Max(most);
@@ -223,8 +212,11 @@ void Conclude(Communicator& communicator, Console& console, const proto::RunConf
   console.Info(fmt::format("time on rank 0: {}", loop.timer().Summary()));
   console.Info(fmt::format("peak memory: {:.0f} MB a rank", most[0] / kMegabyte));
   if (position.best_step > 0) {
-    console.Info(fmt::format("best validation loss {:.4f} ({}) at step {}: {}/checkpoints/best.h5",
-                             position.best_loss, DescribeLoss(position.best_loss, kind),
+    const std::string& metric = config.evaluation().best_metric();
+    const std::string meaning = metric == "loss" ? replica.task.DescribeLoss(position.best) : "";
+    console.Info(fmt::format("best validation {} {:.4f}{} at step {}: {}/checkpoints/best.h5",
+                             metric, position.best,
+                             meaning.empty() ? "" : fmt::format(" ({})", meaning),
                              position.best_step, config.training().folder()));
   }
   if (outcome == TrainLoop::Outcome::kSignal) {
@@ -243,8 +235,8 @@ void Conclude(Communicator& communicator, Console& console, const proto::RunConf
   // Without a best one there was nothing to evaluate on.
   const std::string& split =
       position.best_step > 0 ? config.evaluation().split() : config.data().split();
-  console.Info(
-      fmt::format("next: lockstep evaluate {0} --split {1}; lockstep sample {0}", file, split));
+  console.Info(fmt::format("next: lockstep evaluate {0} --split {1}; lockstep {2} {0}", file, split,
+                           replica.task.prediction_command()));
 }
 
 }  // namespace
@@ -253,7 +245,7 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   Console console(!communicator.is_root(), arguments.progress);
   const proto::RunConfig config = LoadConfiguration(communicator, arguments);
   communicator.SetTimeoutSeconds(60.0 * config.training().timeout_minutes());
-  const io::Dataset dataset = OpenDataset(communicator, config);
+  const std::unique_ptr<Task> task = OpenData(communicator, config);
   std::optional<io::RunFolder> folder;
   HoldFolder(communicator, console, config.training(), folder);
   communicator.OnRoot([&] {
@@ -265,33 +257,30 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
                       config.training().folder()));
     }
   });
-  const bool evaluate = CanEvaluate(communicator, console, config, dataset);
+  const bool evaluate = CanEvaluate(communicator, console, config, *task);
 
-  const LaneLayout layout(dataset.split(config.data().split()), config.data().lanes(),
-                          config.data().time_steps());
   TrainingLength length;
-  communicator.Together([&] { length = LengthOf(config.training(), layout); });
+  communicator.Together([&] { length = LengthOf(config.training(), task->batches()); });
   const int threads = ChooseThreads(communicator, console, config.training().threads());
-  const auto model =
-      ModelOptions(config, static_cast<int64_t>(dataset.vocabulary().size()), communicator.size());
   const auto optimizer = OptimizerOptions(config.optimizer());
-  const LaneRange own = LanesOfRank(layout.lanes(), communicator.rank(), communicator.size());
-  const MemoryNeed need =
-      NeedOf(model, optimizer, config.data().time_steps(), own.count(), layout.lanes());
-  Introduce(communicator, console, config, dataset, need, layout, length, threads);
+  const int64_t lanes = config.data().lanes();
+  const MemoryNeed need = NeedOf(task->Size(), optimizer, lanes);
+  Introduce(communicator, console, config, *task, need, length, threads);
   TellMemory(communicator, console, need);
   std::optional<Replica> allocated;
   Allocate(communicator, [&] {
-    allocated.emplace(model, optimizer, MakeSchedule(config.optimizer(), length.total_steps), own);
+    task->Allocate(worker::Pass::kForwardAndBackward);
+    allocated.emplace(*task, optimizer, MakeSchedule(config.optimizer(), length.total_steps),
+                      LanesOfRank(lanes, communicator.rank(), communicator.size()));
   });
   Replica& replica = *allocated;
 
-  Checkpointer checkpointer(communicator, console, folder ? &*folder : nullptr, config, dataset);
+  Checkpointer checkpointer(communicator, console, folder ? &*folder : nullptr, config, *task);
   const std::string resumed = checkpointer.Restore(arguments.resume, replica);
   if (resumed.empty()) {
-    worker::Initialize(replica.model, InitializationOptions(config));
+    task->Initialize();
     // Mathematical functions may differ in the last bit between hosts.
-    communicator.Broadcast(replica.model.parameters().values());
+    communicator.Broadcast(replica.parameters().values());
     console.Info(fmt::format("new run in {}", config.training().folder()));
   } else {
     console.Info(fmt::format("going on from {} (step {})", resumed, replica.position.step));
@@ -314,8 +303,7 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
     // put off.
     metrics.emplace(folder->metrics(), std::max<int64_t>(0, replica.position.step - 1));
   });
-  Lanes lanes(dataset, layout, replica.lanes);
-  TrainLoop loop(communicator, console, config, dataset, lanes, length, evaluate, checkpointer,
+  TrainLoop loop(communicator, console, config, length, evaluate, checkpointer,
                  metrics ? &*metrics : nullptr, replica);
   const TrainLoop::Outcome outcome = loop.Run();
   if (complete) {
@@ -325,8 +313,7 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
                     position.step));
     return kDone;
   }
-  Conclude(communicator, console, config, replica, loop, outcome, checkpointer,
-           dataset.vocabulary().kind(), arguments.resume);
+  Conclude(communicator, console, config, replica, loop, outcome, checkpointer, arguments.resume);
   return outcome == TrainLoop::Outcome::kSignal ? kStopped : kDone;
 }
 

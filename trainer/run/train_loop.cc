@@ -7,6 +7,7 @@
 #include <limits>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "trainer/ranks/stop_signal.h"
 #include "trainer/run/evaluation.h"
@@ -15,10 +16,10 @@
 
 namespace lockstep::trainer {
 
-TrainingLength LengthOf(const proto::Training& config, const LaneLayout& layout) {
-  const int64_t batches = config.accumulate_batches();
+TrainingLength LengthOf(const proto::Training& config, int64_t batches) {
+  const int64_t of_a_step = config.accumulate_batches();
   TrainingLength length;
-  length.steps_per_epoch = (layout.batches() + batches - 1) / batches;
+  length.steps_per_epoch = (batches + of_a_step - 1) / of_a_step;
   if (config.has_steps()) {
     length.total_steps = config.steps();
   } else if (__builtin_mul_overflow(config.epochs(), length.steps_per_epoch, &length.total_steps)) {
@@ -30,30 +31,34 @@ TrainingLength LengthOf(const proto::Training& config, const LaneLayout& layout)
   return length;
 }
 
-double HopelessLoss(int64_t vocabulary_size, double first_loss) {
-  return 2.0 * std::max(std::log(static_cast<double>(vocabulary_size)), first_loss) + 1.0;
-}
-
 // The first step never counts: it is a measure itself.
 int64_t MostBadSteps(int64_t total_steps) { return std::clamp<int64_t>(total_steps - 1, 1, 50); }
 
+size_t MetricIndex(const Task& task, const std::string& name) {
+  const std::vector<MetricFacts>& metrics = task.metrics();
+  const auto found = std::ranges::find(metrics, name, &MetricFacts::name);
+  if (found != metrics.end()) return static_cast<size_t>(found - metrics.begin());
+  std::vector<std::string> names;
+  for (const MetricFacts& metric : metrics) names.push_back(metric.name);
+  throw UsageError(
+      fmt::format("evaluation.best_metric is \"{}\"; allowed: {}", name, fmt::join(names, ", ")));
+}
+
 TrainLoop::TrainLoop(Communicator& communicator, Console& console, const proto::RunConfig& config,
-                     const io::Dataset& dataset, Lanes& lanes, const TrainingLength& length,
-                     bool evaluate, Checkpointer& checkpointer, io::MetricsLog* metrics,
-                     Replica& replica)
+                     const TrainingLength& length, bool evaluate, Checkpointer& checkpointer,
+                     io::MetricsLog* metrics, Replica& replica)
     : communicator_(communicator),
       console_(console),
       config_(config),
-      dataset_(dataset),
-      lanes_(lanes),
       length_(length),
       evaluate_(evaluate),
       checkpointer_(checkpointer),
       metrics_(metrics),
       replica_(replica),
-      progress_(console,
-                {length.total_steps, length.steps_per_epoch, dataset.vocabulary().kind(),
-                 config.training().progress_seconds()},
+      task_(replica.task),
+      best_metric_(MetricIndex(task_, config.evaluation().best_metric())),
+      progress_(console, task_,
+                {length.total_steps, length.steps_per_epoch, config.training().progress_seconds()},
                 replica.position.step),
       engines_(console) {
   checkpointer_.SyncBeforeSaves(metrics_);
@@ -79,7 +84,7 @@ TrainLoop::Outcome TrainLoop::Run() {
     if (!stop && good && (totals->save || CheckpointDue())) TrySaveStep();
     if (!stop && EvaluationDue()) stop = !EvaluateNow();
     WriteMetrics();
-    progress_.Step(replica_.position, static_cast<int64_t>(totals->tokens));
+    progress_.Step(replica_.position, static_cast<int64_t>(totals->weight));
   }
   progress_.Flush(replica_.position);
   if (!stop) JudgeEnd();
@@ -96,48 +101,48 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   Position& position = replica_.position;
-  const auto gradient = replica_.model.parameters().gradient();
+  const auto gradient = replica_.parameters().gradient();
 
-  double tokens = 0.0;
-  const std::optional<double> loss = AccumulateGradient(&tokens);
+  double weight = 0.0;
+  const std::optional<double> loss = AccumulateGradient(&weight);
   if (!loss) return std::nullopt;
-  const StepTotals totals = Reduce(*loss, tokens);
+  const StepTotals totals = Reduce(*loss, weight);
   RequireFinite(totals.loss, "loss", position.step + 1);
 
   timer_.Enter(Phase::kOptimizer);
-  worker::Scale(gradient, 1.0 / totals.tokens);
+  worker::Scale(gradient, 1.0 / totals.weight);
   const double norm = worker::GlobalNorm(gradient);
   RequireFinite(norm, "norm of the gradient", position.step + 1);
   const proto::Clip& clip = config_.optimizer().clip();
   if (clip.has_global_norm()) worker::ClipByGlobalNorm(gradient, norm, clip.global_norm());
   if (clip.has_value()) worker::ClipByValue(gradient, clip.value());
   const double rate = replica_.schedule.Rate(position.step);
-  replica_.optimizer.Step(replica_.model.parameters().values(), gradient, rate);
+  replica_.optimizer.Step(replica_.parameters().values(), gradient, rate);
 
   timer_.Enter(Phase::kOther);
   ++position.step;
-  if (position.step == 1) position.first_loss = totals.loss / totals.tokens;
-  position.validation_loss = std::numeric_limits<double>::quiet_NaN();
-  position.tokens += static_cast<int64_t>(totals.tokens);
-  position.loss = totals.loss / totals.tokens;
+  if (position.step == 1) position.first_loss = totals.loss / totals.weight;
+  position.validation = {};
+  position.predictions += static_cast<int64_t>(totals.weight);
+  position.loss = totals.loss / totals.weight;
   position.gradient_norm = norm;
   position.learning_rate = rate;
-  position.tokens_per_second =
-      totals.tokens / std::chrono::duration<double>(Clock::now() - start).count();
+  position.predictions_per_second =
+      totals.weight / std::chrono::duration<double>(Clock::now() - start).count();
   JudgeStep();
   return totals;
 }
 
 // Sums of losses and gradients over this rank's lanes and the batches of one update. Returns the
 // loss. Between two batches the ranks agree whether to stop: then all is put back to where it was.
-std::optional<double> TrainLoop::AccumulateGradient(double* tokens) {
+std::optional<double> TrainLoop::AccumulateGradient(double* weight) {
   Position& position = replica_.position;
   const Position start = position;
-  const int64_t batches = std::min<int64_t>(config_.training().accumulate_batches(),
-                                            lanes_.layout().batches() - position.batch);
+  const int64_t batches =
+      std::min<int64_t>(config_.training().accumulate_batches(), task_.batches() - position.batch);
   worker::RecurrentState state;
   if (batches > 1) state = replica_.state;
-  const auto gradient = replica_.model.parameters().gradient();
+  const auto gradient = replica_.parameters().gradient();
   std::fill(gradient.begin(), gradient.end(), 0.0f);
   double loss = 0.0;
   // An update does not reach into the next epoch.
@@ -150,19 +155,15 @@ std::optional<double> TrainLoop::AccumulateGradient(double* tokens) {
       return std::nullopt;
     }
     timer_.Enter(Phase::kData);
-    const worker::TokenBatch batch = lanes_.Read(position.batch);
-    const int64_t places = batch.time_steps * batch.lanes;
-    *tokens +=
-        static_cast<double>(places - std::count(batch.targets, batch.targets + places, kNoTarget));
+    const BatchPlace place = {config_.training().seed(), position.epoch, position.batch,
+                              position.total_batches};
+    *weight += task_.Read(place);
 
     timer_.Enter(Phase::kForward);
-    const worker::DropoutSite site = {config_.training().seed(),
-                                      static_cast<uint64_t>(position.total_batches), 0,
-                                      replica_.lanes.begin};
-    loss += replica_.model.Forward(batch, replica_.state, site);
+    loss += task_.Forward(place, replica_.state);
 
     timer_.Enter(Phase::kBackward);
-    replica_.model.Backward();
+    task_.Backward();
     Advance();
   }
   return loss;
@@ -172,19 +173,19 @@ std::optional<double> TrainLoop::AccumulateGradient(double* tokens) {
 void TrainLoop::Advance() {
   Position& position = replica_.position;
   ++position.total_batches;
-  if (++position.batch < lanes_.layout().batches()) return;
+  if (++position.batch < task_.batches()) return;
   position.batch = 0;
   ++position.epoch;
-  replica_.state = replica_.model.ZeroState(replica_.lanes.count());
+  replica_.state = task_.ZeroState(replica_.lanes.count());
 }
 
 // Sums over all ranks, and the decisions that all must take together.
-TrainLoop::StepTotals TrainLoop::Reduce(double loss, double tokens) {
+TrainLoop::StepTotals TrainLoop::Reduce(double loss, double weight) {
   timer_.Enter(Phase::kReduce);
-  std::array<double, 4> sums = {loss, tokens, StopSignal() != 0 ? 1.0 : 0.0,
+  std::array<double, 4> sums = {loss, weight, StopSignal() != 0 ? 1.0 : 0.0,
                                 SaveDueByTime() ? 1.0 : 0.0};
   communicator_.Sum(std::span<double>(sums));
-  communicator_.Sum(replica_.model.parameters().gradient());
+  communicator_.Sum(replica_.parameters().gradient());
   return {sums[0], sums[1], sums[2] > 0.0, sums[3] > 0.0};
 }
 
@@ -200,21 +201,18 @@ void TrainLoop::RequireFinite(double value, const char* what, int64_t step) cons
 }
 
 bool TrainLoop::IsHopeless(double loss) const {
-  return loss > HopelessLoss(static_cast<int64_t>(dataset_.vocabulary().size()),
-                             replica_.position.first_loss);
+  return loss > task_.HopelessLoss(replica_.position.first_loss);
 }
 
 void TrainLoop::EndDiverged(double loss, const std::string& how_long) const {
   throw AgreedError(
-      fmt::format("training diverged: the loss is {:.4g} at step {} and has been above {:.4g} {} "
-                  "(a uniform guess has {:.4g}). {} Lower optimizer.learning_rate or "
-                  "optimizer.clip.global_norm, or add optimizer.schedule.warmup_steps, and start "
-                  "again.",
-                  loss, replica_.position.step,
-                  HopelessLoss(static_cast<int64_t>(dataset_.vocabulary().size()),
-                               replica_.position.first_loss),
-                  how_long, std::log(static_cast<double>(dataset_.vocabulary().size())),
-                  checkpointer_.DescribeLastGood()),
+      fmt::format(
+          "training diverged: the loss is {:.4g} at step {} and has been above {:.4g} {}. {} "
+          "Lower optimizer.learning_rate or "
+          "optimizer.clip.global_norm, or add optimizer.schedule.warmup_steps, and start "
+          "again.",
+          loss, replica_.position.step, task_.HopelessLoss(replica_.position.first_loss), how_long,
+          checkpointer_.DescribeLastGood()),
       kDiverged);
 }
 
@@ -232,7 +230,7 @@ void TrainLoop::JudgeEnd() const {
   const Position& position = replica_.position;
   if (position.bad_steps == 0) return;
   const bool evaluated = position.evaluated_step == position.step;
-  if (evaluated && !IsHopeless(position.validation_loss)) return;
+  if (evaluated && !IsHopeless(position.validation.loss())) return;
   EndDiverged(position.loss, fmt::format("in the last {} steps of the run", position.bad_steps));
 }
 
@@ -246,22 +244,26 @@ bool TrainLoop::EvaluationDue() const {
 // False when a stop signal cut the evaluation short: then it is still due, and goes on from there.
 bool TrainLoop::EvaluateNow() {
   const proto::Evaluation& config = config_.evaluation();
-  const LaneLayout layout(dataset_.split(config.split()), config_.data().lanes(),
-                          config_.data().time_steps(), config.most_tokens());
-  Lanes reader(dataset_, layout, replica_.lanes);
+  const auto measurement = task_.Measure(config.split(), config.most_tokens(), false);
+  const worker::RecurrentState zero_state = task_.ZeroState(replica_.lanes.count());
+  // Another build may have measured less or more.
+  if (replica_.evaluation.sums.size() != measurement->sums()) replica_.evaluation = {};
   if (replica_.evaluation.batch > 0) {
     console_.Info(fmt::format("step {}: its evaluation goes on behind {} of {} batches",
-                              replica_.position.step, replica_.evaluation.batch, layout.batches()));
+                              replica_.position.step, replica_.evaluation.batch,
+                              measurement->batches()));
   }
   while (true) {
     timer_.Enter(Phase::kEvaluation);
-    const auto result = Evaluate(
-        communicator_, replica_.model, reader, replica_.evaluation,
+    const bool done = Evaluate(
+        communicator_, *measurement, zero_state, replica_.evaluation,
         [this] { return StopSignal() != 0 || SaveDueByTime(); },
         [this](double share) { console_.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
-    if (result) {
+    if (done) {
+      MetricValues values;
+      std::ranges::copy(measurement->Finish(replica_.evaluation.sums), values.values.begin());
       replica_.evaluation = {};
-      Observe(result->loss);
+      Observe(values);
       timer_.Enter(Phase::kOther);
       return true;
     }
@@ -277,30 +279,52 @@ bool TrainLoop::AnyRankStops() {
   return stop[0] > 0.0;
 }
 
-void TrainLoop::Observe(double validation_loss) {
+void TrainLoop::Observe(const MetricValues& values) {
   Position& position = replica_.position;
-  RequireFinite(validation_loss, "validation loss", position.step);
+  const double loss = values.loss();
+  RequireFinite(loss, "validation loss", position.step);
   position.evaluated_step = position.step;
-  position.validation_loss = validation_loss;
-  replica_.schedule.Observe(validation_loss);
-  const double least = config_.evaluation().early_stopping().minimum_improvement();
-  const bool hopeless = IsHopeless(validation_loss);
-  const bool better = !hopeless && validation_loss < position.best_loss - least;
-  console_.Info(fmt::format("step {}: validation loss {:.4f}, {}{}", position.step, validation_loss,
-                            DescribeLoss(validation_loss, dataset_.vocabulary().kind()),
-                            better     ? ", the best so far"
-                            : hopeless ? ", as of a training that has diverged"
-                                       : fmt::format(" (best {:.4f} at step {})",
-                                                     position.best_loss, position.best_step)));
+  position.validation = values;
+  replica_.schedule.Observe(loss);
+  const bool hopeless = IsHopeless(loss);
+  const double value = values.values[best_metric_];
+  const bool better = !hopeless && IsBest(value);
+  console_.Info(fmt::format(
+      "step {}: {}{}", position.step, DescribeMetrics(values),
+      better     ? ", the best so far"
+      : hopeless ? ", as of a training that has diverged"
+                 : fmt::format(" (best {:.4f} at step {})", position.best, position.best_step)));
   if (!better) {
     ++position.evaluations_without_improvement;
     return;
   }
-  position.best_loss = validation_loss;
+  position.best = value;
   position.best_step = position.step;
   position.evaluations_without_improvement = 0;
   timer_.Enter(Phase::kCheckpoint);
   checkpointer_.TrySaveBest(replica_);
+}
+
+bool TrainLoop::IsBest(double value) const {
+  const Position& position = replica_.position;
+  if (std::isnan(value)) return false;  // nothing to measure it on
+  if (position.best_step == 0) return true;
+  const double least = config_.evaluation().early_stopping().minimum_improvement();
+  return task_.metrics()[best_metric_].higher_is_better ? value > position.best + least
+                                                        : value < position.best - least;
+}
+
+// "validation loss 1.4638, 2.112 bits/char, ...": what the loss means says more than a second
+// number for it.
+std::string TrainLoop::DescribeMetrics(const MetricValues& values) const {
+  std::string text = fmt::format("validation loss {:.4f}", values.loss());
+  const std::string meaning = task_.DescribeLoss(values.loss());
+  if (!meaning.empty()) return text + ", " + meaning;
+  for (size_t i = 1; i < task_.metrics().size(); ++i) {
+    if (std::isnan(values.values[i])) continue;
+    text += fmt::format(", {} {:.4f}", task_.metrics()[i].name, values.values[i]);
+  }
+  return text;
 }
 
 bool TrainLoop::PatienceIsOver() const {
@@ -327,12 +351,17 @@ void TrainLoop::TrySaveStep() {
 void TrainLoop::WriteMetrics() {
   if (!metrics_) return;
   const Position& position = replica_.position;
-  std::optional<double> validation_loss;
-  if (!std::isnan(position.validation_loss)) validation_loss = position.validation_loss;
   // The epoch that the step belonged to, counted from 1; `epoch` may have moved on already.
   const int64_t epoch = (position.step - 1) / length_.steps_per_epoch + 1;
-  metrics_->Write({position.step, epoch, position.loss, position.gradient_norm,
-                   position.learning_rate, position.tokens_per_second, validation_loss});
+  io::StepMetrics line = {position.step,          epoch,
+                          position.loss,          position.gradient_norm,
+                          position.learning_rate, position.predictions_per_second,
+                          task_.unit(),           {}};
+  for (size_t i = 0; i < task_.metrics().size(); ++i) {
+    const double value = position.validation.values[i];
+    if (!std::isnan(value)) line.validation.emplace_back(task_.metrics()[i].name, value);
+  }
+  metrics_->Write(line);
 }
 
 }  // namespace lockstep::trainer

@@ -5,10 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "io/datasets/dataset.h"
 #include "io/run/metrics_log.h"
 #include "proto/run_config.h"
-#include "trainer/data/lanes.h"
 #include "trainer/ranks/communicator.h"
 #include "trainer/run/checkpointer.h"
 #include "trainer/run/phase_timer.h"
@@ -24,15 +22,16 @@ struct TrainingLength {
   int64_t steps_per_epoch = 0;
   int64_t total_steps = 0;
 };
-/// UsageError when that is more than a run can count.
-TrainingLength LengthOf(const proto::Training& config, const LaneLayout& layout);
+/// `batches` make an epoch. UsageError when that is more than a run can count.
+TrainingLength LengthOf(const proto::Training& config, int64_t batches);
 
-/// A mean loss above this, in nats a token, is one of a training that has diverged, if it lasts: 1
-/// more than twice that of a uniform guess or of the first step, whichever is larger. First steps
-/// and models that spike come nowhere near it for long.
-double HopelessLoss(int64_t vocabulary_size, double first_loss);
-/// After how many such steps in a row it has lasted, in a run of `total_steps`.
+/// After how many steps in a row whose loss is that of a diverged training (Task::HopelessLoss) it
+/// has diverged, in a run of `total_steps`.
 int64_t MostBadSteps(int64_t total_steps);
+
+/// The place of evaluation.best_metric among a task's metrics. UsageError when there is none of
+/// this name.
+size_t MetricIndex(const Task& task, const std::string& name);
 
 /// The training loop of one rank. Everything here is collective. All arguments must outlive it.
 class TrainLoop {
@@ -42,28 +41,28 @@ class TrainLoop {
   /// `metrics` is nullptr on ranks other than 0; it must be cut to the step before `replica`'s.
   /// `evaluate` is false where the validation split holds nothing.
   TrainLoop(Communicator& communicator, Console& console, const proto::RunConfig& config,
-            const io::Dataset& dataset, Lanes& lanes, const TrainingLength& length, bool evaluate,
-            Checkpointer& checkpointer, io::MetricsLog* metrics, Replica& replica);
+            const TrainingLength& length, bool evaluate, Checkpointer& checkpointer,
+            io::MetricsLog* metrics, Replica& replica);
 
   /// Trains until the end of the run, early stopping or a stop signal on any rank, and leaves a
   /// checkpoint. A stop comes between two batches; what was done of its step is done again. No
   /// failed save but the last one ends it (Checkpointer). AgreedError with kDiverged when loss or
-  /// gradient are no longer numbers, or when the loss stays above HopelessLoss; nothing of the kind
-  /// becomes the best checkpoint, and steps are saved by a stop only while it lasts.
+  /// gradient are no longer numbers, or when the loss stays above the task's HopelessLoss; nothing
+  /// of the kind becomes the best checkpoint, and steps are saved by a stop only while it lasts.
   Outcome Run();
 
   const PhaseTimer& timer() const { return timer_; }
 
  private:
   struct StepTotals {
-    double loss = 0.0;    ///< sum over all tokens of all ranks
-    double tokens = 0.0;  ///< of all ranks
+    double loss = 0.0;    ///< sum over all predictions of all ranks
+    double weight = 0.0;  ///< how many these are
     bool stop = false;    ///< some rank has got a stop signal
     bool save = false;    ///< rank 0's clock asks for a checkpoint
   };
   std::optional<StepTotals> Step();
-  std::optional<double> AccumulateGradient(double* tokens);
-  StepTotals Reduce(double loss, double tokens);
+  std::optional<double> AccumulateGradient(double* weight);
+  StepTotals Reduce(double loss, double weight);
   void RequireFinite(double value, const char* what, int64_t step) const;
   void Advance();
   void JudgeStep();
@@ -74,7 +73,9 @@ class TrainLoop {
   bool EvaluationDue() const;
   bool EvaluateNow();
   bool AnyRankStops();
-  void Observe(double validation_loss);
+  void Observe(const MetricValues& values);
+  bool IsBest(double value) const;
+  std::string DescribeMetrics(const MetricValues& values) const;
   bool CheckpointDue() const;
   bool SaveDueByTime() const;
   bool PatienceIsOver() const;
@@ -85,13 +86,13 @@ class TrainLoop {
   Communicator& communicator_;
   Console& console_;
   const proto::RunConfig& config_;
-  const io::Dataset& dataset_;
-  Lanes& lanes_;
   const TrainingLength length_;
   const bool evaluate_;
   Checkpointer& checkpointer_;
   io::MetricsLog* const metrics_;
   Replica& replica_;
+  Task& task_;
+  const size_t best_metric_;  // its place among the task's metrics
   Progress progress_;
   ProductEngines engines_;
   PhaseTimer timer_;

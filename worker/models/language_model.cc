@@ -30,6 +30,9 @@ RecurrentState LanguageModel::ZeroState(int64_t lanes) const {
   RecurrentState state;
   state.h.assign(size, 0.0f);
   if (options_.cell == Cell::kLstm) state.c.assign(size, 0.0f);
+  state.layers = options_.layers;
+  state.lanes = lanes;
+  state.units = options_.hidden_size;
   return state;
 }
 

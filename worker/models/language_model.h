@@ -10,6 +10,7 @@
 #include "worker/layers/embedding.h"
 #include "worker/layers/output_layer.h"
 #include "worker/layers/recurrent_layer.h"
+#include "worker/layers/recurrent_state.h"
 #include "worker/parameters.h"
 
 namespace lockstep::worker {
@@ -27,11 +28,6 @@ struct LanguageModelOptions {
   /// Lanes of a rank of the job that has the fewest, so that all ranks decide alike; 0: each batch
   /// decides by its own.
   int64_t lanes_of_rank = 0;
-};
-
-/// The hidden state of B lanes: h and, for LSTM, c (else empty), both [L, B, H].
-struct RecurrentState {
-  std::vector<float> h, c;
 };
 
 /// Tokens of one batch; both arrays are [T, B]. A negative target does not count (a lane that has

@@ -86,7 +86,7 @@ TEST_F(CheckpointTest, ACheckpointOfNothingComesBack) {
   const Checkpoint read = ReadCheckpoint(path_);
   EXPECT_EQ(read.header.step, 0);
   EXPECT_EQ(read.header.configuration, "");
-  EXPECT_EQ(read.header.vocabulary.size(), 0u);
+  EXPECT_FALSE(read.header.vocabulary.has_value());
   EXPECT_TRUE(read.header.counters.empty());
   EXPECT_TRUE(read.tensors.empty());
 }
@@ -111,7 +111,8 @@ TEST_F(CheckpointTest, TheSameContentsGiveTheSameBytes) {
 
 TEST_F(CheckpointTest, TensorsThatCannotBeStoredAreRefusedBeforeAnythingIsWritten) {
   const std::vector<float> two = {1, 2};
-  for (const char* name : {"", "/a", "a/", "a//b", ".", "a/./b", "configuration", "vocabulary/x"}) {
+  for (const char* name :
+       {"", "/a", "a/", "a//b", ".", "a/./b", "configuration", "vocabulary/x", "facts"}) {
     const TensorView view = {name, {2}, two};
     EXPECT_THROW(WriteCheckpoint(path_, {}, {&view, 1}), std::invalid_argument) << name;
   }

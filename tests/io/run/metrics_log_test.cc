@@ -25,7 +25,8 @@ StepMetrics Metrics(int64_t step) {
   metrics.loss = 1.0 / 3 + static_cast<double>(step);
   metrics.gradient_norm = 1e-300;
   metrics.learning_rate = 0.1;
-  metrics.tokens_per_second = 12345.678;
+  metrics.predictions_per_second = 12345.678;
+  metrics.unit = "tokens";
   return metrics;
 }
 
@@ -53,7 +54,7 @@ TEST_F(MetricsLogTest, NumbersReadBackToTheSameBits) {
   StepMetrics metrics = Metrics(1);
   log.Write(metrics);
   metrics.step = 2;
-  metrics.validation_loss = 2.0 / 3;
+  metrics.validation = {{"loss", 2.0 / 3}, {"perplexity", 1.5}};
   metrics.loss = NAN;
   log.Write(metrics);
   // Each line is there before the log is closed.
@@ -67,6 +68,7 @@ TEST_F(MetricsLogTest, NumbersReadBackToTheSameBits) {
   EXPECT_EQ(lines[0]["tokens_per_second"].get<double>(), 12345.678);
   EXPECT_FALSE(lines[0].contains("validation_loss"));
   EXPECT_EQ(lines[1]["validation_loss"].get<double>(), 2.0 / 3);
+  EXPECT_EQ(lines[1]["validation_perplexity"].get<double>(), 1.5);
   EXPECT_TRUE(lines[1]["loss"].is_null());
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/io/temporary_folder.h"
+#include "tests/trainer/run/small_task.h"
 #include "trainer/exit_status.h"
 
 namespace lockstep::trainer {
@@ -22,27 +24,20 @@ using ::testing::UnorderedElementsAre;
 
 constexpr int64_t kLanes = 5;
 
-worker::LanguageModelOptions SmallModel(worker::Cell cell = worker::Cell::kLstm) {
-  worker::LanguageModelOptions options;
-  options.vocabulary_size = 7;
-  options.embedding_size = 3;
-  options.cell = cell;
-  options.layers = 2;
-  options.hidden_size = 4;
-  return options;
-}
-
 worker::Schedule PlateauSchedule() {
   return worker::Schedule(0.1, 0, worker::PlateauSchedule{0.5, 0, 0.0, 0.0});
 }
 
 // A replica of all lanes in which no two numbers are the same.
-Replica MakeReplica(worker::Cell cell = worker::Cell::kLstm) {
-  return Replica(SmallModel(cell), worker::AdamOptions{}, PlateauSchedule(), {0, kLanes});
-}
+class OwnReplica : private std::unique_ptr<SmallTask>, public Replica {
+ public:
+  explicit OwnReplica(worker::Cell cell = worker::Cell::kLstm)
+      : std::unique_ptr<SmallTask>(new SmallTask(SmallModel(cell))),
+        Replica(*get(), worker::AdamOptions{}, PlateauSchedule(), {0, kLanes}) {}
+};
 
 void Fill(Replica& replica) {
-  const auto values = replica.model.parameters().values();
+  const auto values = replica.parameters().values();
   std::iota(values.begin(), values.end(), 1.0f);
   float start = 1000.0f;
   for (auto& slot : replica.optimizer.slots()) {
@@ -106,7 +101,7 @@ TEST(CheckpointContentsTest, NoStateStaysNone) {
 }
 
 TEST(CheckpointContentsTest, NamesAndShapesAreThoseOfTheFormat) {
-  const Replica replica = MakeReplica();
+  const OwnReplica replica;
   std::vector<std::string> first_layer;
   for (const io::TensorView& view : ViewTensors(replica, replica.state, replica.evaluation.state)) {
     if (view.name.ends_with("weight_ih_l0") || view.name.starts_with("state/")) {
@@ -120,52 +115,54 @@ TEST(CheckpointContentsTest, NamesAndShapesAreThoseOfTheFormat) {
 }
 
 TEST(CheckpointContentsTest, AnEvaluationUnderWayComesBack) {
-  Replica replica = MakeReplica();
+  OwnReplica replica;
   Fill(replica);
-  replica.evaluation = {3, 4.5, replica.model.ZeroState(kLanes)};
+  replica.evaluation = {3, {4.5, 5.5}, replica.task.ZeroState(kLanes)};
   std::iota(replica.evaluation.state.h.begin(), replica.evaluation.state.h.end(), 7000.0f);
   std::iota(replica.evaluation.state.c.begin(), replica.evaluation.state.c.end(), 8000.0f);
   const Stored stored(replica);
-  Replica other = MakeReplica();
+  OwnReplica other;
   LoadPosition((*stored).header(), "a.h5", other);
   EXPECT_EQ(other.evaluation.batch, 3);
-  EXPECT_EQ(other.evaluation.loss, 4.5);
-  const auto state = LoadState(*stored, "evaluation", other.model, kLanes);
+  EXPECT_EQ(other.evaluation.sums, replica.evaluation.sums);
+  worker::RecurrentState state = other.task.ZeroState(kLanes);
+  LoadState(*stored, "evaluation", state);
   EXPECT_EQ(state.h, replica.evaluation.state.h);
   EXPECT_EQ(state.c, replica.evaluation.state.c);
-  EXPECT_EQ(LoadState(*stored, "state", other.model, kLanes).h, replica.state.h);
+  LoadState(*stored, "state", state);
+  EXPECT_EQ(state.h, replica.state.h);
 }
 
 // What the first version of the program wrote.
 TEST(CheckpointContentsTest, NumbersThatOlderFilesLackHaveTheirDefaults) {
-  Replica replica = MakeReplica();
+  OwnReplica replica;
   io::CheckpointHeader header = HeaderOf(replica);
   for (const char* name : {"evaluation_batch", "bad_steps"}) header.counters.erase(name);
-  for (const char* name : {"evaluation_loss", "first_loss"}) header.measures.erase(name);
-  replica.evaluation = {3, 4.5, {}};
+  for (const char* name : {"evaluation_loss", "first_loss", "validation_accuracy"})
+    header.measures.erase(name);
+  replica.evaluation = {3, {4.5}, {}};
   replica.position.bad_steps = 5;
   replica.position.first_loss = 6.5;
   LoadPosition(header, "a.h5", replica);
   EXPECT_EQ(replica.evaluation.batch, 0);
-  EXPECT_EQ(replica.evaluation.loss, 0.0);
+  EXPECT_TRUE(replica.evaluation.sums.empty());
   EXPECT_EQ(replica.position.bad_steps, 0);
   EXPECT_EQ(replica.position.first_loss, 0.0);
 }
 
 TEST(CheckpointContentsTest, ArraysComeBack) {
   for (const worker::Cell cell : {worker::Cell::kLstm, worker::Cell::kGru}) {
-    Replica replica = MakeReplica(cell);
+    OwnReplica replica(cell);
     Fill(replica);
     const Stored stored(replica);
-    Replica other = MakeReplica(cell);
-    LoadParameters(*stored, other.model.parameters());
+    OwnReplica other(cell);
+    LoadParameters(*stored, other.parameters());
     LoadOptimizer(*stored, other);
-    other.state = LoadState(*stored, "state", other.model, kLanes);
+    LoadState(*stored, "state", other.state);
 
-    const auto values = replica.model.parameters().values();
-    EXPECT_EQ(
-        std::memcmp(values.data(), other.model.parameters().values().data(), values.size_bytes()),
-        0);
+    const auto values = replica.parameters().values();
+    EXPECT_EQ(std::memcmp(values.data(), other.parameters().values().data(), values.size_bytes()),
+              0);
     ASSERT_EQ(other.optimizer.slots().size(), 2u);
     for (size_t slot = 0; slot < 2; ++slot) {
       EXPECT_EQ(std::memcmp(replica.optimizer.slots()[slot].values.data(),
@@ -178,31 +175,34 @@ TEST(CheckpointContentsTest, ArraysComeBack) {
 }
 
 TEST(CheckpointContentsTest, EveryNumberOfThePositionComesBack) {
-  Replica replica = MakeReplica();
+  OwnReplica replica;
   // Every field another value: a field that is not stored would come back as its default.
   replica.position = {.step = 1,
                       .epoch = 2,
                       .batch = 3,
                       .total_batches = 4,
-                      .tokens = 5,
+                      .predictions = 5,
                       .evaluated_step = 6,
                       .best_step = 7,
-                      .best_loss = 8.5,
+                      .best = 8.5,
                       .evaluations_without_improvement = 9,
                       .first_loss = 18.5,
                       .bad_steps = 19,
-                      .validation_loss = 10.5,
+                      .validation = {},
                       .loss = 11.5,
                       .gradient_norm = 12.5,
                       .learning_rate = 13.5,
-                      .tokens_per_second = 14.5};
+                      .predictions_per_second = 14.5};
+  replica.position.validation.values[0] = 10.5;
+  replica.position.validation.values[1] = 0.75;
   replica.optimizer.set_steps(15);
   replica.schedule.set_plateau({0.25, 16.5, 17});
 
-  Replica other = MakeReplica();
+  OwnReplica other;
   LoadPosition((*Stored(replica)).header(), "a.h5", other);
-  static_assert(std::is_trivially_copyable_v<Position> && sizeof(Position) == 16 * 8,
-                "a new field needs a value above");
+  static_assert(
+      std::is_trivially_copyable_v<Position> && sizeof(Position) == (15 + kMostMetrics) * 8,
+      "a new field needs a value above");
   EXPECT_EQ(std::memcmp(&other.position, &replica.position, sizeof(Position)), 0);
   EXPECT_EQ(other.optimizer.steps(), 15);
   EXPECT_EQ(other.schedule.plateau().factor, 0.25);
@@ -224,18 +224,19 @@ std::string ErrorOf(const Action& action) {
 TEST(CheckpointContentsTest, TheFormatsPageNamesEveryNumber) {
   std::ifstream file(LOCKSTEP_FORMATS_MD);
   const std::string page((std::istreambuf_iterator<char>(file)), {});
-  const io::CheckpointHeader header = HeaderOf(MakeReplica());
+  io::CheckpointHeader header = HeaderOf(OwnReplica());
   const auto expect = [&](const auto& numbers) {
     for (const auto& [name, value] : numbers) {
       EXPECT_THAT(page, HasSubstr("\n| `" + name + "` | "));
     }
   };
   expect(header.counters);
+  header.measures.erase("validation_accuracy");  // the test's own
   expect(header.measures);
 }
 
 TEST(CheckpointContentsTest, AMissingNumberIsAnErrorThatNamesIt) {
-  Replica replica = MakeReplica();
+  OwnReplica replica;
   for (const char* name : {"tokens", "optimizer_steps", "loss", "plateau_best"}) {
     io::CheckpointHeader header = HeaderOf(replica);
     header.counters.erase(name);
@@ -246,7 +247,7 @@ TEST(CheckpointContentsTest, AMissingNumberIsAnErrorThatNamesIt) {
 }
 
 TEST(CheckpointContentsTest, AnotherModelIsAnErrorThatNamesTheDifference) {
-  const Replica replica = MakeReplica();
+  const OwnReplica replica;
   const Stored stored(replica);
 
   worker::LanguageModelOptions options = SmallModel();
@@ -261,13 +262,24 @@ TEST(CheckpointContentsTest, AnotherModelIsAnErrorThatNamesTheDifference) {
   EXPECT_THAT(ErrorOf([&] { LoadParameters(*stored, deeper.parameters()); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("rnn.weight_ih_l2")));
 
-  EXPECT_THAT(ErrorOf([&] { LoadState(*stored, "state", replica.model, kLanes + 1); }),
+  worker::RecurrentState more_lanes = replica.task.ZeroState(kLanes + 1);
+  EXPECT_THAT(ErrorOf([&] { LoadState(*stored, "state", more_lanes); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("state/h"), HasSubstr("[2, 6, 4]")));
 
-  Replica momentum(SmallModel(), worker::SgdOptions{.momentum = 0.9}, PlateauSchedule(),
-                   {0, kLanes});
+  SmallTask task(SmallModel());
+  Replica momentum(task, worker::SgdOptions{.momentum = 0.9}, PlateauSchedule(), {0, kLanes});
   EXPECT_THAT(ErrorOf([&] { LoadOptimizer(*stored, momentum); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("momentum_buffer")));
+}
+
+// A cell that forgets a part of its state, or a file that has one more.
+TEST(CheckpointContentsTest, AStateOfOtherPartsIsAnError) {
+  const OwnReplica lstm, gru(worker::Cell::kGru);
+  worker::RecurrentState of_lstm = lstm.task.ZeroState(kLanes), of_gru = gru.task.ZeroState(kLanes);
+  EXPECT_THAT(ErrorOf([&] { LoadState(*Stored(lstm), "state", of_gru); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("holds state/c")));
+  EXPECT_THAT(ErrorOf([&] { LoadState(*Stored(gru), "state", of_lstm); }),
+              AllOf(HasSubstr("a.h5"), HasSubstr("holds no state/c")));
 }
 
 }  // namespace

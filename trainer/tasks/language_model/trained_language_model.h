@@ -1,5 +1,5 @@
-#ifndef LOCKSTEP_TRAINER_TASKS_TRAINED_MODEL_H_
-#define LOCKSTEP_TRAINER_TASKS_TRAINED_MODEL_H_
+#ifndef LOCKSTEP_TRAINER_TASKS_LANGUAGE_MODEL_TRAINED_LANGUAGE_MODEL_H_
+#define LOCKSTEP_TRAINER_TASKS_LANGUAGE_MODEL_TRAINED_LANGUAGE_MODEL_H_
 
 #include <filesystem>
 #include <memory>
@@ -11,18 +11,16 @@
 
 namespace lockstep::trainer {
 
-/// What evaluation and sampling need of a checkpoint.
-struct TrainedModel {
+/// What sampling needs of a checkpoint.
+struct TrainedLanguageModel {
   proto::RunConfig config;
-  std::string dataset_fingerprint;
   io::Vocabulary vocabulary;
   std::unique_ptr<worker::LanguageModel> model;  ///< without a gradient
-  int64_t step = 0;
 };
 
 /// Reads and verifies a checkpoint. Not collective. io's and proto's errors.
-TrainedModel LoadTrainedModel(const std::filesystem::path& checkpoint);
+TrainedLanguageModel LoadTrainedLanguageModel(const std::filesystem::path& checkpoint);
 
 }  // namespace lockstep::trainer
 
-#endif  // LOCKSTEP_TRAINER_TASKS_TRAINED_MODEL_H_
+#endif  // LOCKSTEP_TRAINER_TASKS_LANGUAGE_MODEL_TRAINED_LANGUAGE_MODEL_H_

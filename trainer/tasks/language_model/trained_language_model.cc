@@ -1,19 +1,24 @@
-#include "trainer/tasks/trained_model.h"
+#include "trainer/tasks/language_model/trained_language_model.h"
+
+#include <fmt/format.h>
 
 #include "io/checkpoints/checkpoint.h"
+#include "trainer/exit_status.h"
 #include "trainer/run/checkpoint_contents.h"
 #include "trainer/tasks/model_options.h"
 
 namespace lockstep::trainer {
 
-TrainedModel LoadTrainedModel(const std::filesystem::path& checkpoint) {
+TrainedLanguageModel LoadTrainedLanguageModel(const std::filesystem::path& checkpoint) {
   const io::CheckpointReader reader(checkpoint);
   const io::CheckpointHeader& header = reader.header();
-  TrainedModel trained;
+  TrainedLanguageModel trained;
   trained.config = proto::ParseRunConfig(header.configuration, checkpoint.string());
-  trained.dataset_fingerprint = header.dataset_fingerprint;
-  trained.vocabulary = header.vocabulary;
-  trained.step = header.step;
+  if (!header.vocabulary) {
+    throw UsageError(fmt::format("{}: is not of a language model: it holds no vocabulary.",
+                                 checkpoint.string()));
+  }
+  trained.vocabulary = *header.vocabulary;
   trained.model = std::make_unique<worker::LanguageModel>(
       ModelOptions(trained.config, static_cast<int64_t>(trained.vocabulary.size()), 0),
       worker::Pass::kForward);

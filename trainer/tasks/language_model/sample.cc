@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "trainer/commands/commands.h"
-#include "trainer/tasks/trained_model.h"
+#include "trainer/tasks/language_model/trained_language_model.h"
 #include "trainer/terminal/output.h"
 
 namespace lockstep::trainer {
@@ -26,7 +26,7 @@ ExitStatus Sample(const SampleArguments& arguments) {
     throw UsageError(fmt::format("--temperature {}: give a number from 0 up, such as 0.8.",
                                  arguments.options.temperature));
   }
-  const TrainedModel trained = LoadTrainedModel(arguments.checkpoint);
+  const TrainedLanguageModel trained = LoadTrainedLanguageModel(arguments.checkpoint);
   const io::Vocabulary& vocabulary = trained.vocabulary;
   worker::SamplingOptions options = arguments.options;
   if (vocabulary.unknown()) options.excluded = static_cast<int32_t>(*vocabulary.unknown());

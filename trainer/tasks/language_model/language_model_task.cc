@@ -1,0 +1,181 @@
+#include "trainer/tasks/language_model/language_model_task.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "trainer/exit_status.h"
+#include "trainer/tasks/model_options.h"
+#include "worker/models/initialization.h"
+
+namespace lockstep::trainer {
+namespace {
+
+// Each lane from a zero state to the end of its stripe.
+class TokenMeasurement : public Measurement {
+ public:
+  TokenMeasurement(worker::LanguageModel& model, const io::Dataset& dataset,
+                   const LaneLayout& layout, LaneRange range)
+      : kind_(dataset.vocabulary().kind()), model_(model), lanes_(dataset, layout, range) {}
+
+  int64_t batches() const override { return lanes_.layout().batches(); }
+  size_t sums() const override { return 1; }
+  void Batch(int64_t batch, worker::RecurrentState& state, std::span<double> sums) override {
+    sums[0] = model_.Evaluate(lanes_.Read(batch), state);
+  }
+  std::vector<double> Finish(std::span<const double> sums) const override {
+    const double loss = sums[0] / static_cast<double>(lanes_.layout().predictions());
+    return {loss, std::exp(loss)};
+  }
+  nlohmann::ordered_json Json(std::span<const double> sums) const override {
+    const double loss = Finish(sums)[0];
+    return {{"unit", io::TokenKindName(kind_)},
+            {"tokens", lanes_.layout().predictions()},
+            {"loss", loss},
+            {"bits", loss / std::numbers::ln2},
+            {"perplexity", std::exp(loss)}};
+  }
+  std::string Sentence(std::span<const double> sums) const override {
+    const double loss = Finish(sums)[0];
+    return fmt::format(
+        "{} tokens, loss {:.6f} nats a token, {:.4f} bits, perplexity {:.4f} (unit: {})",
+        lanes_.layout().predictions(), loss, loss / std::numbers::ln2, std::exp(loss),
+        io::TokenKindName(kind_));
+  }
+
+ private:
+  const io::TokenKind kind_;
+  worker::LanguageModel& model_;
+  Lanes lanes_;
+};
+
+}  // namespace
+
+LanguageModelTask::LanguageModelTask(const proto::RunConfig& config, const RankPlace& place)
+    : config_(config),
+      place_(place),
+      dataset_(io::Dataset::Open(config.data().path())),
+      range_(LanesOfRank(config.data().lanes(), place.rank, place.ranks)) {}
+
+void LanguageModelTask::PrepareTraining() {
+  const int64_t lanes = config_.data().lanes(), time_steps = config_.data().time_steps();
+  const io::Split& split = dataset_.split(config_.data().split());
+  const LaneLayout layout(split, lanes, time_steps);
+  if (layout.predictions() < lanes * time_steps) {
+    throw UsageError(
+        fmt::format("{}: split \"{}\" has {} tokens, but one step takes {} (data.lanes {} x "
+                    "data.time_steps {}, and one more). Lower these, "
+                    "or import more text.",
+                    config_.data().path(), split.name, split.size(), lanes * time_steps + 1, lanes,
+                    time_steps));
+  }
+  lanes_.emplace(dataset_, layout, range_);
+}
+
+std::string LanguageModelTask::DescribeData() const {
+  return fmt::format("{} tokens ({}) to train on, vocabulary {}",
+                     dataset_.split(config_.data().split()).size(),
+                     io::TokenKindName(dataset_.vocabulary().kind()), dataset_.vocabulary().size());
+}
+
+std::string LanguageModelTask::DescribeModel() const {
+  const int64_t embedding = config_.model().embedding_size();
+  return embedding > 0 ? fmt::format("embedding {}", embedding) : "one-hot input";
+}
+
+worker::LanguageModelOptions LanguageModelTask::Options() const {
+  return ModelOptions(config_, static_cast<int64_t>(dataset_.vocabulary().size()), place_.ranks);
+}
+
+ModelSize LanguageModelTask::Size() const {
+  const worker::LanguageModel empty(Options(), worker::Pass::kNone);
+  const worker::RecurrentState state = empty.ZeroState(1);
+  return {empty.parameters().size(),
+          empty.WorkingBytes(config_.data().time_steps(), range_.count()),
+          1 + static_cast<int64_t>(!state.c.empty()),
+          static_cast<int64_t>(state.h.size() + state.c.size())};
+}
+
+void LanguageModelTask::Allocate(worker::Pass pass) {
+  model_ = std::make_unique<worker::LanguageModel>(Options(), pass);
+}
+
+void LanguageModelTask::Initialize() {
+  worker::Initialize(*model_, InitializationOptions(config_));
+}
+
+worker::RecurrentState LanguageModelTask::ZeroState(int64_t lanes) const {
+  return model_->ZeroState(lanes);
+}
+
+double LanguageModelTask::Read(const BatchPlace& place) {
+  batch_ = lanes_->Read(place.batch);
+  const int64_t places = batch_.time_steps * batch_.lanes;
+  return static_cast<double>(places -
+                             std::count(batch_.targets, batch_.targets + places, kNoTarget));
+}
+
+double LanguageModelTask::Forward(const BatchPlace& place, worker::RecurrentState& state) {
+  return model_->Forward(batch_, state,
+                         {place.seed, static_cast<uint64_t>(place.total_batches), 0, range_.begin});
+}
+
+const std::vector<MetricFacts>& LanguageModelTask::metrics() const {
+  static const std::vector<MetricFacts> kMetrics = {{"loss", false}, {"perplexity", false}};
+  return kMetrics;
+}
+
+bool LanguageModelTask::CanMeasure(const std::string& split) const {
+  return dataset_.split(split).size() >= 2;
+}
+
+std::unique_ptr<Measurement> LanguageModelTask::Measure(const std::string& split, int64_t most,
+                                                        bool) {
+  const LaneLayout layout(dataset_.split(split), config_.data().lanes(),
+                          config_.data().time_steps(), most);
+  return std::make_unique<TokenMeasurement>(*model_, dataset_, layout, range_);
+}
+
+std::string LanguageModelTask::DescribeLoss(double loss) const {
+  return DescribeTokenLoss(loss, dataset_.vocabulary().kind());
+}
+
+double LanguageModelTask::HopelessLoss(double first_loss) const {
+  return HopelessTokenLoss(static_cast<int64_t>(dataset_.vocabulary().size()), first_loss);
+}
+
+void LanguageModelTask::Store(io::CheckpointHeader& header) const {
+  header.vocabulary = dataset_.vocabulary();
+}
+
+void LanguageModelTask::RequireSameMeaning(const io::CheckpointHeader& header,
+                                           const std::string& origin) const {
+  if (dataset_.vocabulary() == header.vocabulary) return;
+  throw UsageError(
+      fmt::format("{}: its vocabulary is not the one that {} was trained with, so its numbers "
+                  "would mean other tokens. Evaluate on a dataset of "
+                  "the same import.",
+                  dataset_.path().string(), origin));
+}
+
+double HopelessTokenLoss(int64_t vocabulary_size, double first_loss) {
+  return 2.0 * std::max(std::log(static_cast<double>(vocabulary_size)), first_loss) + 1.0;
+}
+
+std::string DescribeTokenLoss(double loss, io::TokenKind kind) {
+  const double bits = loss / std::numbers::ln2;
+  switch (kind) {
+    case io::TokenKind::kChar:
+      return fmt::format("{:.3f} bits/char", bits);
+    case io::TokenKind::kByte:
+      return fmt::format("{:.3f} bits/byte", bits);
+    case io::TokenKind::kWord:
+      break;
+  }
+  return fmt::format("perplexity {:.2f}", std::exp(loss));
+}
+
+}  // namespace lockstep::trainer

@@ -1,0 +1,72 @@
+#ifndef LOCKSTEP_TRAINER_TASKS_LANGUAGE_MODEL_LANGUAGE_MODEL_TASK_H_
+#define LOCKSTEP_TRAINER_TASKS_LANGUAGE_MODEL_LANGUAGE_MODEL_TASK_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/datasets/dataset.h"
+#include "trainer/data/lanes.h"
+#include "trainer/tasks/task.h"
+#include "worker/models/language_model.h"
+
+namespace lockstep::trainer {
+
+/// A language model on a stream of tokens: lanes with carried state (truncated BPTT), softmax over
+/// the vocabulary.
+class LanguageModelTask : public Task {
+ public:
+  LanguageModelTask(const proto::RunConfig& config, const RankPlace& place);
+
+  const std::filesystem::path& data_path() const override { return dataset_.path(); }
+  const std::string& fingerprint() const override { return dataset_.fingerprint(); }
+  void PrepareTraining() override;
+  int64_t batches() const override { return lanes_->layout().batches(); }
+  const char* unit() const override { return "tokens"; }
+  std::string DescribeData() const override;
+
+  std::string DescribeModel() const override;
+  ModelSize Size() const override;
+  void Allocate(worker::Pass pass) override;
+  void Initialize() override;
+  worker::Parameters& parameters() override { return model_->parameters(); }
+  worker::RecurrentState ZeroState(int64_t lanes) const override;
+  double Read(const BatchPlace& place) override;
+  double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
+  void Backward() override { model_->Backward(); }
+
+  const std::vector<MetricFacts>& metrics() const override;
+  bool CanMeasure(const std::string& split) const override;
+  std::unique_ptr<Measurement> Measure(const std::string& split, int64_t most, bool full) override;
+  std::string DescribeLoss(double loss) const override;
+  double HopelessLoss(double first_loss) const override;
+
+  const char* prediction_command() const override { return "sample"; }
+  void Store(io::CheckpointHeader& header) const override;
+  void RequireSameMeaning(const io::CheckpointHeader& header,
+                          const std::string& origin) const override;
+
+ private:
+  worker::LanguageModelOptions Options() const;
+
+  const proto::RunConfig config_;
+  const RankPlace place_;
+  const io::Dataset dataset_;
+  const LaneRange range_;
+  std::optional<Lanes> lanes_;  // of the split to train on
+  std::unique_ptr<worker::LanguageModel> model_;
+  worker::TokenBatch batch_;
+};
+
+/// As Task::HopelessLoss: 1 more than twice that of a uniform guess or of the first step, whichever
+/// is larger. First steps and models that spike come nowhere near it for long.
+double HopelessTokenLoss(int64_t vocabulary_size, double first_loss);
+
+/// A loss in the unit that people compare: "2.643 bits/char", "1.91 bits/byte", "perplexity 112.4".
+/// `loss` is in nats a token.
+std::string DescribeTokenLoss(double loss, io::TokenKind kind);
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_TASKS_LANGUAGE_MODEL_LANGUAGE_MODEL_TASK_H_

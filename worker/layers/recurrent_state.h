@@ -1,0 +1,45 @@
+#ifndef LOCKSTEP_WORKER_LAYERS_RECURRENT_STATE_H_
+#define LOCKSTEP_WORKER_LAYERS_RECURRENT_STATE_H_
+
+#include <cstdint>
+#include <vector>
+
+namespace lockstep::worker {
+
+/// The hidden state of B lanes of a stack of L layers: h and, where the cell has it, c (else
+/// empty), both [L, B, H]. What goes over all of a state (checkpoints, gathering lanes) goes over
+/// parts() and is right for any cell.
+struct RecurrentState {
+  /// One array of a state, never empty. `values` lives as long as the state.
+  struct Part {
+    const char* name;  ///< "h" or "c"
+    std::vector<float>& values;
+  };
+  struct ConstPart {
+    const char* name;
+    const std::vector<float>& values;
+  };
+
+  /// The arrays that are there, in a fixed order.
+  std::vector<Part> parts() {
+    std::vector<Part> parts;
+    if (!h.empty()) parts.push_back({"h", h});
+    if (!c.empty()) parts.push_back({"c", c});
+    return parts;
+  }
+  std::vector<ConstPart> parts() const {
+    std::vector<ConstPart> parts;
+    if (!h.empty()) parts.push_back({"h", h});
+    if (!c.empty()) parts.push_back({"c", c});
+    return parts;
+  }
+
+  std::vector<float> h, c;
+  int64_t layers = 0;  ///< L
+  int64_t lanes = 0;   ///< B
+  int64_t units = 0;   ///< H
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_LAYERS_RECURRENT_STATE_H_
