@@ -1,8 +1,5 @@
 #include <algorithm>
-#include <list>
-#include <optional>
 #include <stdexcept>
-#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,9 +9,9 @@
 #include "io/datasets/stored_vocabulary.h"
 #include "io/datasets/token_layout.h"
 #include "io/errors.h"
-#include "io/files/digest.h"
 #include "io/files/file_format.h"
 #include "io/files/seal.h"
+#include "io/hdf5/h5_pieces.h"
 #include "io/hdf5/h5_reader.h"
 #include "io/hdf5/string_list.h"
 
@@ -61,24 +58,23 @@ std::vector<uint64_t> ReadSourceNumbers(const H5Reader& reader, const char* name
 
 struct Dataset::Impl {
   explicit Impl(const std::filesystem::path& path_in)
-      : path(path_in), reader(path), tokens(reader.OpenArray(kTokensArray)) {
-    vocabulary = ReadVocabulary(reader);
-    if (tokens.shape().size() != 1 || vocabulary.size() > kMostVocabulary ||
-        tokens.type() != TokenType(vocabulary.size())) {
+      : path(path_in),
+        reader(path),
+        pieces(reader, kTokensArray, kPieceDigestsArray, kPieceTokens, kCacheBytes),
+        vocabulary(ReadVocabulary(reader)) {
+    if (tokens().shape().size() != 1 || vocabulary.size() > kMostVocabulary ||
+        tokens().type() != TokenType(vocabulary.size())) {
       reader.FailBecause(fmt::format("{} should be {} in one dimension, for a vocabulary of {}",
                                      kTokensArray, ElementName(TokenType(vocabulary.size())),
                                      vocabulary.size()));
     }
-    piece_digests = reader.ReadArray<uint64_t>(kPieceDigestsArray);
-    if (piece_digests.size() != (tokens.size() + kPieceTokens - 1) / kPieceTokens) {
-      reader.FailBecause(std::string(kPieceDigestsArray) + " does not fit the tokens");
-    }
-    splits = ReadSplits(reader, tokens.size());
-    fingerprint = DatasetFingerprint(tokens.digest(), tokens.size(), vocabulary, splits);
+    pieces.set_check([this](auto piece, uint64_t index) { CheckPiece(piece, index); });
+    splits = ReadSplits(reader, tokens().size());
+    fingerprint = DatasetFingerprint(tokens().digest(), tokens().size(), vocabulary, splits);
   }
 
   template <typename Element>
-  void CheckIds(const std::vector<char>& piece, uint64_t index) const {
+  void CheckIds(std::span<const char> piece, uint64_t index) const {
     const auto* ids = reinterpret_cast<const Element*>(piece.data());
     const Element most = *std::max_element(ids, ids + piece.size() / sizeof(Element));
     if (most >= vocabulary.size()) {
@@ -87,41 +83,18 @@ struct Dataset::Impl {
     }
   }
 
-  std::vector<char> LoadPiece(uint64_t index) const {
-    const uint64_t bytes = ElementBytes(tokens.type());
-    const uint64_t begin = index * kPieceTokens;
-    const uint64_t count = std::min(kPieceTokens, tokens.size() - begin);
-    std::vector<char> piece(count * bytes);
-    tokens.ReadRows(begin, count, piece.data());
-    if (ShortDigest(piece.data(), piece.size()) != piece_digests[index]) {
-      reader.FailBecause(
-          fmt::format("the digest of tokens {} to {} does not hold", begin, begin + count - 1));
-    }
+  void CheckPiece(std::span<const char> piece, uint64_t index) const {
+    const uint64_t bytes = ElementBytes(tokens().type());
     if (bytes == 1) CheckIds<uint8_t>(piece, index);
     if (bytes == 2) CheckIds<uint16_t>(piece, index);
     if (bytes == 4) CheckIds<uint32_t>(piece, index);
-    return piece;
   }
 
-  // The piece stays where it is until the next call.
-  const std::vector<char>& Piece(uint64_t index) {
-    const auto known = cached.find(index);
-    if (known != cached.end()) {
-      pieces.splice(pieces.begin(), pieces, known->second);
-      return pieces.front().second;
-    }
-    pieces.emplace_front(index, LoadPiece(index));
-    cached[index] = pieces.begin();
-    if (pieces.size() * kPieceTokens * ElementBytes(tokens.type()) > kCacheBytes) {
-      cached.erase(pieces.back().first);
-      pieces.pop_back();
-    }
-    return pieces.front().second;
-  }
+  const H5Array& tokens() const { return pieces.array(); }
 
-  void Widen(const std::vector<char>& piece, uint64_t first, std::span<int32_t> out) const {
+  void Widen(std::span<const char> piece, uint64_t first, std::span<int32_t> out) const {
     const auto copy = [&](const auto* ids) { std::copy_n(ids + first, out.size(), out.data()); };
-    switch (tokens.type()) {
+    switch (tokens().type()) {
       case ElementType::kUint8:
         return copy(reinterpret_cast<const uint8_t*>(piece.data()));
       case ElementType::kUint16:
@@ -133,15 +106,10 @@ struct Dataset::Impl {
 
   std::filesystem::path path;
   H5Reader reader;
-  H5Array tokens;
+  PieceReader pieces;
   Vocabulary vocabulary;
-  std::vector<uint64_t> piece_digests;
   std::vector<Split> splits;
   std::string fingerprint;
-
-  // The most recently used piece first.
-  std::list<std::pair<uint64_t, std::vector<char>>> pieces;
-  std::unordered_map<uint64_t, decltype(pieces)::iterator> cached;
 };
 
 Dataset Dataset::Open(const std::filesystem::path& path) {
@@ -157,7 +125,7 @@ Dataset::~Dataset() = default;
 const std::filesystem::path& Dataset::path() const { return impl_->path; }
 const Vocabulary& Dataset::vocabulary() const { return impl_->vocabulary; }
 const std::vector<Split>& Dataset::splits() const { return impl_->splits; }
-uint64_t Dataset::size_tokens() const { return impl_->tokens.size(); }
+uint64_t Dataset::size_tokens() const { return impl_->tokens().size(); }
 const std::string& Dataset::fingerprint() const { return impl_->fingerprint; }
 
 const Split& Dataset::split(std::string_view name) const {
@@ -193,7 +161,7 @@ void Dataset::Read(uint64_t begin, std::span<int32_t> out) const {
     const uint64_t index = begin / kPieceTokens;
     const uint64_t first = begin % kPieceTokens;
     const uint64_t count = std::min<uint64_t>(kPieceTokens - first, out.size());
-    impl_->Widen(impl_->Piece(index), first, out.first(count));
+    impl_->Widen(impl_->pieces.Piece(index), first, out.first(count));
     begin += count;
     out = out.subspan(count);
   }

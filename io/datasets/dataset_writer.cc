@@ -12,18 +12,15 @@
 #include "io/datasets/stored_vocabulary.h"
 #include "io/datasets/token_layout.h"
 #include "io/errors.h"
-#include "io/files/digest.h"
 #include "io/files/file_format.h"
 #include "io/files/publish.h"
 #include "io/files/seal.h"
+#include "io/hdf5/h5_pieces.h"
 #include "io/hdf5/h5_writer.h"
 #include "io/hdf5/string_list.h"
 
 namespace lockstep::io {
 namespace {
-
-// Written together, because every call into HDF5 costs as much as some thousand tokens.
-constexpr uint64_t kBufferTokens = 16 * kPieceTokens;
 
 constexpr const char* kSplitNames[] = {"train", "validation", "test"};
 
@@ -63,30 +60,17 @@ struct DatasetWriter::Impl {
         type(TokenType(vocabulary.size())),
         file(output),
         writer(std::in_place, file.path(), output),
-        stream(writer->StartStream(kTokensArray, type, kPieceTokens)) {
-    buffer.reserve(kBufferTokens * ElementBytes(type));
-  }
+        pieces(&*writer, kTokensArray, kPieceDigestsArray, type, {kPieceTokens}) {}
 
   template <typename Element>
-  void Buffer(std::span<const uint32_t> tokens) {
-    const size_t old_bytes = buffer.size();
-    buffer.resize(old_bytes + tokens.size() * sizeof(Element));
-    auto* out = reinterpret_cast<Element*>(buffer.data() + old_bytes);
-    for (const uint32_t token : tokens) *out++ = static_cast<Element>(token);
-  }
-
-  void Flush() {
-    const uint64_t bytes = ElementBytes(type);
-    for (uint64_t at = 0; at < buffer.size(); at += kPieceTokens * bytes) {
-      const uint64_t piece_bytes = std::min<uint64_t>(kPieceTokens * bytes, buffer.size() - at);
-      piece_digests.push_back(ShortDigest(buffer.data() + at, piece_bytes));
-    }
-    stream.Append(buffer.data(), buffer.size() / bytes);
-    buffer.clear();
+  void Append(std::span<const uint32_t> ids) {
+    narrow.resize(ids.size() * sizeof(Element));
+    auto* out = reinterpret_cast<Element*>(narrow.data());
+    for (const uint32_t id : ids) *out++ = static_cast<Element>(id);
+    pieces.Append(narrow.data(), ids.size());
   }
 
   void WriteRest(const std::vector<Split>& splits, const std::vector<Source>& sources) {
-    writer->WriteArray(kPieceDigestsArray, std::span<const uint64_t>(piece_digests));
     WriteVocabulary(*writer, vocabulary);
     for (const Split& split : splits) {
       const uint64_t range[] = {split.begin, split.end};
@@ -110,9 +94,8 @@ struct DatasetWriter::Impl {
   // In this order: HDF5 lets go of the file before it is removed.
   NewFile file;
   std::optional<H5Writer> writer;
-  H5Stream stream;
-  std::vector<char> buffer;  // tokens as they are stored
-  std::vector<uint64_t> piece_digests;
+  PieceWriter pieces;
+  std::vector<char> narrow;  // tokens as they are stored
 };
 
 DatasetWriter::DatasetWriter(const std::filesystem::path& output, Vocabulary vocabulary) {
@@ -133,37 +116,31 @@ void DatasetWriter::Append(std::span<const uint32_t> tokens) {
     throw std::invalid_argument(
         fmt::format("token {} is outside the vocabulary of {}", *outside, limit));
   }
-  const uint64_t element_bytes = ElementBytes(impl_->type);
   while (!tokens.empty()) {
-    const uint64_t room = kBufferTokens - impl_->buffer.size() / element_bytes;
-    const std::span<const uint32_t> now = tokens.first(std::min<uint64_t>(room, tokens.size()));
-    switch (element_bytes) {
+    const auto now = tokens.first(std::min<uint64_t>(kPieceTokens, tokens.size()));
+    switch (ElementBytes(impl_->type)) {
       case 1:
-        impl_->Buffer<uint8_t>(now);
+        impl_->Append<uint8_t>(now);
         break;
       case 2:
-        impl_->Buffer<uint16_t>(now);
+        impl_->Append<uint16_t>(now);
         break;
       default:
-        impl_->Buffer<uint32_t>(now);
+        impl_->Append<uint32_t>(now);
     }
-    if (now.size() == room) impl_->Flush();
     tokens = tokens.subspan(now.size());
   }
 }
 
-uint64_t DatasetWriter::size_tokens() const {
-  return impl_->stream.size() + impl_->buffer.size() / ElementBytes(impl_->type);
-}
+uint64_t DatasetWriter::size_tokens() const { return impl_->pieces.size(); }
 
 std::string DatasetWriter::Publish(std::span<const double> shares,
                                    const std::vector<Source>& sources) {
   if (size_tokens() == 0)
     throw InputError("there are no tokens to write. Name a text that is not empty.");
-  impl_->Flush();
   CheckSplitShares(shares);
   const std::vector<Split> splits = SplitsFrom(shares, size_tokens());
-  const std::string tokens_digest = impl_->stream.Finish();
+  const std::string tokens_digest = impl_->pieces.Finish();
   impl_->WriteRest(splits, sources);
   impl_->writer->CloseAndCompare();
   WriteSeal(impl_->file.path(), std::string(kDatasetFormat.name), kDatasetFormat.version, 0);

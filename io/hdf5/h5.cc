@@ -49,6 +49,8 @@ uint64_t ElementBytes(ElementType type) {
     case ElementType::kFloat32:
       return 4;
     case ElementType::kUint64:
+    case ElementType::kInt64:
+    case ElementType::kFloat64:
       return 8;
   }
   return 0;
@@ -64,8 +66,12 @@ std::string_view ElementName(ElementType type) {
       return "uint32";
     case ElementType::kUint64:
       return "uint64";
+    case ElementType::kInt64:
+      return "int64";
     case ElementType::kFloat32:
       return "float32";
+    case ElementType::kFloat64:
+      return "float64";
   }
   return "";
 }

@@ -12,7 +12,7 @@
 namespace lockstep::io {
 
 /// What the elements of an array are on disk; little-endian.
-enum class ElementType { kUint8, kUint16, kUint32, kUint64, kFloat32 };
+enum class ElementType { kUint8, kUint16, kUint32, kUint64, kInt64, kFloat32, kFloat64 };
 
 uint64_t ElementBytes(ElementType type);
 std::string_view ElementName(ElementType type);  ///< "uint8", "float32", ...
@@ -23,7 +23,9 @@ constexpr ElementType ElementTypeOf() {
   if constexpr (std::is_same_v<Element, uint16_t>) return ElementType::kUint16;
   if constexpr (std::is_same_v<Element, uint32_t>) return ElementType::kUint32;
   if constexpr (std::is_same_v<Element, uint64_t>) return ElementType::kUint64;
+  if constexpr (std::is_same_v<Element, int64_t>) return ElementType::kInt64;
   if constexpr (std::is_same_v<Element, float>) return ElementType::kFloat32;
+  if constexpr (std::is_same_v<Element, double>) return ElementType::kFloat64;
 }
 
 /// The attribute of every array that holds the digest of its elements.

@@ -45,9 +45,9 @@ using ObjectInfo = H5O_info1_t;
 using ObjectInfo = H5O_info_t;
 #endif
 
-constexpr std::array kElementTypes = {ElementType::kUint8, ElementType::kUint16,
-                                      ElementType::kUint32, ElementType::kUint64,
-                                      ElementType::kFloat32};
+constexpr std::array kElementTypes = {
+    ElementType::kUint8, ElementType::kUint16,  ElementType::kUint32, ElementType::kUint64,
+    ElementType::kInt64, ElementType::kFloat32, ElementType::kFloat64};
 
 hid_t MemoryType(ElementType type) {
   switch (type) {
@@ -59,8 +59,12 @@ hid_t MemoryType(ElementType type) {
       return H5T_NATIVE_UINT32;
     case ElementType::kUint64:
       return H5T_NATIVE_UINT64;
+    case ElementType::kInt64:
+      return H5T_NATIVE_INT64;
     case ElementType::kFloat32:
       return H5T_NATIVE_FLOAT;
+    case ElementType::kFloat64:
+      return H5T_NATIVE_DOUBLE;
   }
   return H5I_INVALID_HID;
 }

@@ -28,8 +28,12 @@ hid_t FileType(ElementType type) {
       return H5T_STD_U32LE;
     case ElementType::kUint64:
       return H5T_STD_U64LE;
+    case ElementType::kInt64:
+      return H5T_STD_I64LE;
     case ElementType::kFloat32:
       return H5T_IEEE_F32LE;
+    case ElementType::kFloat64:
+      return H5T_IEEE_F64LE;
   }
   return H5I_INVALID_HID;
 }
@@ -61,30 +65,39 @@ std::string Parent(const std::string& name) {
 
 }  // namespace
 
-H5Stream::H5Stream(H5Writer* writer, std::string name, ElementType type, H5Handle dataset)
-    : writer_(writer), name_(std::move(name)), type_(type), dataset_(std::move(dataset)) {}
+H5Stream::H5Stream(H5Writer* writer, std::string name, ElementType type,
+                   std::vector<uint64_t> shape, H5Handle dataset)
+    : writer_(writer),
+      name_(std::move(name)),
+      type_(type),
+      shape_(std::move(shape)),
+      dataset_(std::move(dataset)) {}
 
-void H5Stream::Append(const void* elements, uint64_t count) {
+void H5Stream::Append(const void* rows, uint64_t count) {
   if (count == 0) return;
   const H5Calls& calls = writer_->calls_;
   const std::string what = "write " + name_;
-  const hsize_t first = size_;
-  const hsize_t size = size_ + count;
-  const hsize_t length = count;
-  calls(H5Dset_extent(dataset_.id(), &size), what);
+  std::vector<hsize_t> first(shape_.size(), 0);
+  std::vector<hsize_t> length(shape_.begin(), shape_.end());
+  first[0] = shape_[0];
+  length[0] = count;
+  shape_[0] += count;
+  const std::vector<hsize_t> now(shape_.begin(), shape_.end());
+  calls(H5Dset_extent(dataset_.id(), now.data()), what);
   const H5Handle space = calls(H5Dget_space(dataset_.id()), H5Sclose, what);
-  const H5Handle memory = calls(H5Screate_simple(1, &length, nullptr), H5Sclose, what);
-  calls(H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, &first, nullptr, &length, nullptr), what);
-  calls(H5Dwrite(dataset_.id(), FileType(type_), memory.id(), space.id(), H5P_DEFAULT, elements),
+  const H5Handle memory = calls(
+      H5Screate_simple(static_cast<int>(length.size()), length.data(), nullptr), H5Sclose, what);
+  calls(H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, first.data(), nullptr, length.data(),
+                            nullptr),
         what);
-  digest_.Update(elements, count * ElementBytes(type_));
-  size_ = size;
+  calls(H5Dwrite(dataset_.id(), FileType(type_), memory.id(), space.id(), H5P_DEFAULT, rows), what);
+  digest_.Update(rows, Product({length.begin(), length.end()}) * ElementBytes(type_));
 }
 
 std::string H5Stream::Finish() {
   writer_->calls_(dataset_.Close(), "close " + name_);
   std::string digest = digest_.Hex();
-  writer_->meant_[name_] = DescribeArray(type_, {size_}, digest);
+  writer_->meant_[name_] = DescribeArray(type_, shape_, digest);
   writer_->WriteAttribute(name_, kDigestAttribute, digest);
   return digest;
 }
@@ -157,8 +170,13 @@ void H5Writer::WriteText(const std::string& name, const std::string& text) {
   WriteArray(name, ElementType::kUint8, {text.size()}, text.data());
 }
 
-H5Stream H5Writer::StartStream(const std::string& name, ElementType type, uint64_t chunk) {
-  return H5Stream(this, name, type, CreateArray(name, type, {0}, {H5S_UNLIMITED}, {chunk}));
+H5Stream H5Writer::StartStream(const std::string& name, ElementType type,
+                               const std::vector<uint64_t>& chunk) {
+  std::vector<uint64_t> shape = chunk;
+  std::vector<uint64_t> most = chunk;
+  shape[0] = 0;
+  most[0] = H5S_UNLIMITED;
+  return H5Stream(this, name, type, shape, CreateArray(name, type, shape, most, chunk));
 }
 
 void H5Writer::WriteAttribute(const std::string& object, const std::string& name, int64_t value) {

@@ -15,27 +15,28 @@ namespace lockstep::io {
 
 class H5Writer;
 
-/// A one-dimensional array that grows while it is written. Must not outlive its writer.
+/// An array that grows in its first dimension while it is written. Must not outlive its writer.
 class H5Stream {
  public:
-  /// Appends elements. They reach the system before the call returns, so a full disk is seen here;
-  /// give multiples of the chunk, except at the end.
-  void Append(const void* elements, uint64_t count);
-  /// Elements so far.
-  uint64_t size() const { return size_; }
+  /// Appends rows. They reach the system before the call returns, so a full disk is seen here; give
+  /// multiples of the chunk, except at the end.
+  void Append(const void* rows, uint64_t count);
+  /// Rows so far.
+  uint64_t size() const { return shape_[0]; }
   /// Stores the digest and closes the array. Returns the digest.
   std::string Finish();
 
  private:
   friend class H5Writer;
-  H5Stream(H5Writer* writer, std::string name, ElementType type, H5Handle dataset);
+  H5Stream(H5Writer* writer, std::string name, ElementType type, std::vector<uint64_t> shape,
+           H5Handle dataset);
 
   H5Writer* writer_;
   std::string name_;
   ElementType type_;
+  std::vector<uint64_t> shape_;  // so far
   H5Handle dataset_;
   Digest digest_;
-  uint64_t size_ = 0;
 };
 
 /// Writes one HDF5 file with the settings that all files of ours have: format bounds V110 (metadata
@@ -59,7 +60,9 @@ class H5Writer {
   }
   void WriteText(const std::string& name, const std::string& text);
 
-  H5Stream StartStream(const std::string& name, ElementType type, uint64_t chunk);
+  /// `chunk` is the shape of a chunk: of so many rows, whose own shape are the other dimensions.
+  H5Stream StartStream(const std::string& name, ElementType type,
+                       const std::vector<uint64_t>& chunk);
 
   /// Small values of fixed length, on an array or a group (which is created); "/" is the root.
   void WriteAttribute(const std::string& object, const std::string& name, int64_t value);

@@ -29,8 +29,8 @@ std::string FrequencyText(const Frequency& frequency);
 /// (29 February, 31 March, 30 April). `start` without a frequency.
 int64_t TimeAt(int64_t start, const Frequency& frequency, int64_t n);
 
-/// The n of TimeAt(start, frequency, n) == time; nullopt when no row stands at that time. Requires a
-/// frequency.
+/// The n of TimeAt(start, frequency, n) == time; nullopt when no row stands at that time. Requires
+/// a frequency.
 std::optional<int64_t> StepsBetween(int64_t start, int64_t time, const Frequency& frequency);
 
 /// The frequency that two consecutive times of a series suggest: months and years where the day of

@@ -147,7 +147,7 @@ const std::vector<Hostile>& Cases() {
        },
        "chunks"},
       {"AnotherType",
-       [](hid_t file) { PutArray(file, "x", Space({1}), Chunks({1}), 8, H5T_IEEE_F64LE); }, "type"},
+       [](hid_t file) { PutArray(file, "x", Space({1}), Chunks({1}), 2, H5T_STD_I16LE); }, "type"},
       {"ASoftLink",
        [](hid_t file) { H5Lcreate_soft("/vocabulary", file, "x", H5P_DEFAULT, H5P_DEFAULT); },
        "link to elsewhere"},

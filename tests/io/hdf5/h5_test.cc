@@ -48,7 +48,7 @@ TEST_F(H5Test, ArraysComeBackInEveryShape) {
 
 TEST_F(H5Test, RowsAndStreamsComeBack) {
   H5Writer writer(path_, path_);
-  H5Stream stream = writer.StartStream("/stream", ElementType::kUint16, 100);
+  H5Stream stream = writer.StartStream("/stream", ElementType::kUint16, {100});
   std::vector<uint16_t> values(1234);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<uint16_t>(i * 50);
   stream.Append(values.data(), 300);
