@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ enum class MissingMode {
   kMask,         ///< NaN in the dataset
 };
 std::string_view MissingModeName(MissingMode mode);  ///< "error", "forward", ...
+std::optional<MissingMode> MissingModeFromName(std::string_view name);
 
 /// What all series of a dataset have in common.
 struct SeriesDescription {

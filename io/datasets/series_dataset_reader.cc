@@ -74,10 +74,9 @@ SeriesDescription ReadDescription(const H5Reader& reader) {
   if (!parsed) reader.FailBecause("its frequency is none: " + frequency);
   description.frequency = *parsed;
   const std::string missing = reader.ReadString("/", "missing");
-  const auto name = std::find(std::begin(kMissingNames), std::end(kMissingNames), missing);
-  if (name == std::end(kMissingNames))
-    reader.FailBecause("it fills gaps as nobody does: " + missing);
-  description.missing = static_cast<MissingMode>(name - std::begin(kMissingNames));
+  const std::optional<MissingMode> mode = MissingModeFromName(missing);
+  if (!mode) reader.FailBecause("it fills gaps as nobody does: " + missing);
+  description.missing = *mode;
   const std::string scale = reader.ReadString("/", "scale");
   if (scale != "standard" && scale != "none") {
     reader.FailBecause("its values are scaled as nobody does: " + scale);
@@ -98,6 +97,12 @@ bool Fits(const SeriesCovariate& covariate, float value) {
 
 std::string_view MissingModeName(MissingMode mode) {
   return kMissingNames[static_cast<size_t>(mode)];
+}
+
+std::optional<MissingMode> MissingModeFromName(std::string_view name) {
+  const auto found = std::find(std::begin(kMissingNames), std::end(kMissingNames), name);
+  if (found == std::end(kMissingNames)) return std::nullopt;
+  return static_cast<MissingMode>(found - std::begin(kMissingNames));
 }
 
 struct SeriesDataset::Impl {
