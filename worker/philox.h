@@ -31,7 +31,12 @@ constexpr PhiloxCounter Philox(PhiloxCounter x, PhiloxKey key) {
 }
 
 /// What a stream of random numbers is for: streams of different purposes never meet.
-enum class RandomPurpose : uint32_t { kInitialization = 1, kDropout = 2, kSampling = 3 };
+enum class RandomPurpose : uint32_t {
+  kInitialization = 1,
+  kDropout = 2,
+  kSampling = 3,
+  kOrder = 4,
+};
 
 constexpr PhiloxKey SeedKey(uint64_t seed) {
   return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};

@@ -1,0 +1,333 @@
+#include "trainer/tasks/forecast/series_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "trainer/exit_status.h"
+
+namespace lockstep::trainer {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<CalendarFeature> CalendarOf(const std::string& names) {
+  std::vector<CalendarFeature> features;
+  std::istringstream list(names);
+  for (std::string name; std::getline(list, name, ',');) {
+    std::erase(name, ' ');
+    const auto feature = CalendarFeatureOfName(name);
+    if (!feature) {
+      throw UsageError(fmt::format("task.forecast.calendar names \"{}\"; allowed: {}", name,
+                                   fmt::join(kCalendarFeatureNames, ", ")));
+    }
+    features.push_back(*feature);
+  }
+  return features;
+}
+
+}  // namespace
+
+float SeriesData::Covariate::Scaled(float value) const {
+  return std::isnan(value) ? 0.0f : static_cast<float>((value - mean) / deviation);
+}
+
+int32_t SeriesData::Covariate::Category(float value) const {
+  return std::isnan(value) ? -1 : static_cast<int32_t>(value);
+}
+
+SeriesData::SeriesData(const std::filesystem::path& path, const proto::Forecast& config)
+    : dataset_(io::SeriesDataset::Open(path, static_cast<uint64_t>(config.cache_megabytes())
+                                                 << 20)),
+      calendar_(CalendarOf(config.calendar())),
+      category_embedding_(config.category_embedding()) {
+  const io::SeriesDescription& description = dataset_.description();
+  if (!calendar_.empty() && description.frequency.none()) {
+    throw UsageError(fmt::format(
+        "task.forecast.calendar is \"{}\", but {} has no time column. Import it with --time, or "
+        "leave calendar empty.",
+        config.calendar(), path.string()));
+  }
+  mask_inputs_ = description.missing == io::MissingMode::kMask;
+  for (uint64_t i = 0; i < dataset_.series_count(); ++i) {
+    means_.insert(means_.end(), dataset_.means(i).begin(), dataset_.means(i).end());
+    deviations_.insert(deviations_.end(), dataset_.deviations(i).begin(),
+                       dataset_.deviations(i).end());
+  }
+  for (const auto& known : description.known) {
+    known_.push_back({known.name, known.categories.size()});
+  }
+  for (const auto& fact : description.statics) {
+    statics_.push_back({fact.name, fact.categories.size()});
+  }
+  LearnCovariates();
+}
+
+std::span<const double> SeriesData::means(uint64_t series) const {
+  return std::span(means_).subspan(series * channels(), channels());
+}
+
+std::span<const double> SeriesData::deviations(uint64_t series) const {
+  return std::span(deviations_).subspan(series * channels(), channels());
+}
+
+// Covariates that are numbers are scaled, too: by mean and deviation over the series, of known ones
+// over training rows. A part of the rows is enough, the same one on every rank.
+void SeriesData::LearnCovariates() {
+  constexpr uint64_t kSeries = 1000, kRows = 1000;
+  struct Sums {
+    double count = 0, sum = 0, squares = 0;
+    void Add(double x) {
+      if (std::isnan(x)) return;
+      ++count, sum += x, squares += x * x;
+    }
+    void Finish(Covariate& covariate) const {
+      if (covariate.categories > 0 || count == 0) return;
+      covariate.mean = sum / count;
+      const double variance = squares / count - covariate.mean * covariate.mean;
+      covariate.deviation = variance > 1e-12 * squares / count ? std::sqrt(variance) : 1.0;
+    }
+  };
+  const uint64_t series = dataset_.series_count(), width = dataset_.description().row_width();
+  const auto C = static_cast<uint64_t>(channels());
+  std::vector<Sums> known(known_.size()), statics(statics_.size());
+  std::vector<float> rows;
+  for (uint64_t i = 0; i < series && !statics_.empty(); ++i) {
+    for (size_t a = 0; a < statics_.size(); ++a) statics[a].Add(dataset_.statics(i)[a]);
+  }
+  const uint64_t taken = known_.empty() ? 0 : std::min(series, kSeries);
+  for (uint64_t n = 0; n < taken; ++n) {
+    const io::Series& one = dataset_.series(n * series / taken);
+    rows.resize(std::min(kRows, one.train_end - one.begin) * width);
+    dataset_.ReadRows(one.first_row + one.begin, rows);
+    for (uint64_t at = 0; at < rows.size(); at += width) {
+      for (size_t k = 0; k < known_.size(); ++k) known[k].Add(rows[at + C + k]);
+    }
+  }
+  for (size_t k = 0; k < known_.size(); ++k) known[k].Finish(known_[k]);
+  for (size_t a = 0; a < statics_.size(); ++a) statics[a].Finish(statics_[a]);
+}
+
+void SeriesData::FillInputs(worker::ForecasterOptions& options) const {
+  options.channels = channels();
+  options.known_numeric = static_cast<int64_t>(calendar_.size());
+  for (const Covariate& known : known_) {
+    if (known.categories == 0) ++options.known_numeric;
+    if (known.categories > 0) options.known_categories.push_back(static_cast<int64_t>(known.categories));
+  }
+  for (const Covariate& fact : statics_) {
+    if (fact.categories == 0) ++options.static_numeric;
+    if (fact.categories > 0) options.static_categories.push_back(static_cast<int64_t>(fact.categories));
+  }
+  options.category_embedding = category_embedding_;
+  options.mask_inputs = mask_inputs_;
+}
+
+nlohmann::ordered_json SeriesData::Facts() const {
+  const io::SeriesDescription& description = dataset_.description();
+  nlohmann::ordered_json facts = {{"channels", description.channels},
+                                  {"time", description.time},
+                                  {"frequency", io::FrequencyText(description.frequency)},
+                                  {"missing", io::MissingModeName(description.missing)},
+                                  {"scaled", description.scaled}};
+  const auto list = [](const std::vector<io::SeriesCovariate>& columns,
+                       const std::vector<Covariate>& learnt) {
+    auto json = nlohmann::ordered_json::array();
+    for (size_t k = 0; k < columns.size(); ++k) {
+      json.push_back({{"name", columns[k].name},
+                      {"categories", columns[k].categories},
+                      {"mean", learnt[k].mean},
+                      {"deviation", learnt[k].deviation}});
+    }
+    return json;
+  };
+  facts["known"] = list(description.known, known_);
+  facts["statics"] = list(description.statics, statics_);
+  facts["series"] = nlohmann::ordered_json::array();
+  for (uint64_t i = 0; i < dataset_.series_count(); ++i) {
+    facts["series"].push_back({{"id", dataset_.series(i).id},
+                               {"means", std::vector(means(i).begin(), means(i).end())},
+                               {"deviations",
+                                std::vector(deviations(i).begin(), deviations(i).end())}});
+  }
+  return facts;
+}
+
+void SeriesData::Adopt(const nlohmann::ordered_json& facts, const std::string& origin) {
+  const nlohmann::ordered_json own = Facts();
+  const auto require = [&](const char* what, const nlohmann::ordered_json& here,
+                           const nlohmann::ordered_json& there) {
+    if (here == there) return;
+    throw UsageError(fmt::format("{}: its {} are {}, but {} was trained with {}. Import it with the "
+                                 "same columns in the same roles.",
+                                 dataset_.path().string(), what, here.dump(), origin,
+                                 there.dump()));
+  };
+  require("channels", own["channels"], facts.at("channels"));
+  const auto adopt = [&](const char* what, std::vector<Covariate>& covariates) {
+    const auto& there = facts.at(what);
+    auto here_names = nlohmann::ordered_json::array(), there_names = here_names;
+    for (const auto& one : own[what]) here_names.push_back({one["name"], one["categories"]});
+    for (const auto& one : there) there_names.push_back({one.at("name"), one.at("categories")});
+    require(what, here_names, there_names);
+    for (size_t k = 0; k < covariates.size(); ++k) {
+      covariates[k].mean = there[k].at("mean");
+      covariates[k].deviation = there[k].at("deviation");
+    }
+  };
+  adopt("known", known_);
+  adopt("statics", statics_);
+  mask_inputs_ = facts.at("missing") == io::MissingModeName(io::MissingMode::kMask);
+  std::map<std::string, const nlohmann::ordered_json*> by_id;
+  for (const auto& one : facts.at("series")) by_id[one.at("id")] = &one;
+  const auto C = static_cast<size_t>(channels());
+  for (uint64_t i = 0; i < dataset_.series_count(); ++i) {
+    const auto found = by_id.find(dataset_.series(i).id);
+    if (found == by_id.end()) continue;
+    for (size_t c = 0; c < C; ++c) {
+      means_[i * C + c] = found->second->at("means").at(c);
+      deviations_[i * C + c] = found->second->at("deviations").at(c);
+    }
+  }
+}
+
+void SeriesData::Batch::Prepare(int64_t items, int64_t time_steps, int64_t targets, int64_t known) {
+  worker::ForecasterOptions inputs;
+  data_.FillInputs(inputs);
+  const int64_t C = data_.channels();
+  items_ = items;
+  time_steps_ = time_steps;
+  history_.assign(time_steps * items * C, kNaN);
+  targets_.assign(targets * items * C, kNaN);
+  known_.assign(known * items * inputs.known_numeric, 0.0f);
+  known_categories_.assign(known * items * std::ssize(inputs.known_categories), -1);
+  statics_.assign(items * inputs.static_numeric, 0.0f);
+  static_categories_.assign(items * std::ssize(inputs.static_categories), -1);
+}
+
+// Into rows_: those that there are, NaN behind them.
+void SeriesData::Batch::ReadRows(uint64_t series, uint64_t first, uint64_t rows) {
+  const io::Series& one = data_.dataset_.series(series);
+  const uint64_t width = data_.dataset_.description().row_width();
+  const uint64_t there = one.rows + one.future_rows;
+  const uint64_t count = first < there ? std::min(rows, there - first) : 0;
+  rows_.resize(rows * width);
+  std::fill(rows_.begin() + static_cast<ptrdiff_t>(count * width), rows_.end(), kNaN);
+  if (count > 0) {
+    data_.dataset_.ReadRows(one.first_row + first, std::span(rows_).first(count * width));
+  }
+}
+
+// Rows [from, from + rows) of rows_ to time steps from `at` of an item.
+void SeriesData::Batch::PutValues(uint64_t series, int64_t item, int64_t from, int64_t rows,
+                                  int64_t at, std::vector<float>& out) const {
+  const auto width = static_cast<int64_t>(data_.dataset_.description().row_width());
+  const int64_t C = data_.channels();
+  const auto means = data_.means(series), deviations = data_.deviations(series);
+  for (int64_t c = 0; c < C; ++c) {
+    const double mean = means[c], scale = 1.0 / deviations[c];
+    const float* in = rows_.data() + from * width + c;
+    float* to = out.data() + (at * items_ + item) * C + c;
+    for (int64_t t = 0; t < rows; ++t) {
+      to[t * items_ * C] = static_cast<float>((in[t * width] - mean) * scale);
+    }
+  }
+}
+
+void SeriesData::Batch::PutKnown(uint64_t series, int64_t item, int64_t from, int64_t rows,
+                                 uint64_t first_row, int64_t at) {
+  const io::SeriesDescription& description = data_.dataset_.description();
+  const auto width = static_cast<int64_t>(description.row_width());
+  const int64_t C = data_.channels();
+  const auto categorical = static_cast<int64_t>(std::ranges::count_if(
+      data_.known_, [](const Covariate& known) { return known.categories > 0; }));
+  const int64_t numeric =
+      std::ssize(data_.known_) - categorical + std::ssize(data_.calendar_);
+  const int64_t start = data_.dataset_.series(series).start;
+  for (int64_t t = 0; t < rows; ++t) {
+    const int64_t place = (at + t) * items_ + item;
+    float* number = known_.data() + place * numeric;
+    int32_t* category = known_categories_.data() + place * categorical;
+    for (int64_t k = 0; k < std::ssize(data_.known_); ++k) {
+      const Covariate& known = data_.known_[k];
+      const float value = rows_[(from + t) * width + C + k];
+      if (known.categories == 0) *number++ = known.Scaled(value);
+      if (known.categories > 0) *category++ = known.Category(value);
+    }
+    if (data_.calendar_.empty()) continue;
+    const int64_t time =
+        io::TimeAt(start, description.frequency, static_cast<int64_t>(first_row) + from + t);
+    for (const CalendarFeature feature : data_.calendar_) *number++ = CalendarValue(feature, time);
+  }
+}
+
+void SeriesData::Batch::PutStatics(uint64_t series, int64_t item) {
+  if (data_.statics_.empty()) return;
+  const auto values = data_.dataset_.statics(series);
+  const auto categorical = static_cast<int64_t>(std::ranges::count_if(
+      data_.statics_, [](const Covariate& fact) { return fact.categories > 0; }));
+  float* number = statics_.data() + item * (std::ssize(data_.statics_) - categorical);
+  int32_t* category = static_categories_.data() + item * categorical;
+  for (size_t a = 0; a < data_.statics_.size(); ++a) {
+    const Covariate& fact = data_.statics_[a];
+    if (fact.categories == 0) *number++ = fact.Scaled(values[a]);
+    if (fact.categories > 0) *category++ = fact.Category(values[a]);
+  }
+}
+
+void SeriesData::Batch::ReadWindows(std::span<const Window> windows, int64_t history,
+                                    int64_t horizon) {
+  pieces_ = false;
+  Prepare(std::ssize(windows), history, horizon, history + horizon);
+  const bool with_known = !data_.known_.empty() || !data_.calendar_.empty();
+  for (int64_t b = 0; b < items_; ++b) {
+    const Window& window = windows[b];
+    const uint64_t first = window.first_target - static_cast<uint64_t>(history);
+    ReadRows(window.series, first, static_cast<uint64_t>(history + horizon));
+    PutValues(window.series, b, 0, history, 0, history_);
+    PutValues(window.series, b, history, horizon, 0, targets_);
+    if (with_known) PutKnown(window.series, b, 0, history + horizon, first, 0);
+    PutStatics(window.series, b);
+  }
+}
+
+// The known covariates of a step are those of its target.
+void SeriesData::Batch::ReadPieces(std::span<const Piece> pieces, int64_t time_steps) {
+  pieces_ = true;
+  Prepare(std::ssize(pieces), time_steps, time_steps, time_steps);
+  const bool with_known = !data_.known_.empty() || !data_.calendar_.empty();
+  for (int64_t b = 0; b < items_; ++b) {
+    const Piece& piece = pieces[b];
+    const auto targets = static_cast<int64_t>(piece.targets);
+    if (targets == 0) continue;
+    ReadRows(piece.series, piece.first, piece.targets + 1);
+    PutValues(piece.series, b, 0, targets, 0, history_);
+    PutValues(piece.series, b, 1, targets, 0, targets_);
+    if (with_known) PutKnown(piece.series, b, 1, targets, piece.first, 0);
+    PutStatics(piece.series, b);
+  }
+}
+
+worker::ForecastBatch SeriesData::Batch::view() const {
+  worker::ForecastBatch view;
+  view.items = items_;
+  view.time_steps = pieces_ ? time_steps_ : 0;
+  view.history = history_.data();
+  view.targets = targets_.data();
+  view.known = known_.data();
+  view.known_categories = known_categories_.data();
+  view.statics = statics_.data();
+  view.static_categories = static_categories_.data();
+  return view;
+}
+
+int64_t SeriesData::Batch::targets() const {
+  return std::ranges::count_if(targets_, [](float value) { return !std::isnan(value); });
+}
+
+}  // namespace lockstep::trainer
