@@ -4,10 +4,10 @@
 
 namespace lockstep::worker {
 
-int Parameters::Add(std::string name, std::vector<int64_t> shape) {
+int Parameters::Add(std::string name, std::vector<int64_t> shape, Draw draw) {
   int64_t size = 1;
   for (const int64_t extent : shape) size *= extent;
-  list_.push_back({std::move(name), std::move(shape), size_, size});
+  list_.push_back({std::move(name), std::move(shape), size_, size, draw});
   size_ += size;
   return static_cast<int>(list_.size()) - 1;
 }

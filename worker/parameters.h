@@ -10,12 +10,23 @@
 
 namespace lockstep::worker {
 
+/// How the elements of a parameter are drawn before the training.
+struct Draw {
+  enum class Kind { kZero, kUniform, kNormal };
+  Kind kind = Kind::kZero;
+  double bound = 0.0;                        ///< kUniform: U(-bound, bound); kNormal: N(0, 1)
+  int64_t forget_begin = 0, forget_end = 0;  ///< elements of a forget gate's bias, [begin, end)
+};
+inline Draw UniformDraw(double bound) { return {.kind = Draw::Kind::kUniform, .bound = bound}; }
+inline Draw NormalDraw() { return {.kind = Draw::Kind::kNormal}; }
+
 /// A named view into the flat parameter buffer.
 struct Parameter {
   std::string name;            ///< PyTorch's: "rnn.weight_ih_l0"
   std::vector<int64_t> shape;  ///< PyTorch's: [4H, I]
   int64_t offset = 0;          ///< in floats, from the start of the flat buffer
   int64_t size = 0;            ///< product of the shape
+  Draw draw;                   ///< see worker/models/initialization.h
 };
 
 /// The parameters of a model: one flat float buffer, a second one of the same layout for their
@@ -23,7 +34,7 @@ struct Parameter {
 class Parameters {
  public:
   /// Appends a parameter and returns its index. Only before Allocate.
-  int Add(std::string name, std::vector<int64_t> shape);
+  int Add(std::string name, std::vector<int64_t> shape, Draw draw = {});
 
   /// Makes the buffer of the values and, where it is needed, that of the gradient, all zero.
   void Allocate(bool with_gradient = true);

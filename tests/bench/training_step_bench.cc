@@ -47,24 +47,17 @@ struct Settings {
   bool row = false;
 };
 
-const std::map<std::string, Cell> kCells = {{"RNN_TANH", Cell::kRnnTanh},
-                                            {"RNN_RELU", Cell::kRnnRelu},
-                                            {"LSTM", Cell::kLstm},
-                                            {"GRU", Cell::kGru},
-                                            {"GRU_RESET_BEFORE", Cell::kGruResetBefore}};
-
-std::string CellName(Cell cell) {
-  for (const auto& [name, known] : kCells) {
-    if (known == cell) return name;
-  }
-  return "";
+/// By their names in a configuration.
+std::map<std::string, Cell> Cells() {
+  std::map<std::string, Cell> cells;
+  for (const Cell cell : AllCells()) cells[FactsOf(cell).name] = cell;
+  return cells;
 }
 
 void ParseSettings(CLI::App& app, Settings& s) {
   app.add_option_function<std::string>(
-         "--cell", [&s](const std::string& name) { s.cell = kCells.at(name); },
-         "RNN_TANH, RNN_RELU, LSTM (the default), GRU or GRU_RESET_BEFORE")
-      ->check(CLI::IsMember(kCells));
+         "--cell", [&s](const std::string& name) { s.cell = Cells().at(name); }, "default: LSTM")
+      ->check(CLI::IsMember(Cells()));
   app.add_option("--isa", s.isa,
                  "all: a row for each instruction set of this machine; or one, as "
                  "ONEDNN_MAX_CPU_ISA takes it");
@@ -132,7 +125,7 @@ class TrainingStep {
                 .dropout = s.dropout}),
         optimizer_(AdamOptions{}, model_.parameters().size()),
         state_(model_.ZeroState(s.lanes)) {
-    Initialize(model_, {});
+    Initialize(model_.parameters(), {});
     std::mt19937 generator(1);
     for (int64_t i = 0; i <= s.time_steps * s.lanes; ++i) {
       tokens_.push_back(static_cast<int32_t>(generator() % s.vocabulary));
@@ -171,7 +164,7 @@ class TrainingStep {
   double Operations() const {
     const auto& s = settings_;
     const double rows = static_cast<double>(s.time_steps * s.lanes);
-    const double width = static_cast<double>(GateCount(s.cell) * s.hidden);
+    const double width = static_cast<double>(FactsOf(s.cell).gates * s.hidden);
     const double hidden = static_cast<double>(s.hidden),
                  vocabulary = static_cast<double>(s.vocabulary);
     double products = rows * hidden * vocabulary;  // the projection
@@ -199,7 +192,7 @@ class Primitive {
   explicit Primitive(const Settings& s)
       : layers_({s.cell, s.layers, s.time_steps, s.lanes, s.embedding, s.hidden}) {
     std::mt19937 generator(1);
-    const int64_t rows = s.layers * GateCount(s.cell) * s.hidden;
+    const int64_t rows = s.layers * FactsOf(s.cell).gates * s.hidden;
     const float bound = 1.0f / std::sqrt(static_cast<float>(s.hidden));
     const auto weights_ih = RandomValues(generator, rows * s.embedding, bound);
     const auto weights_hh = RandomValues(generator, rows * s.hidden, bound);
@@ -271,7 +264,7 @@ std::string Describe(const Settings& s) {
   return fmt::format(
       "{}, vocabulary {}, embedding {}, {} layers of {}, T {}, lanes {}, dropout {}; medians of {} "
       "turns",
-      CellName(s.cell), s.vocabulary, s.embedding, s.layers, s.hidden, s.time_steps, s.lanes,
+      FactsOf(s.cell).name, s.vocabulary, s.embedding, s.layers, s.hidden, s.time_steps, s.lanes,
       s.dropout, s.turns);
 }
 

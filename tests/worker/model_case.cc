@@ -43,20 +43,6 @@ double ModelCase::Run(RecurrentState* final_state) {
   return loss;
 }
 
-std::string CellName(Cell cell) {
-  switch (cell) {
-    case Cell::kRnnTanh:
-      return "RnnTanh";
-    case Cell::kRnnRelu:
-      return "RnnRelu";
-    case Cell::kLstm:
-      return "Lstm";
-    case Cell::kGru:
-      return "Gru";
-    case Cell::kGruResetBefore:
-      return "GruResetBefore";
-  }
-  return "";
-}
+std::string CellName(Cell cell) { return FactsOf(cell).name; }
 
 }  // namespace lockstep::worker

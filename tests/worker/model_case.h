@@ -34,7 +34,7 @@ struct ModelCase {
   DropoutSite site{.seed = 0x123456789ABCDEF, .batch = 0x500000007, .first_lane = 2};
 };
 
-/// "Lstm" and the like, for names of tests.
+/// "LSTM" and the like, for names of tests.
 std::string CellName(Cell cell);
 
 }  // namespace lockstep::worker

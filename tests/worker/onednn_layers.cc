@@ -17,12 +17,12 @@ memory::desc Describe(const memory::dims& dims, Tag tag) {
   return {dims, memory::data_type::f32, tag};
 }
 
-int64_t BiasGates(Cell cell) { return cell == Cell::kGru ? 4 : GateCount(cell); }
+int64_t BiasGates(Cell cell) { return cell == Cell::kGru ? 4 : FactsOf(cell).gates; }
 
 // The descriptions of all arguments; weights in whatever layout the primitive likes best.
 struct Layouts {
   explicit Layouts(const OnednnLayers::Shape& s)
-      : gates(GateCount(s.cell)),
+      : gates(FactsOf(s.cell).gates),
         source(Describe({s.time_steps, s.lanes, s.input_size}, Tag::tnc)),
         output(Describe({s.time_steps, s.lanes, s.hidden_size}, Tag::tnc)),
         state(Describe({s.layers, 1, s.lanes, s.hidden_size}, Tag::ldnc)),

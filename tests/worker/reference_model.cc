@@ -10,11 +10,6 @@ namespace {
 
 double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 
-int64_t Gates(Cell cell) {
-  if (cell == Cell::kLstm) return 4;
-  return cell == Cell::kGru || cell == Cell::kGruResetBefore ? 3 : 1;
-}
-
 double Dot(int64_t size, const double* a, const double* b) {
   double sum = 0.0;
   for (int64_t i = 0; i < size; ++i) sum += a[i] * b[i];
@@ -49,7 +44,9 @@ const double* ReferenceModel::Weights(const char* kind, int layer) const {
 
 // One time step of one lane: h and c [H] move on.
 void ReferenceModel::LaneStep(int layer, const Array& x, double* h, double* c) const {
-  const int64_t H = options_.hidden_size, rows = Gates(options_.cell) * H;
+  const int64_t H = options_.hidden_size;
+  const auto rows =
+      static_cast<int64_t>(values_.at("rnn.bias_ih_l" + std::to_string(layer)).size());
   const int64_t size = static_cast<int64_t>(x.size());
   const double* weight_ih = Weights("weight_ih", layer);
   const double* weight_hh = Weights("weight_hh", layer);

@@ -25,6 +25,7 @@
 #include "trainer/tasks/model_options.h"
 #include "trainer/tasks/task.h"
 #include "worker/layers/gate_kernels.h"
+#include "worker/models/initialization.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::trainer {
@@ -278,7 +279,7 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   Checkpointer checkpointer(communicator, console, folder ? &*folder : nullptr, config, *task);
   const std::string resumed = checkpointer.Restore(arguments.resume, replica);
   if (resumed.empty()) {
-    task->Initialize();
+    worker::Initialize(task->parameters(), InitializationOptions(config));
     // Mathematical functions may differ in the last bit between hosts.
     communicator.Broadcast(replica.parameters().values());
     console.Info(fmt::format("new run in {}", config.training().folder()));

@@ -13,7 +13,7 @@
 #include "io/checkpoints/checkpoint.h"
 #include "proto/run_config.h"
 #include "trainer/data/lane_range.h"
-#include "worker/models/language_model.h"
+#include "worker/models/model.h"
 
 namespace lockstep::trainer {
 
@@ -50,6 +50,9 @@ struct ModelSize {
   int64_t state_arrays = 0;
   int64_t state_floats = 0;
 };
+
+/// Of a model that has no memory yet, for batches of so many lanes.
+ModelSize SizeOf(const worker::Model& empty, int64_t time_steps, int64_t lanes);
 
 /// One pass over a split that measures a model; its order and its figures do not depend on the
 /// number of ranks.
@@ -103,12 +106,15 @@ class Task {
   virtual ModelSize Size() const = 0;
   /// Makes the model, all its parameters zero. What follows needs it.
   virtual void Allocate(worker::Pass pass) = 0;
-  /// Draws the parameters.
-  virtual void Initialize() = 0;
-  virtual worker::Parameters& parameters() = 0;
-  const worker::Parameters& parameters() const { return const_cast<Task*>(this)->parameters(); }
-  /// The state before the first batch of an epoch; empty where batches start anew.
-  virtual worker::RecurrentState ZeroState(int64_t lanes) const = 0;
+  virtual worker::Model& model() = 0;
+  worker::Parameters& parameters() { return model().parameters(); }
+  const worker::Parameters& parameters() const {
+    return const_cast<Task*>(this)->model().parameters();
+  }
+  /// The state before the first batch of an epoch; without parts where batches start anew.
+  worker::RecurrentState ZeroState(int64_t lanes) const {
+    return const_cast<Task*>(this)->model().ZeroState(lanes);
+  }
 
   /// Reads this rank's lanes of a batch, until the next call. Returns their weight: the number of
   /// their predictions. io's errors.
@@ -116,7 +122,7 @@ class Task {
   /// The sum of the losses of what was read; moves `state` on.
   virtual double Forward(const BatchPlace& place, worker::RecurrentState& state) = 0;
   /// Adds the gradients of that sum.
-  virtual void Backward() = 0;
+  virtual void Backward() { model().Backward(); }
 
   // What it measures.
 

@@ -5,6 +5,18 @@
 
 namespace lockstep::trainer {
 
+ModelSize SizeOf(const worker::Model& empty, int64_t time_steps, int64_t lanes) {
+  ModelSize size;
+  size.parameters = empty.parameters().size();
+  size.working_bytes = empty.WorkingBytes(time_steps, lanes);
+  const worker::RecurrentState state = empty.ZeroState(1);
+  for (const auto& part : state.parts()) {
+    ++size.state_arrays;
+    size.state_floats += std::ssize(part.values);
+  }
+  return size;
+}
+
 std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& place) {
   switch (config.task().kind_case()) {
     case proto::Task::kLanguageModel:

@@ -4,10 +4,11 @@
 
 namespace lockstep::worker {
 
-Embedding::Embedding(int64_t vocabulary_size, int64_t embedding_size, Parameters& parameters)
+Embedding::Embedding(int64_t vocabulary_size, int64_t embedding_size, Parameters& parameters,
+                     Draw draw, const std::string& name)
     : size_(embedding_size),
       parameters_(parameters),
-      weight_(parameters.Add("embedding.weight", {vocabulary_size, embedding_size})) {}
+      weight_(parameters.Add(name, {vocabulary_size, embedding_size}, draw)) {}
 
 const float* Embedding::Forward(int64_t rows, const int32_t* tokens) {
   float* x = x_.Require(rows * size_);

@@ -1,6 +1,7 @@
 #include "worker/layers/output_layer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "worker/losses/softmax_cross_entropy.h"
 #include "worker/products/column_sum.h"
@@ -19,9 +20,11 @@ constexpr int64_t kLeastRows = 128;
 OutputLayer::OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_weight,
                          Parameters& parameters)
     : vocabulary_size_(vocabulary_size), hidden_size_(hidden_size), parameters_(parameters) {
-  weight_ = tied_weight >= 0 ? tied_weight
-                             : parameters.Add("projection.weight", {vocabulary_size, hidden_size});
-  bias_ = parameters.Add("projection.bias", {vocabulary_size});
+  const Draw draw = UniformDraw(1.0 / std::sqrt(static_cast<double>(hidden_size)));
+  weight_ = tied_weight >= 0
+                ? tied_weight
+                : parameters.Add("projection.weight", {vocabulary_size, hidden_size}, draw);
+  bias_ = parameters.Add("projection.bias", {vocabulary_size}, draw);
 }
 
 int64_t OutputLayer::BlockRows(int64_t rows) const {

@@ -2,13 +2,14 @@
 
 #include <cmath>
 #include <numbers>
+#include <stdexcept>
 
 #include "worker/philox.h"
 
 namespace lockstep::worker {
 namespace {
 
-PhiloxCounter Draw(uint64_t seed, size_t parameter, int64_t element) {
+PhiloxCounter Words(uint64_t seed, size_t parameter, int64_t element) {
   return Philox({static_cast<uint32_t>(element), static_cast<uint32_t>(element >> 32),
                  static_cast<uint32_t>(parameter),
                  static_cast<uint32_t>(RandomPurpose::kInitialization) << 28},
@@ -26,27 +27,31 @@ float Normal(const PhiloxCounter& words) {
   return static_cast<float>(radius * std::cos(angle));
 }
 
+float Element(const Draw& draw, const PhiloxCounter& words) {
+  switch (draw.kind) {
+    case Draw::Kind::kZero:
+      return 0.0f;
+    case Draw::Kind::kUniform:
+      return Uniform(words, draw.bound);
+    case Draw::Kind::kNormal:
+      return Normal(words);
+  }
+  throw std::logic_error("a draw that is not implemented");
+}
+
 }  // namespace
 
-void Initialize(LanguageModel& model, const InitializationOptions& options) {
-  const LanguageModelOptions& shape = model.options();
-  Parameters& parameters = model.parameters();
-  const double bound = options.uniform > 0.0
-                           ? options.uniform
-                           : 1.0 / std::sqrt(static_cast<double>(shape.hidden_size));
+void Initialize(Parameters& parameters, const InitializationOptions& options) {
   for (size_t index = 0; index < parameters.list().size(); ++index) {
     const Parameter& parameter = parameters.list()[index];
-    const bool normal =
-        parameter.name == "embedding.weight" && options.uniform <= 0.0 && !shape.tie_embedding;
+    const Draw draw = options.uniform > 0.0 ? UniformDraw(options.uniform) : parameter.draw;
     float* values = parameters.value(static_cast<int>(index));
     for (int64_t i = 0; i < parameter.size; ++i) {
-      const PhiloxCounter words = Draw(options.seed, index, i);
-      values[i] = normal ? Normal(words) : Uniform(words, bound);
+      values[i] = Element(draw, Words(options.seed, index, i));
     }
-    const bool lstm_bias = shape.cell == Cell::kLstm && parameter.name.starts_with("rnn.bias_ih");
-    if (lstm_bias && options.forget_gate_bias != 0.0) {
-      const int64_t H = shape.hidden_size;
-      for (int64_t i = H; i < 2 * H; ++i) values[i] += static_cast<float>(options.forget_gate_bias);
+    if (options.forget_gate_bias == 0.0) continue;
+    for (int64_t i = parameter.draw.forget_begin; i < parameter.draw.forget_end; ++i) {
+      values[i] += static_cast<float>(options.forget_gate_bias);
     }
   }
 }

@@ -3,22 +3,23 @@
 
 #include <cstdint>
 
-#include "worker/models/language_model.h"
+#include "worker/parameters.h"
 
 namespace lockstep::worker {
 
 struct InitializationOptions {
   uint64_t seed = 1;
-  double uniform = 0.0;  ///< > 0: every parameter from U(-uniform, uniform); 0: PyTorch's defaults
-  double forget_gate_bias =
-      0.0;  ///< LSTM: added to bias_ih's forget part after the draw (Jozefowicz et al. 2015)
+  /// > 0: every parameter from U(-uniform, uniform); 0: each as its part of the model says, which
+  /// are PyTorch's defaults.
+  double uniform = 0.0;
+  /// Added to the forget gates' part of bias_ih after the draw (Jozefowicz et al. 2015); nothing
+  /// where a cell has none.
+  double forget_gate_bias = 0.0;
 };
 
-/// Draws all parameters. PyTorch's defaults: embedding N(0, 1); recurrent layers U(-1/sqrt(H),
-/// 1/sqrt(H)), biases too; projection U(-1/sqrt(H), 1/sqrt(H)). A tied embedding is drawn as the
-/// projection is. Every element is a pure function of the seed, the parameter's place in the list
-/// and the element's index: the same on every rank.
-void Initialize(LanguageModel& model, const InitializationOptions& options);
+/// Draws all parameters. Every element is a pure function of the seed, the parameter's place in the
+/// list and the element's index: the same on every rank.
+void Initialize(Parameters& parameters, const InitializationOptions& options);
 
 }  // namespace lockstep::worker
 

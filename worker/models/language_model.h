@@ -2,16 +2,13 @@
 #define LOCKSTEP_WORKER_MODELS_LANGUAGE_MODEL_H_
 
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <vector>
 
 #include "worker/layers/dropout.h"
-#include "worker/layers/embedding.h"
 #include "worker/layers/output_layer.h"
-#include "worker/layers/recurrent_layer.h"
-#include "worker/layers/recurrent_state.h"
-#include "worker/parameters.h"
+#include "worker/layers/stack.h"
+#include "worker/layers/token_input.h"
+#include "worker/models/model.h"
 
 namespace lockstep::worker {
 
@@ -39,44 +36,29 @@ struct TokenBatch {
   const int32_t* targets = nullptr;
 };
 
-/// What a model will be used for: kForward needs no gradient, so it has none; with kNone it has no
-/// memory for parameters either and can only tell how much it would need.
-enum class Pass { kNone, kForward, kForwardAndBackward };
-
 /// A recurrent language model: embedding or one-hot input, L layers of one cell, projection,
-/// softmax cross-entropy. Losses and gradients are sums over tokens, not means. One thread calls
-/// it; it computes on OpenMP's threads.
-class LanguageModel {
+/// softmax cross-entropy.
+class LanguageModel final : public Model {
  public:
   explicit LanguageModel(const LanguageModelOptions& options,
                          Pass pass = Pass::kForwardAndBackward);
-  LanguageModel(const LanguageModel&) = delete;
-  LanguageModel& operator=(const LanguageModel&) = delete;
 
   const LanguageModelOptions& options() const { return options_; }
-  Parameters& parameters() { return parameters_; }
-  const Parameters& parameters() const { return parameters_; }
 
-  /// All zeros, for `lanes` lanes.
-  RecurrentState ZeroState(int64_t lanes) const;
+  RecurrentState ZeroState(int64_t lanes) const override { return stack_.ZeroState(lanes); }
 
   /// The training pass: returns the sum of losses in nats, moves `state` on, and keeps what
   /// Backward needs. `site` says which dropout masks are drawn (its layer is filled in here).
   double Forward(const TokenBatch& batch, RecurrentState& state, const DropoutSite& site);
 
-  /// Adds the gradients of the last Forward's loss to parameters().gradient(), from the last layer
-  /// to the first. The batch's arrays must still be alive. Not with Pass::kForward.
-  void Backward();
-
-  /// Memory that a training pass over such a batch takes beside parameters and gradient.
-  int64_t WorkingBytes(int64_t time_steps, int64_t lanes) const;
+  void Backward() override;
+  int64_t WorkingBytes(int64_t time_steps, int64_t lanes) const override;
 
   /// The evaluation pass: no dropout, no gradient.
   double Evaluate(const TokenBatch& batch, RecurrentState& state);
 
-  /// Whether the first layer computes its input side once for each token of the vocabulary. Always
-  /// with one-hot input; with an embedding where that is less work than once for each token of such
-  /// a batch.
+  /// Whether the first layer computes its input side once for each token of the vocabulary: see
+  /// TokenInput.
   bool UsesTable(int64_t time_steps, int64_t lanes) const;
 
   /// Runs one lane over `tokens` and returns the logits [V] behind the last one. They live until
@@ -84,21 +66,15 @@ class LanguageModel {
   std::span<const float> NextLogits(std::span<const int32_t> tokens, RecurrentState& state);
 
  private:
-  const float* RunLayers(const TokenBatch& batch, RecurrentState& state, const DropoutSite* site);
-  void ApplyDropout(int layer, const float* x, float* out);
+  /// Returns the output of the last layer [T, B, H]. Without a site there is no dropout.
+  const float* RunStack(const TokenBatch& batch, RecurrentState& state, const DropoutSite* site);
 
   const LanguageModelOptions options_;
-  Parameters parameters_;
-  std::unique_ptr<Embedding> embedding_;  // nullptr: one-hot input
-  std::vector<std::unique_ptr<RecurrentLayer>> layers_;
-  std::unique_ptr<OutputLayer> output_;
-
-  // Of the last Forward.
-  TokenBatch batch_;
-  DropoutSite site_;
-  std::vector<const float*> inputs_;  // of every layer; nullptr where the first reads a table
-  std::vector<Buffer> dropped_;       // [T, B, H] outputs after dropout
-  Buffer d_output_, d_input_;         // [T, B, max(I, H)]
+  // In this order they add their parameters.
+  TokenInput input_;
+  RecurrentStack stack_;
+  OutputLayer output_;
+  TokenBatch batch_;  // of the last Forward
 };
 
 }  // namespace lockstep::worker

@@ -28,12 +28,9 @@ class SmallTask : public Task {
   std::string DescribeModel() const override { return ""; }
   ModelSize Size() const override { return {}; }
   void Allocate(worker::Pass) override {}
-  void Initialize() override {}
-  worker::Parameters& parameters() override { return model_.parameters(); }
-  worker::RecurrentState ZeroState(int64_t lanes) const override { return model_.ZeroState(lanes); }
+  worker::Model& model() override { return model_; }
   double Read(const BatchPlace&) override { return 0.0; }
   double Forward(const BatchPlace&, worker::RecurrentState&) override { return 0.0; }
-  void Backward() override {}
   const std::vector<MetricFacts>& metrics() const override { return metrics_; }
   bool CanMeasure(const std::string&) const override { return false; }
   std::unique_ptr<Measurement> Measure(const std::string&, int64_t, bool) override {

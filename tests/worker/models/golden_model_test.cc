@@ -89,7 +89,7 @@ TEST(GoldenModelTest, InitializationIsDrawnAsPyTorchs) {
                        .cell = Cell::kLstm,
                        .layers = 2,
                        .hidden_size = 100});
-  Initialize(model, {});
+  Initialize(model.parameters(), {});
   const auto& list = model.parameters().list();
   ASSERT_EQ(Golden()["initialization"].size(), list.size());
   for (size_t i = 0; i < list.size(); ++i) {

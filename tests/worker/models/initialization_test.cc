@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "worker/models/language_model.h"
 #include "worker/philox.h"
 
 namespace lockstep::worker {
@@ -20,7 +21,7 @@ constexpr LanguageModelOptions kOptions{.vocabulary_size = 101,
 
 std::vector<float> Drawn(const LanguageModelOptions& shape, const InitializationOptions& options) {
   LanguageModel model(shape);
-  Initialize(model, options);
+  Initialize(model.parameters(), options);
   const auto values = model.parameters().values();
   return {values.begin(), values.end()};
 }
@@ -53,7 +54,7 @@ void ExpectUniform(std::span<const float> values, double bound) {
 
 TEST(InitializationTest, DefaultsArePyTorchs) {
   LanguageModel model(kOptions);
-  Initialize(model, {});
+  Initialize(model.parameters(), {});
   for (const Parameter& parameter : model.parameters().list()) {
     SCOPED_TRACE(parameter.name);
     const auto values = Values(model, parameter);
@@ -73,7 +74,7 @@ TEST(InitializationTest, DefaultsArePyTorchs) {
 
 TEST(InitializationTest, UniformOnRequestAndTiedEmbeddingAsTheProjection) {
   LanguageModel model(kOptions);
-  Initialize(model, {.uniform = 0.3});
+  Initialize(model.parameters(), {.uniform = 0.3});
   for (const Parameter& parameter : model.parameters().list()) {
     SCOPED_TRACE(parameter.name);
     ExpectUniform(Values(model, parameter), 0.3);
@@ -82,14 +83,14 @@ TEST(InitializationTest, UniformOnRequestAndTiedEmbeddingAsTheProjection) {
   tied.embedding_size = 64;
   tied.tie_embedding = true;
   LanguageModel tied_model(tied);
-  Initialize(tied_model, {});
+  Initialize(tied_model.parameters(), {});
   ExpectUniform(Values(tied_model, tied_model.parameters().list()[0]), 1.0 / 8.0);
 }
 
 TEST(InitializationTest, ForgetGateBiasIsAddedToItsPartOnly) {
   LanguageModel plain(kOptions), biased(kOptions);
-  Initialize(plain, {});
-  Initialize(biased, {.forget_gate_bias = 1.5});
+  Initialize(plain.parameters(), {});
+  Initialize(biased.parameters(), {.forget_gate_bias = 1.5});
   for (const Parameter& parameter : plain.parameters().list()) {
     const auto before = Values(plain, parameter), after = Values(biased, parameter);
     for (int64_t i = 0; i < parameter.size; ++i) {
@@ -108,7 +109,7 @@ TEST(InitializationTest, IsAFunctionOfTheSeed) {
   EXPECT_NE(Drawn(kOptions, {.seed = 3}), Drawn(kOptions, {.seed = 3 + (uint64_t{1} << 32)}));
   // Parameters of equal shapes differ.
   LanguageModel model(kOptions);
-  Initialize(model, {});
+  Initialize(model.parameters(), {});
   const auto& list = model.parameters().list();
   const auto first = Values(model, list[model.parameters().Find("rnn.bias_ih_l0")]);
   const auto second = Values(model, list[model.parameters().Find("rnn.bias_hh_l0")]);
@@ -118,7 +119,7 @@ TEST(InitializationTest, IsAFunctionOfTheSeed) {
 // The draw itself, so that a seed gives the same model in every version.
 TEST(InitializationTest, ElementIsItsPhiloxBlock) {
   LanguageModel model(kOptions);
-  Initialize(model, {.seed = 0x100000007, .uniform = 0.5});
+  Initialize(model.parameters(), {.seed = 0x100000007, .uniform = 0.5});
   const int index = 3;
   const int64_t element = 42;
   const auto words = Philox({42, 0, 3, 1u << 28}, {7, 1});

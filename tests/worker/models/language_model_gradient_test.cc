@@ -93,9 +93,6 @@ TEST_P(LanguageModelGradientTest, EqualsCentralDifferences) {
                         .dropout = dropout});
 }
 
-constexpr Cell kCells[] = {Cell::kRnnTanh, Cell::kRnnRelu, Cell::kLstm, Cell::kGru,
-                           Cell::kGruResetBefore};
-
 std::string ShapeName(const testing::TestParamInfo<Shape>& test) {
   const auto [cell, embedding_size, layers, hidden_size, dropout] = test.param;
   return CellName(cell) + "I" + std::to_string(embedding_size) + "L" + std::to_string(layers) +
@@ -106,12 +103,12 @@ std::string NameOfCell(const testing::TestParamInfo<Cell>& test) { return CellNa
 
 // Sizes that are no multiple of any vector's width: 5 is below most, 11 is one of 8 and a rest.
 INSTANTIATE_TEST_SUITE_P(Narrow, LanguageModelGradientTest,
-                         testing::Combine(testing::ValuesIn(kCells), testing::Values(0, 3),
+                         testing::Combine(testing::ValuesIn(AllCells()), testing::Values(0, 3),
                                           testing::Values(1, 2), testing::Values(5),
                                           testing::Values(0.0, 0.3)),
                          ShapeName);
 INSTANTIATE_TEST_SUITE_P(Wide, LanguageModelGradientTest,
-                         testing::Combine(testing::ValuesIn(kCells), testing::Values(0, 13),
+                         testing::Combine(testing::ValuesIn(AllCells()), testing::Values(0, 13),
                                           testing::Values(1), testing::Values(11),
                                           testing::Values(0.3)),
                          ShapeName);
@@ -129,7 +126,8 @@ TEST_P(LargeVocabularyGradientTest, EqualsCentralDifferences) {
                         .dropout = 0.3});
 }
 
-INSTANTIATE_TEST_SUITE_P(All, LargeVocabularyGradientTest, testing::ValuesIn(kCells), NameOfCell);
+INSTANTIATE_TEST_SUITE_P(All, LargeVocabularyGradientTest, testing::ValuesIn(AllCells()),
+                         NameOfCell);
 
 class TiedGradientTest : public testing::TestWithParam<Cell> {};
 
@@ -143,7 +141,7 @@ TEST_P(TiedGradientTest, EqualsCentralDifferences) {
                         .tie_embedding = true});
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TiedGradientTest, testing::ValuesIn(kCells), NameOfCell);
+INSTANTIATE_TEST_SUITE_P(All, TiedGradientTest, testing::ValuesIn(AllCells()), NameOfCell);
 
 class LargerForwardTest : public testing::TestWithParam<Cell> {};
 
@@ -160,7 +158,7 @@ TEST_P(LargerForwardTest, EqualsReference) {
   ExpectForwardAsReference(model_case);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, LargerForwardTest, testing::ValuesIn(kCells), NameOfCell);
+INSTANTIATE_TEST_SUITE_P(All, LargerForwardTest, testing::ValuesIn(AllCells()), NameOfCell);
 
 }  // namespace
 }  // namespace lockstep::worker

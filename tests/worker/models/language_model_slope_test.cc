@@ -69,9 +69,7 @@ TEST_P(LanguageModelSlopeTest, AlongTheGradientAndAtRandom) {
 // Where gH is a multiple of 256 the rows of gates stand apart in memory (64 units of an LSTM, 256
 // of any cell); 100 units are no multiple of anything.
 INSTANTIATE_TEST_SUITE_P(All, LanguageModelSlopeTest,
-                         testing::Combine(testing::Values(Cell::kRnnTanh, Cell::kRnnRelu,
-                                                          Cell::kLstm, Cell::kGru,
-                                                          Cell::kGruResetBefore),
+                         testing::Combine(testing::ValuesIn(AllCells()),
                                           testing::Values(64, 100, 256)),
                          [](const auto& test) {
                            return CellName(std::get<0>(test.param)) + "H" +

@@ -160,9 +160,7 @@ TEST(FirstLayerTest, UsesATableWhereThatIsLessWork) {
   EXPECT_TRUE(LanguageModel(one_hot).UsesTable(1, 1)) << "there is no other way";
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EveryCellModel,
-                         testing::Values(Cell::kRnnTanh, Cell::kRnnRelu, Cell::kLstm, Cell::kGru,
-                                         Cell::kGruResetBefore),
+INSTANTIATE_TEST_SUITE_P(All, EveryCellModel, testing::ValuesIn(AllCells()),
                          [](const auto& test) { return CellName(test.param); });
 
 TEST(LanguageModelTest, ABatchThatDoesNotCountHasNoLossAndNoGradient) {

@@ -27,7 +27,7 @@ TEST_P(LearningTest, HelloContinuesH) {
                        .cell = GetParam(),
                        .layers = 1,
                        .hidden_size = 16});
-  Initialize(model, {});
+  Initialize(model.parameters(), {});
   Optimizer optimizer(AdamOptions{}, model.parameters().size());
   const std::array<int32_t, 5> hello = {1, 0, 2, 2, 3};
   const TokenBatch batch{4, 1, hello.data(), hello.data() + 1};
@@ -52,9 +52,7 @@ TEST_P(LearningTest, HelloContinuesH) {
   EXPECT_EQ(text, "ello");
 }
 
-INSTANTIATE_TEST_SUITE_P(All, LearningTest,
-                         testing::Values(Cell::kRnnTanh, Cell::kRnnRelu, Cell::kLstm, Cell::kGru,
-                                         Cell::kGruResetBefore),
+INSTANTIATE_TEST_SUITE_P(All, LearningTest, testing::ValuesIn(AllCells()),
                          [](const auto& test) { return CellName(test.param); });
 
 }  // namespace

@@ -117,9 +117,7 @@ TEST_P(StepProductsTest, AreRightAndNeverOnReferenceCode) {
   EXPECT_GE(count, std::ssize(kHidden) * std::ssize(kLanes));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cells, StepProductsTest,
-                         testing::Values(Cell::kRnnTanh, Cell::kRnnRelu, Cell::kLstm, Cell::kGru,
-                                         Cell::kGruResetBefore),
+INSTANTIATE_TEST_SUITE_P(Cells, StepProductsTest, testing::ValuesIn(AllCells()),
                          [](const auto& of) { return CellName(of.param); });
 
 }  // namespace

@@ -9,7 +9,6 @@
 
 #include "trainer/exit_status.h"
 #include "trainer/tasks/model_options.h"
-#include "worker/models/initialization.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -91,24 +90,12 @@ worker::LanguageModelOptions LanguageModelTask::Options() const {
 }
 
 ModelSize LanguageModelTask::Size() const {
-  const worker::LanguageModel empty(Options(), worker::Pass::kNone);
-  const worker::RecurrentState state = empty.ZeroState(1);
-  return {empty.parameters().size(),
-          empty.WorkingBytes(config_.data().time_steps(), range_.count()),
-          1 + static_cast<int64_t>(!state.c.empty()),
-          static_cast<int64_t>(state.h.size() + state.c.size())};
+  return SizeOf(worker::LanguageModel(Options(), worker::Pass::kNone), config_.data().time_steps(),
+                range_.count());
 }
 
 void LanguageModelTask::Allocate(worker::Pass pass) {
   model_ = std::make_unique<worker::LanguageModel>(Options(), pass);
-}
-
-void LanguageModelTask::Initialize() {
-  worker::Initialize(*model_, InitializationOptions(config_));
-}
-
-worker::RecurrentState LanguageModelTask::ZeroState(int64_t lanes) const {
-  return model_->ZeroState(lanes);
 }
 
 double LanguageModelTask::Read(const BatchPlace& place) {

@@ -29,12 +29,9 @@ class LanguageModelTask : public Task {
   std::string DescribeModel() const override;
   ModelSize Size() const override;
   void Allocate(worker::Pass pass) override;
-  void Initialize() override;
-  worker::Parameters& parameters() override { return model_->parameters(); }
-  worker::RecurrentState ZeroState(int64_t lanes) const override;
+  worker::Model& model() override { return *model_; }
   double Read(const BatchPlace& place) override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
-  void Backward() override { model_->Backward(); }
 
   const std::vector<MetricFacts>& metrics() const override;
   bool CanMeasure(const std::string& split) const override;

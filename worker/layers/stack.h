@@ -1,0 +1,96 @@
+#ifndef LOCKSTEP_WORKER_LAYERS_STACK_H_
+#define LOCKSTEP_WORKER_LAYERS_STACK_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "worker/buffer.h"
+#include "worker/layers/dropout.h"
+#include "worker/layers/recurrent_layer.h"
+#include "worker/layers/recurrent_state.h"
+#include "worker/parameters.h"
+
+namespace lockstep::worker {
+
+struct StackOptions {
+  Cell cell = Cell::kLstm;
+  int64_t input_size = 0;   ///< I
+  int64_t hidden_size = 0;  ///< H
+  int layers = 1;           ///< L
+  double dropout = 0.0;     ///< between the layers and after the last one
+};
+
+/// What a stack reads: vectors x [T, B, I], or tokens [T, B] and what they stand for.
+struct StackInput {
+  const float* x = nullptr;
+  const int32_t* tokens = nullptr;  ///< where x is nullptr
+  TokenVectors vectors;
+};
+
+/// What flows through a stack's state in the way back, [L, B, H] each: see LayerStateGradient.
+struct StackStateGradient {
+  const RecurrentState* final_state = nullptr;
+  RecurrentState* initial_state = nullptr;  ///< of the right size; overwritten
+};
+
+/// L recurrent layers of one cell, each reading the outputs of the one below. Dimension letters as
+/// in RecurrentLayer; states are [L, B, H].
+class RecurrentStack {
+ public:
+  /// Adds its parameters, named `prefix` + "weight_ih_l0" and so on. `parameters` must outlive it.
+  RecurrentStack(const StackOptions& options, const std::string& prefix, Parameters& parameters);
+
+  /// A stack of the same parameters, in arrays of its own: see RecurrentLayer::Sharing.
+  static RecurrentStack Sharing(const RecurrentStack& other);
+
+  RecurrentState ZeroState(int64_t lanes) const;
+
+  /// What of a pass is read: the outputs (and the state), or the last state alone. Then there is no
+  /// dropout after the last layer, and no gradient from outputs.
+  enum class Read { kOutputs, kStateOnly };
+
+  /// Returns the outputs of the last layer [T, B, H] after dropout, which live until the next
+  /// Forward, and moves `state` on. Without a site there is no dropout; its layers are numbered
+  /// from site->layer. The input must live until Backward.
+  const float* Forward(int64_t time_steps, int64_t lanes, const StackInput& input,
+                       RecurrentState& state, const DropoutSite* site, Read read = Read::kOutputs);
+
+  /// Room for dL/d(outputs) [T, B, H] of the last Forward, to be written between Forward and
+  /// Backward, which uses it up. Not with kStateOnly.
+  float* d_output();
+
+  /// Adds to the gradients of the parameters, from the last layer to the first, and returns dL/dx
+  /// [T, B, I], which lives until the next Forward; nullptr with tokens, whose vectors' gradient is
+  /// added, and where it is not wanted. Only after a Forward with a site or with `dropout` 0.
+  const float* Backward(const StackStateGradient& state = {}, bool input_gradient = true);
+
+  const StackOptions& options() const { return options_; }
+
+  /// Floats that a training pass keeps for each of T*B rows, and of packed weights.
+  int64_t FloatsOfRow() const;
+  int64_t FloatsOfWeights() const;
+
+ private:
+  RecurrentStack(const StackOptions& options, std::vector<RecurrentLayer> layers);
+  /// Whether there is dropout after a layer in a pass with a site.
+  bool Drops(int layer) const;
+  void ApplyDropout(int layer, const float* x, float* out);
+  int64_t GradientSize() const;
+
+  const StackOptions options_;
+  std::vector<RecurrentLayer> layers_;
+
+  // Of the last Forward.
+  int64_t time_steps_ = 0, lanes_ = 0;
+  StackInput input_;
+  Read read_ = Read::kOutputs;
+  DropoutSite site_;
+  std::vector<const float*> inputs_;  // of every layer; nullptr where the first reads tokens
+  std::vector<Buffer> dropped_;       // [T, B, H] outputs after dropout
+  Buffer d_output_, d_input_;         // [T, B, max(I, H)]
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_LAYERS_STACK_H_

@@ -1,0 +1,46 @@
+#ifndef LOCKSTEP_WORKER_LAYERS_TOKEN_INPUT_H_
+#define LOCKSTEP_WORKER_LAYERS_TOKEN_INPUT_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "worker/layers/embedding.h"
+#include "worker/layers/stack.h"
+#include "worker/parameters.h"
+
+namespace lockstep::worker {
+
+/// The way of tokens into a stack: learnt vectors, or one-hot ones; through a table over the
+/// vocabulary where that is less work.
+class TokenInput {
+ public:
+  /// Adds the parameter "embedding.weight" [V, I], drawn as `draw` says; none where I is 0, which
+  /// feeds one-hot vectors. `parameters` must outlive this.
+  TokenInput(int64_t vocabulary_size, int64_t embedding_size, Draw draw, Parameters& parameters);
+
+  /// What a stack reads.
+  int64_t size() const { return embedding_ ? embedding_->size() : vocabulary_size_; }
+  /// The index of the parameter; -1: one-hot.
+  int weight() const { return embedding_ ? embedding_->weight() : -1; }
+
+  /// Whether the first layer computes its input side once for each token of the vocabulary. Always
+  /// with one-hot vectors; else where that is less work than once for each row of such a batch.
+  bool UsesTable(int64_t rows) const;
+
+  /// `tokens` [rows] as a stack reads them: through a table, or as vectors, which live until the
+  /// next call. `table` is UsesTable's answer, which all ranks share.
+  StackInput Forward(int64_t rows, const int32_t* tokens, bool table);
+
+  /// Adds to the gradient, after the stack's Backward returned d_x (nullptr: it has read tokens and
+  /// has added to it already).
+  void Backward(int64_t rows, const int32_t* tokens, const float* d_x);
+
+ private:
+  const int64_t vocabulary_size_;
+  Parameters& parameters_;
+  std::optional<Embedding> embedding_;  // none: one-hot
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_LAYERS_TOKEN_INPUT_H_
