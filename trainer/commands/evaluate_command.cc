@@ -37,7 +37,7 @@ Trained Load(const EvaluateArguments& arguments, const RankPlace& place) {
   }
   trained.task = OpenTask(trained.config, place);
   Task& task = *trained.task;
-  task.RequireSameMeaning(header, origin);
+  task.Adopt(header, origin);
   if (arguments.data.empty() && task.fingerprint() != header.dataset_fingerprint) {
     throw UsageError(fmt::format(
         "{}: has changed since {} was trained on it (fingerprint {}, then {}). Bring back the old "

@@ -11,7 +11,8 @@ ItemOrder::ItemOrder(int64_t count, uint64_t seed, int64_t epoch)
     : count_(count),
       seed_(seed),
       epoch_(epoch),
-      half_bits_(std::max(1, (static_cast<int>(std::bit_width(static_cast<uint64_t>(count) - 1)) + 1) / 2)) {}
+      half_bits_(std::max(
+          1, (static_cast<int>(std::bit_width(static_cast<uint64_t>(count) - 1)) + 1) / 2)) {}
 
 // A permutation of all numbers of 2 * half_bits_ bits: each round changes one half by a function of
 // the other.
@@ -20,11 +21,11 @@ uint64_t ItemOrder::Encrypt(uint64_t x) const {
   const uint64_t mask = (uint64_t{1} << half_bits_) - 1;
   uint64_t left = x >> half_bits_, right = x & mask;
   for (uint32_t round = 0; round < kRounds; ++round) {
-    const worker::PhiloxCounter words = worker::Philox(
-        {static_cast<uint32_t>(right), static_cast<uint32_t>(epoch_),
-         static_cast<uint32_t>(static_cast<uint64_t>(epoch_) >> 32),
-         static_cast<uint32_t>(worker::RandomPurpose::kOrder) << 28 | round},
-        worker::SeedKey(seed_));
+    const worker::PhiloxCounter words =
+        worker::Philox({static_cast<uint32_t>(right), static_cast<uint32_t>(epoch_),
+                        static_cast<uint32_t>(static_cast<uint64_t>(epoch_) >> 32),
+                        static_cast<uint32_t>(worker::RandomPurpose::kOrder) << 28 | round},
+                       worker::SeedKey(seed_));
     const uint64_t next = left ^ (words[0] & mask);
     left = right;
     right = next;

@@ -110,7 +110,9 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   RequireFinite(totals.loss, "loss", position.step + 1);
 
   timer_.Enter(Phase::kOptimizer);
-  worker::Scale(gradient, 1.0 / totals.weight);
+  // Where no lane had anything to predict, the gradient is zero.
+  const double weight_or_one = std::max(totals.weight, 1.0);
+  worker::Scale(gradient, 1.0 / weight_or_one);
   const double norm = worker::GlobalNorm(gradient);
   RequireFinite(norm, "norm of the gradient", position.step + 1);
   const proto::Clip& clip = config_.optimizer().clip();
@@ -121,10 +123,10 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
 
   timer_.Enter(Phase::kOther);
   ++position.step;
-  if (position.step == 1) position.first_loss = totals.loss / totals.weight;
+  if (position.step == 1) position.first_loss = totals.loss / weight_or_one;
   position.validation = {};
   position.predictions += static_cast<int64_t>(totals.weight);
-  position.loss = totals.loss / totals.weight;
+  if (totals.weight > 0.0) position.loss = totals.loss / totals.weight;
   position.gradient_norm = norm;
   position.learning_rate = rate;
   position.predictions_per_second =

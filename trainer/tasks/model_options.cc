@@ -5,22 +5,6 @@
 namespace lockstep::trainer {
 namespace {
 
-worker::Cell CellOf(proto::Cell cell) {
-  switch (cell) {
-    case proto::RNN_TANH:
-      return worker::Cell::kRnnTanh;
-    case proto::RNN_RELU:
-      return worker::Cell::kRnnRelu;
-    case proto::LSTM:
-      return worker::Cell::kLstm;
-    case proto::GRU:
-      return worker::Cell::kGru;
-    case proto::GRU_RESET_BEFORE:
-      return worker::Cell::kGruResetBefore;
-  }
-  throw std::logic_error("a cell of the schema has no implementation");
-}
-
 worker::ScheduleShape ShapeOf(const proto::Schedule& config, int64_t total_steps) {
   switch (config.shape_case()) {
     case proto::Schedule::kStep:
@@ -42,6 +26,22 @@ worker::ScheduleShape ShapeOf(const proto::Schedule& config, int64_t total_steps
 }
 
 }  // namespace
+
+worker::Cell CellOf(proto::Cell cell) {
+  switch (cell) {
+    case proto::RNN_TANH:
+      return worker::Cell::kRnnTanh;
+    case proto::RNN_RELU:
+      return worker::Cell::kRnnRelu;
+    case proto::LSTM:
+      return worker::Cell::kLstm;
+    case proto::GRU:
+      return worker::Cell::kGru;
+    case proto::GRU_RESET_BEFORE:
+      return worker::Cell::kGruResetBefore;
+  }
+  throw std::logic_error("a cell of the schema has no implementation");
+}
 
 worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size,
                                           int ranks) {

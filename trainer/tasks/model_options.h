@@ -13,6 +13,7 @@ namespace lockstep::trainer {
 
 // The run configuration in the worker's terms: proto/ and worker/ do not know each other.
 
+worker::Cell CellOf(proto::Cell cell);
 /// `ranks`: of the job; 0 for a model that is used outside of a training.
 worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size,
                                           int ranks);

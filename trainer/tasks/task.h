@@ -150,10 +150,10 @@ class Task {
 
   /// Adds what predictions need beside parameters and configuration.
   virtual void Store(io::CheckpointHeader& header) const = 0;
-  /// UsageError where the model of a checkpoint does not speak of what this task's dataset has.
-  /// `origin` names the checkpoint.
-  virtual void RequireSameMeaning(const io::CheckpointHeader& header,
-                                  const std::string& origin) const = 0;
+  /// From now on the numbers that the model takes and gives mean what they did to the model of this
+  /// checkpoint. UsageError where its model does not speak of what the dataset has. `origin` names
+  /// the checkpoint.
+  virtual void Adopt(const io::CheckpointHeader& header, const std::string& origin) = 0;
 };
 
 /// Opens the dataset of the configuration's task for this rank. UsageError where it does not fit

@@ -1,5 +1,6 @@
 #include <stdexcept>
 
+#include "trainer/tasks/forecast/forecast_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
 #include "trainer/tasks/task.h"
 
@@ -22,6 +23,8 @@ std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& 
     case proto::Task::kLanguageModel:
     case proto::Task::KIND_NOT_SET:
       return std::make_unique<LanguageModelTask>(config, place);
+    case proto::Task::kForecast:
+      return std::make_unique<ForecastTask>(config, place);
   }
   throw std::logic_error("a task of the schema has no implementation");
 }

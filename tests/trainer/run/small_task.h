@@ -42,7 +42,7 @@ class SmallTask : public Task {
   double HopelessLoss(double) const override { return 1e9; }
   const char* prediction_command() const override { return "count"; }
   void Store(io::CheckpointHeader&) const override {}
-  void RequireSameMeaning(const io::CheckpointHeader&, const std::string&) const override {}
+  void Adopt(const io::CheckpointHeader&, const std::string&) override {}
 
  private:
   worker::LanguageModel model_;

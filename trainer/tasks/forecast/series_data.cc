@@ -42,8 +42,8 @@ int32_t SeriesData::Covariate::Category(float value) const {
 }
 
 SeriesData::SeriesData(const std::filesystem::path& path, const proto::Forecast& config)
-    : dataset_(io::SeriesDataset::Open(path, static_cast<uint64_t>(config.cache_megabytes())
-                                                 << 20)),
+    : dataset_(
+          io::SeriesDataset::Open(path, static_cast<uint64_t>(config.cache_megabytes()) << 20)),
       calendar_(CalendarOf(config.calendar())),
       category_embedding_(config.category_embedding()) {
   const io::SeriesDescription& description = dataset_.description();
@@ -118,11 +118,13 @@ void SeriesData::FillInputs(worker::ForecasterOptions& options) const {
   options.known_numeric = static_cast<int64_t>(calendar_.size());
   for (const Covariate& known : known_) {
     if (known.categories == 0) ++options.known_numeric;
-    if (known.categories > 0) options.known_categories.push_back(static_cast<int64_t>(known.categories));
+    if (known.categories > 0)
+      options.known_categories.push_back(static_cast<int64_t>(known.categories));
   }
   for (const Covariate& fact : statics_) {
     if (fact.categories == 0) ++options.static_numeric;
-    if (fact.categories > 0) options.static_categories.push_back(static_cast<int64_t>(fact.categories));
+    if (fact.categories > 0)
+      options.static_categories.push_back(static_cast<int64_t>(fact.categories));
   }
   options.category_embedding = category_embedding_;
   options.mask_inputs = mask_inputs_;
@@ -150,10 +152,10 @@ nlohmann::ordered_json SeriesData::Facts() const {
   facts["statics"] = list(description.statics, statics_);
   facts["series"] = nlohmann::ordered_json::array();
   for (uint64_t i = 0; i < dataset_.series_count(); ++i) {
-    facts["series"].push_back({{"id", dataset_.series(i).id},
-                               {"means", std::vector(means(i).begin(), means(i).end())},
-                               {"deviations",
-                                std::vector(deviations(i).begin(), deviations(i).end())}});
+    facts["series"].push_back(
+        {{"id", dataset_.series(i).id},
+         {"means", std::vector(means(i).begin(), means(i).end())},
+         {"deviations", std::vector(deviations(i).begin(), deviations(i).end())}});
   }
   return facts;
 }
@@ -163,10 +165,10 @@ void SeriesData::Adopt(const nlohmann::ordered_json& facts, const std::string& o
   const auto require = [&](const char* what, const nlohmann::ordered_json& here,
                            const nlohmann::ordered_json& there) {
     if (here == there) return;
-    throw UsageError(fmt::format("{}: its {} are {}, but {} was trained with {}. Import it with the "
-                                 "same columns in the same roles.",
-                                 dataset_.path().string(), what, here.dump(), origin,
-                                 there.dump()));
+    throw UsageError(
+        fmt::format("{}: its {} are {}, but {} was trained with {}. Import it with the "
+                    "same columns in the same roles.",
+                    dataset_.path().string(), what, here.dump(), origin, there.dump()));
   };
   require("channels", own["channels"], facts.at("channels"));
   const auto adopt = [&](const char* what, std::vector<Covariate>& covariates) {
@@ -246,8 +248,7 @@ void SeriesData::Batch::PutKnown(uint64_t series, int64_t item, int64_t from, in
   const int64_t C = data_.channels();
   const auto categorical = static_cast<int64_t>(std::ranges::count_if(
       data_.known_, [](const Covariate& known) { return known.categories > 0; }));
-  const int64_t numeric =
-      std::ssize(data_.known_) - categorical + std::ssize(data_.calendar_);
+  const int64_t numeric = std::ssize(data_.known_) - categorical + std::ssize(data_.calendar_);
   const int64_t start = data_.dataset_.series(series).start;
   for (int64_t t = 0; t < rows; ++t) {
     const int64_t place = (at + t) * items_ + item;

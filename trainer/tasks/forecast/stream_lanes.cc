@@ -35,12 +35,34 @@ int64_t StreamLanes::Boundary(int64_t lane) const {
 StreamLanes::Place StreamLanes::At(int64_t lane, int64_t batch) const {
   const int64_t chunk = Boundary(lane) + batch;
   if (chunk >= Boundary(lane + 1)) return {};
-  const auto series =
-      static_cast<size_t>(std::ranges::upper_bound(ends_, chunk) - ends_.begin());
+  const auto series = static_cast<size_t>(std::ranges::upper_bound(ends_, chunk) - ends_.begin());
   const int64_t within = chunk - (series > 0 ? ends_[series - 1] : 0);
   const RowRange& rows = inputs_[series];
   const uint64_t first = rows.begin + static_cast<uint64_t>(within * time_steps_);
   return {{series, first, std::min<uint64_t>(rows.end - first, time_steps_)}, within == 0};
+}
+
+void ReadStream(const StreamLanes& lanes, LaneRange range, int64_t batch, int64_t time_steps,
+                SeriesData::Batch& into) {
+  std::vector<SeriesData::Batch::Piece> pieces;
+  for (int64_t lane = range.begin; lane < range.end; ++lane) {
+    pieces.push_back(lanes.At(lane, batch).piece);
+  }
+  into.ReadPieces(pieces, time_steps);
+}
+
+void StartSeries(const StreamLanes& lanes, LaneRange range, int64_t batch,
+                 worker::RecurrentState& state) {
+  for (int64_t lane = range.begin; lane < range.end; ++lane) {
+    if (!lanes.At(lane, batch).starts_series) continue;
+    for (const auto& part : state.parts()) {
+      for (int64_t layer = 0; layer < state.layers; ++layer) {
+        const auto row =
+            part.values.begin() + (layer * state.lanes + lane - range.begin) * state.units;
+        std::fill(row, row + state.units, 0.0f);
+      }
+    }
+  }
 }
 
 }  // namespace lockstep::trainer

@@ -43,6 +43,14 @@ class StreamLanes {
   int64_t predictions_ = 0;
 };
 
+/// Reads a batch of the lanes of a rank.
+void ReadStream(const StreamLanes& lanes, LaneRange range, int64_t batch, int64_t time_steps,
+                SeriesData::Batch& into);
+
+/// Sets the state of those lanes of a rank to zero that start a series in this batch.
+void StartSeries(const StreamLanes& lanes, LaneRange range, int64_t batch,
+                 worker::RecurrentState& state);
+
 }  // namespace lockstep::trainer
 
 #endif  // LOCKSTEP_TRAINER_TASKS_FORECAST_STREAM_LANES_H_

@@ -36,8 +36,7 @@ Windows::Windows(const io::SeriesDataset& dataset, const std::string& split, int
 }
 
 Window Windows::At(int64_t index) const {
-  const auto series =
-      static_cast<size_t>(std::ranges::upper_bound(ends_, index) - ends_.begin());
+  const auto series = static_cast<size_t>(std::ranges::upper_bound(ends_, index) - ends_.begin());
   const int64_t before = series > 0 ? ends_[series - 1] : 0;
   return {series, first_target_[series] + static_cast<uint64_t>((index - before) * stride_)};
 }

@@ -44,7 +44,7 @@ class Windows {
 
  private:
   const int64_t stride_;
-  std::vector<int64_t> ends_;          // of each series: windows up to its last one
+  std::vector<int64_t> ends_;           // of each series: windows up to its last one
   std::vector<uint64_t> first_target_;  // of each series' first window
   int64_t series_without_ = 0;
 };

@@ -138,8 +138,7 @@ void LanguageModelTask::Store(io::CheckpointHeader& header) const {
   header.vocabulary = dataset_.vocabulary();
 }
 
-void LanguageModelTask::RequireSameMeaning(const io::CheckpointHeader& header,
-                                           const std::string& origin) const {
+void LanguageModelTask::Adopt(const io::CheckpointHeader& header, const std::string& origin) {
   if (dataset_.vocabulary() == header.vocabulary) return;
   throw UsageError(
       fmt::format("{}: its vocabulary is not the one that {} was trained with, so its numbers "

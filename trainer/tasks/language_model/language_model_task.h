@@ -41,8 +41,7 @@ class LanguageModelTask : public Task {
 
   const char* prediction_command() const override { return "sample"; }
   void Store(io::CheckpointHeader& header) const override;
-  void RequireSameMeaning(const io::CheckpointHeader& header,
-                          const std::string& origin) const override;
+  void Adopt(const io::CheckpointHeader& header, const std::string& origin) override;
 
  private:
   worker::LanguageModelOptions Options() const;
