@@ -39,6 +39,12 @@ TEST(NumberTicksTest, RoundNumbers) {
               ElementsAre("50,000", "100,000", "150,000"));
 }
 
+// 0.9 - 0.3 is more than 0.6 in double, and 0.6 / 0.1 less than 6.
+TEST(NumberTicksTest, RoundingMovesNoTick) {
+  EXPECT_THAT(Labels(NumberTicks(0.3, 0.9, 3).ticks), ElementsAre("0.4", "0.6", "0.8"));
+  EXPECT_THAT(Labels(NumberTicks(0.3, 0.6, 4).ticks), ElementsAre("0.3", "0.4", "0.5", "0.6"));
+}
+
 TEST(NumberTicksTest, LargeAndSmallNumbers) {
   const NumberAxis large = NumberTicks(0.78e9, 1.62e9, 5);
   EXPECT_EQ(large.factor, "×10⁹");
@@ -111,6 +117,13 @@ TEST(TimeTicksTest, MonthsAndYears) {
               ElementsAre("1950", "1952", "1954", "1956", "1958", "1960"));
   EXPECT_THAT(Labels(TimeTicks(Epoch(-100, 1, 1), Epoch(100, 6, 1), 5)),
               ElementsAre("-100", "-50", "0", "50", "100"));
+}
+
+// A thousandth of this is a hair more than half a year.
+TEST(TimeTicksTest, YearsAreWhole) {
+  const std::vector<Tick> ticks = TimeTicks(0, 15778476001, 1000);
+  ASSERT_GE(ticks.size(), 500u);
+  EXPECT_EQ(ticks[1].label, "1971");
 }
 
 TEST(TimeTicksTest, NoCloserThanRows) {

@@ -209,6 +209,33 @@ TEST(ForecastPlotTest, UnusualValues) {
   }
 }
 
+TEST(ForecastPlotTest, TheAxisHoldsTheExtremeOfAnything) {
+  for (const double extreme : {-1000.0, 1000.0}) {
+    for (int which = 0; which < 5; ++which) {
+      ForecastPanel panel = Small();
+      (which == 0   ? panel.history
+       : which == 1 ? panel.truth
+       : which == 2 ? panel.mean
+       : which == 3 ? panel.bands[0].lower
+                    : panel.bands[1].upper)[1] = extreme;
+      const std::string svg = ForecastPlot(std::vector{panel}, 1);
+      for (const std::string style : {"history", "truth", "mean", "band"}) {
+        for (const std::string& path : Paths(svg, style)) {
+          for (const Point& point : Points(path)) {
+            EXPECT_TRUE(point.y > 0 && point.y < 450) << path << " of " << which;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(ForecastPlotTest, TruthWithoutHistory) {
+  ForecastPanel panel = Small();
+  panel.history.clear();
+  EXPECT_EQ(Points(Paths(ForecastPlot(std::vector{panel}, 1), "truth").at(1)).size(), 2u);
+}
+
 TEST(ForecastPlotTest, LittleToShow) {
   ForecastPanel panel;
   panel.mean = {5};
@@ -225,6 +252,7 @@ TEST(ForecastPlotTest, LittleToShow) {
 
 TEST(ForecastPlotTest, LengthsThatDoNotFit) {
   EXPECT_THROW(ForecastPlot({}, 0), std::invalid_argument);
+  EXPECT_THROW(ForecastPlot(std::vector<ForecastPanel>(1), 1), std::invalid_argument);
   const auto wrong = [](auto change) {
     ForecastPanel panel = Small();
     change(panel);
