@@ -44,6 +44,7 @@ constexpr Library kLibraries[] = {
     {"HDF5", "(^|/)(hdf5|hdf5_hl|H5[A-Z][A-Za-z]*)\\.h$", "^io/hdf5/"},
     {"ICU", "^unicode/", "^io/"},
     {"xxhash", "(^|/)(xxhash|xxh3|xxh_x86dispatch)\\.h$", "^io/"},
+    {"zlib", "^zlib\\.h$", "^io/"},
     {"oneDNN", "(^|/)(dnnl|mkldnn)[^/]*\\.(h|hpp)$",
      "^worker/products/(gemm|instruction_set)\\.cc$"},
     {"Highway", "^hwy/", "^worker/"},

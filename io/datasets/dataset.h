@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_IO_DATASETS_DATASET_H_
 #define LOCKSTEP_IO_DATASETS_DATASET_H_
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -72,6 +73,10 @@ class Dataset {
 
 /// InputError unless these are one to three finite shares, none negative, and one above 0.
 void CheckSplitShares(std::span<const double> shares);
+
+/// The ends of training, validation and test when `size` is cut at the cumulative shares, rounded
+/// down; the first begins at 0, each other where the one before ends.
+std::array<uint64_t, 3> SplitEnds(std::span<const double> shares, uint64_t size);
 
 /// Writes a dataset in one pass with bounded memory. Everything goes to a new name in the output's
 /// folder; Publish makes it appear. Destroyed without Publish, it removes what it wrote.

@@ -24,20 +24,12 @@ namespace {
 
 constexpr const char* kSplitNames[] = {"train", "validation", "test"};
 
-// [0, N) cut at the cumulative shares, rounded down. The factor forgives the rounding of the
-// shares' own sum: 0.1 + 0.7 of 10 tokens is 8, not 7.
 std::vector<Split> SplitsFrom(std::span<const double> shares, uint64_t size_tokens) {
-  const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
   std::vector<Split> splits;
-  double cumulative = 0;
   uint64_t begin = 0;
-  for (size_t i = 0; i < std::size(kSplitNames); ++i) {
-    if (i < shares.size()) cumulative += shares[i];
-    const double cut = static_cast<double>(size_tokens) * (cumulative / total);
-    const auto end = static_cast<uint64_t>(cut * (1 + 8 * DBL_EPSILON));
-    splits.push_back(
-        {kSplitNames[i], begin, cumulative >= total ? size_tokens : std::min(end, size_tokens)});
-    begin = splits.back().end;
+  for (const uint64_t end : SplitEnds(shares, size_tokens)) {
+    splits.push_back({kSplitNames[splits.size()], begin, end});
+    begin = end;
   }
   return splits;
 }
@@ -52,6 +44,20 @@ void CheckSplitShares(std::span<const double> shares) {
   throw InputError(
       "the split must be one to three shares for train, validation and test, none negative and at "
       "least one above 0. Give for example 90,5,5.");
+}
+
+// The factor forgives the rounding of the shares' own sum: 0.1 + 0.7 of 10 tokens is 8, not 7.
+std::array<uint64_t, 3> SplitEnds(std::span<const double> shares, uint64_t size) {
+  const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
+  std::array<uint64_t, 3> ends = {};
+  double cumulative = 0;
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (i < shares.size()) cumulative += shares[i];
+    const double cut = static_cast<double>(size) * (cumulative / total);
+    const auto end = static_cast<uint64_t>(cut * (1 + 8 * DBL_EPSILON));
+    ends[i] = cumulative >= total ? size : std::min(end, size);
+  }
+  return ends;
 }
 
 struct DatasetWriter::Impl {

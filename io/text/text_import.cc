@@ -7,9 +7,8 @@
 #include <fmt/format.h>
 
 #include "io/datasets/dataset.h"
+#include "io/datasets/dataset_place.h"
 #include "io/errors.h"
-#include "io/files/publish.h"
-#include "io/files/seal.h"
 #include "io/text/text_decoder.h"
 #include "io/text/text_file_reader.h"
 #include "io/text/text_files.h"
@@ -121,15 +120,7 @@ void CheckOptions(const TextImportOptions& options) {
   // Everything that is wrong with the shares and the output is found now, not after hours of
   // counting.
   CheckSplitShares(options.split);
-  const NewFile place(options.output);
-  std::error_code missing;
-  if (std::filesystem::file_size(options.output, missing) > 0 && !missing &&
-      !LooksLikeOurs(options.output)) {
-    throw InputError(fmt::format(
-        "{} stands there already and is no dataset: an import would take its place. Move it away, "
-        "or name another file with --output.",
-        options.output.string()));
-  }
+  RequirePlaceForDataset(options.output);
 }
 
 uint64_t VocabularyLimit(const TextImportOptions& options) {

@@ -1,0 +1,49 @@
+#ifndef LOCKSTEP_IO_SERIES_BYTE_SOURCE_H_
+#define LOCKSTEP_IO_SERIES_BYTE_SOURCE_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace lockstep::io {
+
+/// The bytes of a file or of the standard input ("-") from beginning to end, unpacked where they
+/// are packed by gzip.
+class ByteSource {
+ public:
+  /// InputError when it cannot be opened or is no regular file.
+  explicit ByteSource(const std::filesystem::path& path);
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
+  ~ByteSource();
+
+  /// Fills `out`; fewer bytes only at the end. InputError when packed bytes are damaged or cut
+  /// short; SystemError on an I/O error.
+  size_t Read(std::span<char> out);
+
+  /// "standard input" or the path, for messages.
+  const std::string& name() const { return name_; }
+  /// Bytes taken from the file so far, as they lie there.
+  uint64_t bytes_read() const { return bytes_read_; }
+
+ private:
+  class Inflater;
+
+  size_t ReadRaw(std::span<char> out);
+
+  std::string name_;
+  struct Input;
+  std::unique_ptr<Input> input_;
+  uint64_t bytes_read_ = 0;
+  std::unique_ptr<Inflater> inflater_;  // null: not packed
+  std::string begin_;                   // read to find out, not yet given out
+};
+
+/// Bytes of a file; 0 for "-". InputError as above.
+uint64_t SourceBytes(const std::filesystem::path& path);
+
+}  // namespace lockstep::io
+
+#endif  // LOCKSTEP_IO_SERIES_BYTE_SOURCE_H_
