@@ -7,15 +7,18 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <unicode/utf8.h>
 
 #include "io/checkpoints/checkpoint_layout.h"
 #include "io/datasets/dataset.h"
+#include "io/datasets/series_dataset.h"
 #include "io/errors.h"
 #include "io/files/file_descriptor.h"
 #include "io/files/file_format.h"
 #include "io/files/seal.h"
 #include "io/hdf5/h5_reader.h"
+#include "io/series/frequency.h"
+#include "io/series/time_text.h"
+#include "io/text/printable.h"
 
 namespace lockstep::io {
 namespace {
@@ -23,27 +26,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMostCommonTokens = 10;
+constexpr size_t kMostShown = 100;  // series, categories
 constexpr size_t kBlockTokens = size_t{1} << 20;
 constexpr std::string_view kParameters = "parameters/";
-
-// JSON is UTF-8; a byte that is not becomes \xNN.
-std::string Printable(const std::string& text) {
-  std::string out;
-  const int32_t size = static_cast<int32_t>(text.size());
-  for (int32_t next = 0; next < size;) {
-    const int32_t begin = next;
-    UChar32 code_point;
-    U8_NEXT(text.data(), next, size, code_point);
-    for (int32_t i = begin; i < next; ++i) {
-      if (code_point >= 0) {
-        out += text[i];
-      } else {
-        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
-      }
-    }
-  }
-  return out;
-}
 
 Json DescribeVocabulary(const Vocabulary& vocabulary) {
   Json json = {{"kind", TokenKindName(vocabulary.kind())}, {"size", vocabulary.size()}};
@@ -97,6 +82,102 @@ void DescribeDataset(const std::filesystem::path& path, uint64_t most_sources, J
   }
   json["fingerprint"] = dataset.fingerprint();
   json["vocabulary"]["most_common"] = MostCommon(dataset);
+}
+
+// The least and the most of all series; null when there is none.
+Json Range(std::vector<double> values) {
+  if (values.empty()) return nullptr;
+  const auto [least, most] = std::ranges::minmax(values);
+  return {{"min", least}, {"max", most}};
+}
+
+Json DescribeCovariates(const std::vector<SeriesCovariate>& covariates) {
+  Json json = Json::array();
+  for (const SeriesCovariate& covariate : covariates) {
+    Json categories = Json::array();
+    for (size_t i = 0; i < std::min(covariate.categories.size(), kMostShown); ++i) {
+      categories.push_back(Printable(covariate.categories[i]));
+    }
+    json.push_back({{"name", Printable(covariate.name)},
+                    {"category_count", covariate.categories.size()},
+                    {"categories", std::move(categories)}});
+  }
+  return json;
+}
+
+Json DescribeChannels(const SeriesDataset& dataset) {
+  Json json = Json::array();
+  for (size_t channel = 0; channel < dataset.description().channels.size(); ++channel) {
+    std::vector<double> means, deviations;
+    for (uint64_t i = 0; i < dataset.series_count(); ++i) {
+      means.push_back(dataset.means(i)[channel]);
+      deviations.push_back(dataset.deviations(i)[channel]);
+    }
+    json.push_back({{"name", Printable(dataset.description().channels[channel])},
+                    {"mean", Range(std::move(means))},
+                    {"deviation", Range(std::move(deviations))}});
+  }
+  return json;
+}
+
+// The sums of all series, and the first of them.
+void DescribeSeries(const SeriesDataset& dataset, Json& json) {
+  const bool has_time = !dataset.description().frequency.none();
+  uint64_t rows = 0, future_rows = 0, train = 0, validation = 0, test = 0;
+  std::vector<double> lengths;
+  json["series"] = Json::array();
+  for (uint64_t i = 0; i < dataset.series_count(); ++i) {
+    const Series& series = dataset.series(i);
+    rows += series.rows;
+    future_rows += series.future_rows;
+    train += series.train_end - series.begin;
+    validation += series.validation_end - series.train_end;
+    test += series.test_end - series.validation_end;
+    lengths.push_back(static_cast<double>(series.rows));
+    if (i >= kMostShown) continue;
+    json["series"].push_back(
+        {{"id", Printable(series.id)},
+         {"start", has_time ? Json(TimeText(series.start)) : Json(nullptr)},
+         {"rows", series.rows},
+         {"future_rows", series.future_rows},
+         {"splits", {series.begin, series.train_end, series.validation_end, series.test_end}}});
+  }
+  json["rows"] = rows;
+  json["future_rows"] = future_rows;
+  json["series_rows"] = Range(std::move(lengths));
+  json["splits"] = {{{"name", "train"}, {"rows", train}},
+                    {{"name", "validation"}, {"rows", validation}},
+                    {{"name", "test"}, {"rows", test}}};
+}
+
+void DescribeSeriesDataset(const std::filesystem::path& path, uint64_t most_sources, Json& json) {
+  const SeriesDataset dataset = SeriesDataset::Open(path, 0);
+  const SeriesDescription& description = dataset.description();
+  json["series_count"] = dataset.series_count();
+  json["time"] = Printable(description.time);
+  json["frequency"] = FrequencyText(description.frequency);
+  json["missing"] = MissingModeName(description.missing);
+  json["scale"] = description.scaled ? "standard" : "none";
+  json["channels"] = DescribeChannels(dataset);
+  json["known"] = DescribeCovariates(description.known);
+  json["statics"] = DescribeCovariates(description.statics);
+  DescribeSeries(dataset, json);
+  const SeriesDataset::Sources sources = dataset.ReadSources(most_sources);
+  json["source_count"] = sources.count;
+  json["sources"] = Json::array();
+  for (const SeriesSource& source : sources.first) {
+    json["sources"].push_back(
+        {{"path", Printable(source.path)}, {"bytes", source.bytes}, {"rows", source.rows}});
+  }
+  json["fingerprint"] = dataset.fingerprint();
+  // With a seal that holds, the values may still not be what their digests say.
+  std::vector<float> block;
+  const uint64_t width = description.row_width();
+  const uint64_t block_rows = std::max<uint64_t>(kBlockTokens / width, 1);
+  for (uint64_t row = 0; row < dataset.row_count(); row += block_rows) {
+    block.resize(std::min(block_rows, dataset.row_count() - row) * width);
+    dataset.ReadRows(row, block);
+  }
 }
 
 void DescribeCheckpoint(const std::filesystem::path& path, Json& json) {
@@ -156,10 +237,20 @@ Json InspectFile(const std::filesystem::path& path, uint64_t most_sources) {
   // Without seal and length there is nothing that HDF5 should be given.
   if (!json["whole"]) return json;
   const bool is_dataset = seal.format == kDatasetFormat.name;
-  RequireFormat(path, seal, is_dataset ? kDatasetFormat : kCheckpointFormat);
+  const bool is_series = seal.format == kSeriesFormat.name;
+  RequireFormat(path, seal,
+                is_dataset  ? kDatasetFormat
+                : is_series ? kSeriesFormat
+                            : kCheckpointFormat);
   DescribeOrSayDamage(json, [&] { VerifyFile(path); });
   DescribeOrSayDamage(json, [&] {
-    is_dataset ? DescribeDataset(path, most_sources, json) : DescribeCheckpoint(path, json);
+    if (is_dataset) {
+      DescribeDataset(path, most_sources, json);
+    } else if (is_series) {
+      DescribeSeriesDataset(path, most_sources, json);
+    } else {
+      DescribeCheckpoint(path, json);
+    }
   });
   return json;
 }

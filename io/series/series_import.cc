@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -61,6 +62,7 @@ struct Tables {
   TableSchema schema;
   std::unique_ptr<SeriesSpill> spill;
   std::unique_ptr<SeriesCollector> collector;
+  std::optional<SeriesSplits> splits;
   std::vector<SeriesSource> sources;
 };
 
@@ -86,6 +88,7 @@ void StartTables(const SeriesImportOptions& options, Tables* tables) {
   const std::filesystem::path folder = options.output.parent_path();
   tables->spill = std::make_unique<SeriesSpill>(folder.empty() ? "." : folder,
                                                 tables->schema.row_width(), options.memory_bytes);
+  tables->splits.emplace(options, tables->schema.frequency);
   tables->collector =
       std::make_unique<SeriesCollector>(&tables->schema, options.missing, tables->spill.get());
 }
@@ -113,11 +116,12 @@ void ReadTables(const SeriesImportOptions& options, Tables* tables, ProgressMete
 /// The second pass: from the spill to the dataset.
 class SeriesPublisher {
  public:
-  SeriesPublisher(const SeriesImportOptions& options, const Tables& tables, ProgressMeter* meter)
+  SeriesPublisher(const SeriesImportOptions& options, const Tables& tables, SeriesSplits splits,
+                  ProgressMeter* meter)
       : tables_(tables),
         schema_(tables.schema),
         meter_(*meter),
-        splits_(options, schema_.frequency),
+        splits_(std::move(splits)),
         description_(Describe(options)),
         writer_(options.output, description_) {}
 
@@ -209,6 +213,7 @@ class SeriesPublisher {
       meter_.now().rows += block.size() / schema_.row_width();
       meter_.Tick();
     }
+    result->missing_values += tables_.collector->series(index).missing_values;
     result->filled_rows += tables_.collector->series(index).missing_rows;
   }
 
@@ -253,7 +258,7 @@ SeriesImportResult ImportSeries(const SeriesImportOptions& options,
   SeriesImportResult result;
   result.files = tables.sources.size();
   for (const SeriesSource& source : tables.sources) result.bytes += source.bytes;
-  SeriesPublisher(options, tables, &meter).Run(&result);
+  SeriesPublisher(options, tables, *tables.splits, &meter).Run(&result);
   return result;
 }
 

@@ -147,8 +147,31 @@ class Sample {
  public:
   explicit Sample(TableSchema* schema) : schema_(*schema) {}
 
+  void AddFirstBlock(CsvReader* table) {
+    try {
+      while (table->NextInFirstBlock()) Add(table->cells());
+    } catch (const InputError&) {
+      has_bad_rows_ = true;
+    }
+  }
+
+  // The step that is most common, the smaller one of two.
+  std::optional<Frequency> MostCommonStep() const {
+    const auto most =
+        std::ranges::max_element(steps_, {}, [](const auto& step) { return step.second; });
+    if (most == steps_.end()) return std::nullopt;
+    return Frequency{most->first.second, most->first.first};
+  }
+
+  // Rows that the import will end at.
+  bool has_bad_rows() const { return has_bad_rows_; }
+
+ private:
   void Add(std::span<const std::string_view> cells) {
-    if (cells.size() != schema_.columns.size()) return;  // the import will say so
+    if (cells.size() != schema_.columns.size()) {
+      has_bad_rows_ = true;
+      return;
+    }
     std::string_view series;
     std::optional<int64_t> time;
     for (size_t i = 0; i < cells.size(); ++i) {
@@ -161,7 +184,10 @@ class Sample {
       column.categorical = column.categorical ||
                            ParseNumber(cell, schema_.decimal_point, &number) == CellKind::kOther;
     }
-    if (!time) return;
+    if (!time) {
+      has_bad_rows_ = true;
+      return;
+    }
     const auto [last, is_new] = last_.try_emplace(std::string(series), *time);
     if (!is_new && last->second < *time) {
       const Frequency step = FrequencyOf(last->second, *time);
@@ -170,16 +196,8 @@ class Sample {
     last->second = *time;
   }
 
-  // The step that is most common, the smaller one of two.
-  std::optional<Frequency> MostCommonStep() const {
-    const auto most =
-        std::ranges::max_element(steps_, {}, [](const auto& step) { return step.second; });
-    if (most == steps_.end()) return std::nullopt;
-    return Frequency{most->first.second, most->first.first};
-  }
-
- private:
   TableSchema& schema_;
+  bool has_bad_rows_ = false;
   std::unordered_map<std::string, int64_t> last_;
   std::map<std::pair<int64_t, int64_t>, uint64_t> steps_;  // months and seconds
 };
@@ -190,6 +208,7 @@ Frequency ChosenFrequency(const CsvReader& table, const TableSchema& schema, con
     if (!schema.has_time) return {};
     const std::optional<Frequency> found = sample.MostCommonStep();
     if (found) return *found;
+    if (sample.has_bad_rows()) return {1, 0};
     throw InputError(fmt::format(
         "{}: found no two rows of one series with a later time in the first {} lines, so that the "
         "frequency cannot be told. Name it, as in --frequency 1h.",
@@ -240,7 +259,7 @@ TableSchema FindSchema(CsvReader* table, const SeriesImportOptions& options) {
   AssignAll(table, options, &schema.columns);
   Count(&schema);
   Sample sample(&schema);
-  while (table->NextInFirstBlock()) sample.Add(table->cells());
+  sample.AddFirstBlock(table);
   schema.frequency = ChosenFrequency(*table, schema, sample, options.frequency);
   table->Rewind();
   table->Next();

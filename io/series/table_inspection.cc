@@ -1,0 +1,179 @@
+#include "io/series/table_inspection.h"
+
+#include <algorithm>
+#include <concepts>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "io/errors.h"
+#include "io/series/csv_reader.h"
+#include "io/series/series_clock.h"
+#include "io/series/series_collector.h"
+#include "io/series/table_rows.h"
+#include "io/series/table_schema.h"
+#include "io/series/time_text.h"
+#include "io/text/printable.h"
+
+namespace lockstep::io {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Goes through tables as an import does, but counts what it would end at.
+class Inspection {
+ public:
+  Inspection(TableSchema* schema, MissingMode missing) : schema_(*schema), missing_(missing) {}
+
+  void Read(CsvReader* table) {
+    TableRows rows(table, &schema_);
+    for (bool more = true; more;) {
+      try {
+        more = rows.Next();
+        if (more) Take(rows);
+      } catch (const InputError& error) {
+        // Where a row has no end, there is no next one.
+        more = error.what() != last_problem_;
+        last_problem_ = error.what();
+        bad_rows_ += more;
+        Keep(error);
+      }
+    }
+  }
+
+  void Describe(Json* json) const {
+    (*json)["first_time"] = TimeOrNull(first_time_);
+    (*json)["last_time"] = TimeOrNull(last_time_);
+    (*json)["rows"] = rows_;
+    (*json)["series"] = clocks_.size();
+    (*json)["series_rows"] = Lengths();
+    (*json)["missing_values"] = missing_values_;
+    (*json)["gaps"] = gaps_;
+    (*json)["missing_rows"] = missing_rows_;
+    (*json)["duplicates"] = duplicates_;
+    (*json)["irregular"] = irregular_;
+    (*json)["bad_rows"] = bad_rows_;
+    (*json)["first_problem"] =
+        first_problem_.empty() ? Json(nullptr) : Json(Printable(first_problem_));
+  }
+
+ private:
+  void Take(const TableRows& rows) {
+    const TableRow& row = rows.row();
+    ++rows_;
+    missing_values_ += row.missing_values;
+    if (schema_.has_time) {
+      first_time_ = std::min(first_time_, row.time);
+      last_time_ = std::max(last_time_, row.time);
+    }
+    const uint64_t index = names_.IndexOf(row.series);
+    if (index == clocks_.size()) clocks_.emplace_back();
+    Step(rows, &clocks_[index]);
+    if (missing_ != MissingMode::kError || !first_problem_.empty()) return;
+    // A row without any value may be a future one.
+    const bool values_too = row.missing_values > 0 && (row.has_value() || schema_.known == 0);
+    if (values_too || row.missing_covariates > 0) {
+      Keep([&] { rows.RequireWhole(values_too); });
+    }
+  }
+
+  void Step(const TableRows& rows, SeriesClock* clock) {
+    const int64_t time = rows.row().time;
+    uint64_t missing_rows = 0;
+    const SeriesClock::Step step = clock->StepTo(time, schema_.frequency, &missing_rows);
+    gaps_ += step == SeriesClock::Step::kGap;
+    missing_rows_ += missing_rows;
+    duplicates_ += step == SeriesClock::Step::kNotLater;
+    irregular_ += step == SeriesClock::Step::kBetween;
+    const bool wrong = step != SeriesClock::Step::kNext &&
+                       (step != SeriesClock::Step::kGap || missing_ == MissingMode::kError);
+    if (wrong) Keep([&] { rows.FailForTime(clock->Expected(step, schema_.frequency)); });
+    // A row that stands nowhere is passed over.
+    if (step == SeriesClock::Step::kNext || step == SeriesClock::Step::kGap) {
+      clock->Take(time, missing_rows);
+    }
+  }
+
+  template <typename Act>
+  requires std::invocable<Act>
+  void Keep(const Act& act) {
+    if (!first_problem_.empty()) return;
+    try {
+      act();
+    } catch (const InputError& error) {
+      Keep(error);
+    }
+  }
+  void Keep(const InputError& error) {
+    if (first_problem_.empty()) first_problem_ = error.what();
+  }
+
+  Json TimeOrNull(int64_t time) const {
+    return schema_.has_time && rows_ > 0 ? Json(TimeText(time)) : Json(nullptr);
+  }
+
+  Json Lengths() const {
+    std::vector<uint64_t> lengths;
+    for (const SeriesClock& clock : clocks_) lengths.push_back(clock.rows());
+    std::ranges::sort(lengths);
+    if (lengths.empty()) return nullptr;
+    return {
+        {"min", lengths.front()}, {"median", lengths[lengths.size() / 2]}, {"max", lengths.back()}};
+  }
+
+  TableSchema& schema_;
+  MissingMode missing_;
+  SeriesNames names_;
+  std::vector<SeriesClock> clocks_;
+  std::string first_problem_, last_problem_;
+  int64_t first_time_ = std::numeric_limits<int64_t>::max();
+  int64_t last_time_ = std::numeric_limits<int64_t>::min();
+  uint64_t rows_ = 0;
+  uint64_t missing_values_ = 0;
+  uint64_t gaps_ = 0;
+  uint64_t missing_rows_ = 0;
+  uint64_t duplicates_ = 0;
+  uint64_t irregular_ = 0;
+  uint64_t bad_rows_ = 0;
+};
+
+Json Columns(const TableSchema& schema) {
+  Json columns = Json::array();
+  for (const TableSchema::Column& column : schema.columns) {
+    Json json = {{"name", Printable(column.name)}, {"role", ColumnRoleName(column.role)}};
+    if (column.role == ColumnRole::kKnown || column.role == ColumnRole::kStatic) {
+      json["categorical"] = column.categorical;
+    }
+    columns.push_back(std::move(json));
+  }
+  return columns;
+}
+
+}  // namespace
+
+Json InspectTable(const SeriesImportOptions& options) {
+  if (options.paths.empty()) throw InputError("nothing to inspect: name a table.");
+  CsvReader first(options.paths[0], options.delimiter, options.decimal_comma);
+  TableSchema schema = FindSchema(&first, options);
+  Inspection inspection(&schema, options.missing);
+  inspection.Read(&first);
+  uint64_t bytes = first.bytes_read();
+  for (size_t i = 1; i < options.paths.size(); ++i) {
+    CsvReader next(options.paths[i], options.delimiter, options.decimal_comma);
+    RequireSameColumns(&next, schema);
+    inspection.Read(&next);
+    bytes += next.bytes_read();
+  }
+  Json json = {{"path", Printable(first.name())},
+               {"format", "csv"},
+               {"bytes", bytes},
+               {"delimiter", Printable(std::string(1, first.delimiter()))},
+               {"columns", Columns(schema)},
+               {"frequency", FrequencyText(schema.frequency)}};
+  inspection.Describe(&json);
+  return json;
+}
+
+}  // namespace lockstep::io
