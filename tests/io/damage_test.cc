@@ -9,10 +9,12 @@
 
 #include "io/checkpoints/checkpoint.h"
 #include "io/datasets/dataset.h"
+#include "io/datasets/series_dataset.h"
 #include "io/errors.h"
 #include "io/inspect.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
+#include "tests/io/small_series.h"
 #include "tests/io/temporary_folder.h"
 
 namespace lockstep::io {
@@ -42,6 +44,40 @@ std::string ReadAllOfDataset(const std::filesystem::path& path) {
   for (const Split& split : dataset.splits()) all += split.name + std::to_string(split.end);
   for (const Source& source : dataset.ReadSources(100).first) {
     all += source.path + std::to_string(source.bytes) + std::to_string(source.tokens);
+  }
+  return all;
+}
+
+std::string ReadAllOfSeries(const std::filesystem::path& path) {
+  const SeriesDataset dataset = SeriesDataset::Open(path);
+  const SeriesDescription& description = dataset.description();
+  std::string all =
+      dataset.fingerprint() + description.time + FrequencyText(description.frequency) +
+      std::string(MissingModeName(description.missing)) + std::to_string(description.scaled);
+  for (const std::string& channel : description.channels) all += channel;
+  for (const auto* covariates : {&description.known, &description.statics}) {
+    for (const SeriesCovariate& covariate : *covariates) {
+      all += covariate.name;
+      for (const std::string& category : covariate.categories) all += category;
+    }
+  }
+  for (uint64_t i = 0; i < dataset.series_count(); ++i) {
+    const Series& series = dataset.series(i);
+    all += series.id;
+    for (const uint64_t number :
+         {series.first_row, series.rows, series.future_rows, static_cast<uint64_t>(series.start),
+          series.begin, series.train_end, series.validation_end, series.test_end}) {
+      all += std::to_string(number) + ' ';
+    }
+    for (const double mean : dataset.means(i)) all += std::to_string(mean);
+    for (const double deviation : dataset.deviations(i)) all += std::to_string(deviation);
+    all += Text({dataset.statics(i).begin(), dataset.statics(i).end()});
+  }
+  std::vector<float> rows(dataset.row_count() * description.row_width());
+  dataset.ReadRows(0, rows);
+  all += Text(rows);
+  for (const SeriesSource& source : dataset.ReadSources(100).first) {
+    all += source.path + std::to_string(source.bytes) + std::to_string(source.rows);
   }
   return all;
 }
@@ -129,7 +165,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{"Checkpoint", [](const auto& path) { SmallCheckpoint(5).Write(path); },
                          ReadAllOfCheckpoint, true},
                     Case{"Dataset", [](const auto& path) { WriteDataset(path, 40000, 100); },
-                         ReadAllOfDataset, false}),
+                         ReadAllOfDataset, false},
+                    Case{"Series", [](const auto& path) { SmallSeries(3, 3000).Write(path); },
+                         ReadAllOfSeries, false}),
     [](const auto& test) { return test.param.name; });
 
 }  // namespace

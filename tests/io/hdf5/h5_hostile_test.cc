@@ -16,6 +16,7 @@
 
 #include "io/checkpoints/checkpoint.h"
 #include "io/datasets/dataset.h"
+#include "io/datasets/series_dataset.h"
 #include "io/errors.h"
 #include "io/files/digest.h"
 #include "io/files/file_format.h"
@@ -25,6 +26,7 @@
 #include "tests/io/child_process.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
+#include "tests/io/small_series.h"
 #include "tests/io/temporary_folder.h"
 
 namespace lockstep::io {
@@ -192,9 +194,9 @@ const std::vector<Hostile>& Cases() {
        [](hid_t file) {
          // Names alone: what they lead to is not looked at.
          const hid_t group = PutGroup(file, "x");
+         H5Gclose(PutGroup(file, "y"));
          for (int i = 0; i < 66000; ++i) {
-           H5Lcreate_hard(file, "vocabulary", group, std::to_string(i).c_str(), H5P_DEFAULT,
-                          H5P_DEFAULT);
+           H5Lcreate_hard(file, "y", group, std::to_string(i).c_str(), H5P_DEFAULT, H5P_DEFAULT);
          }
          H5Gclose(group);
        },
@@ -211,35 +213,47 @@ const std::vector<Hostile>& Cases() {
   return cases;
 }
 
-// Attributes that a reader takes, of the groups that both kinds have or a checkpoint has.
+struct Read {
+  hid_t object;
+  const char* name;
+};
+
+// One that a reader of the file takes, a string or (a dataset of series has none) an integer: it is
+// taken away, for another one to be put there.
+Read TakeAttribute(hid_t file, const char* in_vocabulary) {
+  const bool has_vocabulary = H5Lexists(file, "vocabulary", H5P_DEFAULT) > 0;
+  const Read read = {H5Oopen(file, has_vocabulary ? "vocabulary" : "/", H5P_DEFAULT),
+                     has_vocabulary ? in_vocabulary : "frequency"};
+  EXPECT_GE(H5Adelete(read.object, read.name), 0);
+  return read;
+}
+
+// Attributes that a reader takes.
 const std::vector<Hostile>& AttributeCases() {
   static const std::vector<Hostile> cases = {
       {"ALongString",
        [](hid_t file) {
-         const hid_t group = H5Gopen2(file, "vocabulary", H5P_DEFAULT);
-         H5Adelete(group, "kind");
-         PutString(group, "kind", "char" + std::string(1 << 20, '\0'));
-         H5Gclose(group);
+         const Read read = TakeAttribute(file, "kind");
+         PutString(read.object, read.name, "char" + std::string(1 << 20, '\0'));
+         H5Oclose(read.object);
        },
        "short string"},
       {"ALongInteger",
        [](hid_t file) {
-         const hid_t group = H5Gopen2(file, "vocabulary", H5P_DEFAULT);
-         H5Adelete(group, "lowercase");
+         const Read read = TakeAttribute(file, "lowercase");
          const hid_t type = H5Tcopy(H5T_STD_I64LE);
          H5Tset_size(type, 16);
-         H5Aclose(
-             H5Acreate2(group, "lowercase", type, H5Screate(H5S_SCALAR), H5P_DEFAULT, H5P_DEFAULT));
-         H5Gclose(group);
+         H5Aclose(H5Acreate2(read.object, read.name, type, H5Screate(H5S_SCALAR), H5P_DEFAULT,
+                             H5P_DEFAULT));
+         H5Oclose(read.object);
        },
-       "an integer"},
+       "it should be a"},
       {"ManyValuesInOne",
        [](hid_t file) {
-         const hid_t group = H5Gopen2(file, "vocabulary", H5P_DEFAULT);
-         H5Adelete(group, "lowercase");
-         H5Aclose(H5Acreate2(group, "lowercase", H5T_STD_I64LE, Space({1 << 20}), H5P_DEFAULT,
+         const Read read = TakeAttribute(file, "lowercase");
+         H5Aclose(H5Acreate2(read.object, read.name, H5T_STD_I64LE, Space({1 << 20}), H5P_DEFAULT,
                              H5P_DEFAULT));
-         H5Gclose(group);
+         H5Oclose(read.object);
        },
        "one value"},
   };
@@ -251,11 +265,9 @@ class HostileTest : public testing::TestWithParam<Hostile> {
   // A file with the harm in it, sealed.
   std::filesystem::path Make(const char* name, const FileFormat& format) {
     const std::filesystem::path path = folder_ / name;
-    if (format.name == kDatasetFormat.name) {
-      WriteDataset(path, 40000, 100);
-    } else {
-      SmallCheckpoint(5).Write(path);
-    }
+    if (format.name == kDatasetFormat.name) WriteDataset(path, 40000, 100);
+    if (format.name == kSeriesFormat.name) SmallSeries(3, 3000).Write(path);
+    if (format.name == kCheckpointFormat.name) SmallCheckpoint(5).Write(path);
     H5Calls::PrepareThread();
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
@@ -280,6 +292,7 @@ TEST_P(HostileTest, IsRefused) {
   ASSERT_EQ(::mkfifo((folder_ / "other.h5").c_str(), 0600), 0);
   const std::filesystem::path checkpoint = Make("checkpoint.h5", kCheckpointFormat);
   const std::filesystem::path dataset = Make("dataset.h5", kDatasetFormat);
+  const std::filesystem::path series = Make("series.h5", kSeriesFormat);
   // In a child with little memory and time: what goes wrong must not take the test with it.
   ChildProcess child([&] {
     ::alarm(20);
@@ -287,7 +300,8 @@ TEST_P(HostileTest, IsRefused) {
     ::setrlimit(RLIMIT_AS, &most);
     ExpectDamage([&] { ReadCheckpoint(checkpoint); });
     ExpectDamage([&] { Dataset::Open(dataset); });
-    for (const auto& path : {checkpoint, dataset}) {
+    ExpectDamage([&] { SeriesDataset::Open(series); });
+    for (const auto& path : {checkpoint, dataset, series}) {
       const nlohmann::ordered_json json = InspectFile(path);
       EXPECT_EQ(json["whole"], false);
       if (json["whole"] == false) {
