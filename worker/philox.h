@@ -35,7 +35,8 @@ enum class RandomPurpose : uint32_t {
   kInitialization = 1,
   kDropout = 2,
   kSampling = 3,
-  kOrder = 4,
+  kForecastPaths = 4,
+  kOrder = 5,
 };
 
 constexpr PhiloxKey SeedKey(uint64_t seed) {

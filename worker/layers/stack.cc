@@ -62,12 +62,15 @@ float* RecurrentStack::d_output() { return d_output_.Require(GradientSize()); }
 void RecurrentStack::ApplyDropout(int layer, const float* x, float* out) {
   DropoutSite site = site_;
   site.layer += static_cast<uint32_t>(layer);
-  Dropout(site, options_.dropout, time_steps_, lanes_, options_.hidden_size, x, out);
+  Dropout(site, options_.dropout, time_steps_ * lanes_ / mask_lanes_, mask_lanes_,
+          options_.hidden_size, x, out);
 }
 
 const float* RecurrentStack::Forward(int64_t time_steps, int64_t lanes, const StackInput& input,
-                                     RecurrentState& state, const DropoutSite* site, Read read) {
+                                     RecurrentState& state, const DropoutSite* site, Read read,
+                                     int64_t mask_lanes) {
   read_ = read;
+  mask_lanes_ = mask_lanes > 0 ? mask_lanes : lanes;
   time_steps_ = time_steps;
   lanes_ = lanes;
   input_ = input;
@@ -89,7 +92,7 @@ const float* RecurrentStack::Forward(int64_t time_steps, int64_t lanes, const St
   return x;
 }
 
-const float* RecurrentStack::Backward(const StackStateGradient& state, bool input_gradient) {
+float* RecurrentStack::Backward(const StackStateGradient& state, bool input_gradient) {
   const int64_t size = lanes_ * options_.hidden_size;
   const auto at = [size](auto& values, int layer) {
     return values.empty() ? nullptr : values.data() + layer * size;

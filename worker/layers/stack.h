@@ -25,7 +25,7 @@ struct StackOptions {
 struct StackInput {
   const float* x = nullptr;
   const int32_t* tokens = nullptr;  ///< where x is nullptr
-  TokenVectors vectors;
+  TokenVectors vectors = {};
 };
 
 /// What flows through a stack's state in the way back, [L, B, H] each: see LayerStateGradient.
@@ -52,9 +52,12 @@ class RecurrentStack {
 
   /// Returns the outputs of the last layer [T, B, H] after dropout, which live until the next
   /// Forward, and moves `state` on. Without a site there is no dropout; its layers are numbered
-  /// from site->layer. The input must live until Backward.
+  /// from site->layer. The input must live until Backward. With `mask_lanes`, lane i has the masks
+  /// of time step i / mask_lanes and lane i % mask_lanes: for passes of one time step over rows
+  /// that stand for several.
   const float* Forward(int64_t time_steps, int64_t lanes, const StackInput& input,
-                       RecurrentState& state, const DropoutSite* site, Read read = Read::kOutputs);
+                       RecurrentState& state, const DropoutSite* site, Read read = Read::kOutputs,
+                       int64_t mask_lanes = 0);
 
   /// Room for dL/d(outputs) [T, B, H] of the last Forward, to be written between Forward and
   /// Backward, which uses it up. Not with kStateOnly.
@@ -63,7 +66,7 @@ class RecurrentStack {
   /// Adds to the gradients of the parameters, from the last layer to the first, and returns dL/dx
   /// [T, B, I], which lives until the next Forward; nullptr with tokens, whose vectors' gradient is
   /// added, and where it is not wanted. Only after a Forward with a site or with `dropout` 0.
-  const float* Backward(const StackStateGradient& state = {}, bool input_gradient = true);
+  float* Backward(const StackStateGradient& state = {}, bool input_gradient = true);
 
   const StackOptions& options() const { return options_; }
 
@@ -82,7 +85,7 @@ class RecurrentStack {
   std::vector<RecurrentLayer> layers_;
 
   // Of the last Forward.
-  int64_t time_steps_ = 0, lanes_ = 0;
+  int64_t time_steps_ = 0, lanes_ = 0, mask_lanes_ = 0;
   StackInput input_;
   Read read_ = Read::kOutputs;
   DropoutSite site_;

@@ -35,6 +35,27 @@ struct ForecastLoss {
 /// Empty, or what is wrong with the loss's own options.
 std::string WhyImpossible(const ForecastLoss& loss);
 
+/// Where the values of raw outputs [rows, P, J, W] belong: row g R + r has J steps of W values.
+/// Value (g, r, j, w) has the target [g, r, j, w] and the window of centre and scale [r, w].
+struct RawLayout {
+  int64_t groups = 0;  ///< G
+  int64_t rows = 0;    ///< R
+  int64_t steps = 0;   ///< J
+  int64_t width = 0;   ///< W
+  int64_t values() const { return groups * rows * steps * width; }
+};
+
+/// The sum of losses over targets that are not NaN, and their number.
+struct ForecastSum {
+  double loss = 0.0;
+  int64_t targets = 0;
+};
+
+/// Sums the losses of `raw` [G R, P, J, W], in the order of rows whatever the threads. With
+/// `gradient`, raw becomes the gradient of that sum; 0 where there is no target.
+ForecastSum SumLosses(const ForecastLoss& loss, const RawLayout& layout, const float* targets,
+                      const float* centre, const float* scale, bool gradient, float* raw);
+
 }  // namespace lockstep::worker
 
 #endif  // LOCKSTEP_WORKER_LOSSES_FORECAST_LOSS_H_

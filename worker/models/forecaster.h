@@ -86,14 +86,6 @@ struct ForecastBatch {
   const int32_t* static_categories = nullptr;  ///< [B, number]; negative: not known, zeros
 };
 
-/// The sum of the losses of all targets that are there, and their number. See ForecastLoss for the
-/// units: squared and absolute errors and likelihoods are of the values as fed, with the window's
-/// normalisation undone.
-struct ForecastSum {
-  double loss = 0.0;
-  int64_t targets = 0;
-};
-
 struct ForecastRequest {
   std::vector<double> levels;  ///< of the quantiles wanted, in (0, 1); models of points give none
   /// kAutoregressive and kStream: paths drawn for each row. A path is a pure function of seed,
@@ -111,9 +103,6 @@ struct ForecastOutput {
   std::vector<float> paths;      ///< [paths, T_f, B, C]
 };
 
-class ForecastNetwork;
-class ForecastFeatures;
-
 /// A recurrent forecaster: values and covariates -> stack -> readout of the decoding -> loss. Rows
 /// of the network are items, or items * C + channel where channels are apart. Masks of dropout and
 /// drawn paths depend on the number of an item, not on what else is in the batch.
@@ -129,9 +118,11 @@ class Forecaster final : public Model {
   /// and have one without parts.
   RecurrentState ZeroState(int64_t lanes) const override;
 
-  /// The training pass; keeps what Backward needs. kStream reads `state` and moves it on, others
-  /// ignore it (nullptr). site.first_lane is the place of the first item in the global batch; its
-  /// layer is filled in here.
+  /// The training pass; returns the sum of the losses of all targets that are there, and their
+  /// number, and keeps what Backward needs. Units: see ForecastLoss; squared and absolute errors
+  /// and likelihoods are of the values as fed, the window's normalisation undone. kStream reads
+  /// `state` and moves it on, others ignore it (nullptr). site.first_lane is the place of the first
+  /// item in the global batch; its layer is filled in here.
   ForecastSum Forward(const ForecastBatch& batch, RecurrentState* state, const DropoutSite& site);
 
   void Backward() override;
@@ -150,8 +141,14 @@ class Forecaster final : public Model {
 
  private:
   struct Parts;
+
+  /// The losses of a batch; with `gradient`, what Backward needs.
+  ForecastSum Run(const ForecastBatch& batch, RecurrentState* state, const DropoutSite* site,
+                  bool gradient);
+
   const ForecasterOptions options_;
   std::unique_ptr<Parts> parts_;
+  ForecastBatch batch_;  // of the last Forward
 };
 
 }  // namespace lockstep::worker
