@@ -93,9 +93,90 @@ void AddProgress(CLI::App* app, Console::Mode& mode) {
                            "live (one line, written over), plain (a line at intervals) or auto");
 }
 
+// How columns and rows of a table are to be understood.
+void AddTableOptions(CLI::App* app, io::SeriesImportOptions& options) {
+  app->add_option("--time", options.time,
+                  "The time column; by default the first one called date, time, ds, ... that holds "
+                  "times; \"\" for none");
+  const auto list = [&](const char* name, std::vector<std::string>& columns,
+                        const char* description) {
+    app->add_option(name, columns, description)
+        ->delimiter(',')
+        ->type_name("COLUMN,...")
+        ->allow_extra_args(false);
+  };
+  list("--values", options.values, "The columns to forecast; by default all that are nothing else");
+  app->add_option("--series", options.series,
+                  "The column that names the series of a row; without it all rows are one series")
+      ->type_name("COLUMN");
+  list("--known", options.known, "Covariates that are known for the future, too");
+  list("--static", options.statics, "Covariates of a series, the same in all its rows");
+  app->add_option("--frequency", options.frequency,
+                  "Time from row to row: auto, 10s, 15min, 1h, 1d, 1w, 1mo, 1y")
+      ->capture_default_str();
+  AddChoice<io::MissingMode>(app, "--missing", options.missing,
+                             {{"error", io::MissingMode::kError},
+                              {"forward", io::MissingMode::kForward},
+                              {"interpolate", io::MissingMode::kInterpolate},
+                              {"mask", io::MissingMode::kMask}},
+                             "error", "What becomes of missing values and rows");
+  app->add_option_function<std::string>(
+         "--delimiter",
+         [&options](const std::string& given) {
+           options.delimiter = given == "tab" ? '\t' : given[0];
+         },
+         "What stands between cells; by default it is found")
+      ->type_name("CHARACTER")
+      ->check([](const std::string& given) {
+        return given.size() == 1 || given == "tab" ? "" : "one character, or tab";
+      });
+  app->add_flag("--decimal-comma", options.decimal_comma, "1,5 is a number");
+  app->add_option("--array", options.array, "The array [time, channel] inside HDF5 files")
+      ->type_name("PATH");
+}
+
+void AddImportSeries(CLI::App* import, Command& command) {
+  CLI::App* series = import->add_subcommand(
+      "series",
+      "Make a dataset of time series from tables (CSV, also gzipped) or arrays (.npy, "
+      "HDF5)");
+  auto arguments = std::make_shared<ImportSeriesArguments>();
+  io::SeriesImportOptions& options = arguments->options;
+  series->add_option("FILE", options.paths, "Tables with the same columns; - is standard input")
+      ->required();
+  series->add_option("-o,--output", options.output, "The dataset to write (HDF5)")->required();
+  AddTableOptions(series, options);
+  AddChoice<bool>(series, "--scale", options.scale, {{"standard", true}, {"none", false}},
+                  "standard",
+                  "Models see values less their mean, by their deviation, both of the training "
+                  "rows; or as they are");
+  auto* shares =
+      series->add_option("--split", options.split_shares,
+                         "Shares of train, validation and test, for each series; 70,10,20 "
+                         "where nothing is said");
+  auto* rows = series->add_option("--split-rows", options.split_rows,
+                                  "Rows of train, validation and test; what is behind is left out");
+  auto* times =
+      series->add_option("--split-time", options.split_times, "When validation and test begin");
+  for (CLI::Option* option : {shares, rows, times}) {
+    option->delimiter(',')->allow_extra_args(false);
+    for (CLI::Option* other : {shares, rows, times}) {
+      if (other != option) option->excludes(other);
+    }
+  }
+  shares->type_name("TRAIN,VALIDATION,TEST");
+  rows->type_name("TRAIN,VALIDATION,TEST");
+  times->type_name("VALIDATION,TEST");
+  AddProgress(series, arguments->progress);
+  series->callback([&command, arguments] {
+    command = [arguments] { return RunAlone([&] { return ImportSeries(*arguments); }); };
+  });
+}
+
 void AddImport(CLI::App& app, Command& command) {
   CLI::App* import = app.add_subcommand("import", "Make a dataset");
   import->require_subcommand(1);
+  AddImportSeries(import, command);
   CLI::App* text = import->add_subcommand(
       "text",
       "Make a dataset of tokens from text files and folders (recursively, in sorted order)");
@@ -210,10 +291,13 @@ void AddSample(CLI::App& app, Command& command) {
 }
 
 void AddInspect(CLI::App& app, Command& command) {
-  CLI::App* inspect = app.add_subcommand(
-      "inspect", "Tell what a dataset or checkpoint is, and whether it is whole");
+  CLI::App* inspect = app.add_subcommand("inspect",
+                                         "Tell what a dataset or checkpoint is, and whether it is "
+                                         "whole; or what `import series` would "
+                                         "make of a table");
   auto arguments = std::make_shared<InspectArguments>();
   inspect->add_option("FILE", arguments->file, "The file")->required();
+  AddTableOptions(inspect, arguments->table);
   inspect->add_flag("--json", arguments->json, "As JSON on standard output");
   inspect->callback([&command, arguments] {
     command = [arguments] { return RunAlone([&] { return Inspect(*arguments); }); };

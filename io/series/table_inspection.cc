@@ -4,11 +4,13 @@
 #include <concepts>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "io/errors.h"
+#include "io/files/file_descriptor.h"
 #include "io/series/csv_reader.h"
 #include "io/series/series_clock.h"
 #include "io/series/series_collector.h"
@@ -152,6 +154,14 @@ Json Columns(const TableSchema& schema) {
 }
 
 }  // namespace
+
+bool LooksLikeTable(const std::filesystem::path& path) {
+  constexpr std::string_view kOurs = "LOCKSTEP", kGzip = "\x1f\x8b";
+  std::string begin(4096, '\0');
+  begin.resize(FileDescriptor::OpenForReading(path).ReadAt(0, begin.data(), begin.size()));
+  if (begin.empty() || begin.starts_with(kOurs)) return false;
+  return begin.starts_with(kGzip) || begin.find('\0') == begin.npos;
+}
 
 Json InspectTable(const SeriesImportOptions& options) {
   if (options.paths.empty()) throw InputError("nothing to inspect: name a table.");

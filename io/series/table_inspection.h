@@ -1,11 +1,17 @@
 #ifndef LOCKSTEP_IO_SERIES_TABLE_INSPECTION_H_
 #define LOCKSTEP_IO_SERIES_TABLE_INSPECTION_H_
 
+#include <filesystem>
+
 #include <nlohmann/json_fwd.hpp>
 
 #include "io/series/series_import.h"
 
 namespace lockstep::io {
+
+/// Whether a file is text, or packed text, that does not begin as files of ours do. InputError: no
+/// such file, no right to read it.
+bool LooksLikeTable(const std::filesystem::path& path);
 
 /// What an import with these options would make of the tables (its output is not looked at), as a
 /// JSON object that keeps its order: "path" (of the first), "format": "csv", "bytes", "delimiter",

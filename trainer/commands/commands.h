@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "io/series/series_import.h"
 #include "io/text/text_import.h"
 #include "trainer/exit_status.h"
 #include "trainer/ranks/communicator.h"
@@ -22,6 +23,12 @@ struct ImportArguments {
   Console::Mode progress = Console::Mode::kAuto;
 };
 ExitStatus ImportText(const ImportArguments& arguments);
+
+struct ImportSeriesArguments {
+  io::SeriesImportOptions options;
+  Console::Mode progress = Console::Mode::kAuto;
+};
+ExitStatus ImportSeries(const ImportSeriesArguments& arguments);
 
 struct EvaluateArguments {
   std::filesystem::path checkpoint;
@@ -44,6 +51,7 @@ ExitStatus Sample(const SampleArguments& arguments);
 
 struct InspectArguments {
   std::filesystem::path file;
+  io::SeriesImportOptions table;  ///< where it is a table: how it would be imported
   bool json = false;
 };
 ExitStatus Inspect(const InspectArguments& arguments);

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/inspect.h"
+#include "io/series/table_inspection.h"
 #include "trainer/commands/commands.h"
 #include "trainer/terminal/output.h"
 
@@ -39,17 +40,30 @@ void PrintReadable(const nlohmann::ordered_json& value, int indent) {
   }
 }
 
-}  // namespace
-
-ExitStatus Inspect(const InspectArguments& arguments) {
-  constexpr uint64_t kSourcesForAPerson = 10;
-  const nlohmann::ordered_json description = io::InspectFile(
-      arguments.file, arguments.json ? io::kMostInspectedSources : kSourcesForAPerson);
-  if (arguments.json) {
+void Print(const nlohmann::ordered_json& description, bool json) {
+  if (json) {
     WriteJson(description);
   } else {
     PrintReadable(description, 0);
   }
+}
+
+ExitStatus InspectTableFile(const InspectArguments& arguments) {
+  io::SeriesImportOptions options = arguments.table;
+  options.paths = {arguments.file};
+  const nlohmann::ordered_json description = io::InspectTable(options);
+  Print(description, arguments.json);
+  return description.at("first_problem").is_null() ? kDone : kWrongInput;
+}
+
+}  // namespace
+
+ExitStatus Inspect(const InspectArguments& arguments) {
+  constexpr uint64_t kSourcesForAPerson = 10;
+  if (io::LooksLikeTable(arguments.file)) return InspectTableFile(arguments);
+  const nlohmann::ordered_json description = io::InspectFile(
+      arguments.file, arguments.json ? io::kMostInspectedSources : kSourcesForAPerson);
+  Print(description, arguments.json);
   return description.value("whole", false) ? kDone : kWrongInput;
 }
 
