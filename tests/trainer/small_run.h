@@ -11,22 +11,20 @@
 #include "tests/io/temporary_folder.h"
 #include "tests/io/whole_checkpoint.h"
 #include "tests/trainer/program.h"
+#include "tests/trainer/task_cases.h"
 
 namespace lockstep::trainer {
-
-/// `words` English words and full stops with spaces between; the same for the same arguments.
-std::string EnglishLikeText(int words, uint64_t seed = 1);
 
 /// Overrides of the run configuration, as --set takes them.
 using Settings = std::vector<std::string>;
 
-/// A temporary folder with a small dataset, corpus.h5 (about 7,500 characters), and a run
-/// configuration, run.textproto: LSTM 2 x 24, dropout, 10 lanes x 12 time steps, 60 steps (a little
-/// more than an epoch), evaluation every 20 steps, a checkpoint every 10. What every test of the
-/// whole program starts from. A test changes it with Settings.
+/// A temporary folder with the small dataset of a task, corpus.h5 (of the language model about
+/// 7,500 characters), and a run configuration, run.textproto: two layers of 24, dropout, 10 lanes
+/// (x 12 time steps), 60 steps (more than an epoch), evaluation every 20 steps, a checkpoint
+/// every 10. What every test of the whole program starts from. A test changes it with Settings.
 class SmallRun {
  public:
-  SmallRun();
+  explicit SmallRun(const TaskCase& task = LanguageModelCase());
 
   const std::filesystem::path& folder() const { return folder_.path(); }
   std::filesystem::path operator/(const std::string& name) const { return folder_ / name; }
@@ -42,9 +40,10 @@ class SmallRun {
   /// Runs that, and fails the test unless it exits with 0.
   void TrainToTheEnd(const std::string& name, int ranks = 0, const Settings& settings = {}) const;
 
-  /// Imports a text as a dataset of this name.
+  /// Imports a text (or what else the importer takes) as a dataset of this name.
   Outcome Import(const std::string& text, const std::string& dataset,
-                 const std::vector<std::string>& flags = {}) const;
+                 const std::vector<std::string>& flags = {},
+                 const std::vector<std::string>& importer = {"text"}) const;
 
   /// The lines of a run's metrics.jsonl that are complete.
   std::vector<nlohmann::json> Metrics(const std::string& name) const;

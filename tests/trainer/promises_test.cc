@@ -1,0 +1,204 @@
+// What the program promises, for every task.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <set>
+#include <string>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "proto/run_config.h"
+#include "tests/trainer/program.h"
+#include "tests/trainer/small_run.h"
+#include "tests/trainer/task_cases.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kStopped = 75, kWrongInput = 2;
+constexpr int64_t kSteps = 60;
+// Sums over lanes are taken in another order; 100 steps let the rounding grow to about 1e-6.
+constexpr double kTolerance = 1e-4;
+
+TEST(TaskCasesTest, EveryTaskOfTheSchemaIsAmongThem) {
+  std::set<std::string> tested, there;
+  for (const TaskCase& one : AllTaskCases()) tested.insert(one.task);
+  const auto* kinds = proto::Task::descriptor()->FindOneofByName("kind");
+  for (int i = 0; i < kinds->field_count(); ++i) there.insert(std::string(kinds->field(i)->name()));
+  EXPECT_EQ(tested, there);
+}
+
+class PromisesTest : public testing::TestWithParam<TaskCase> {
+ protected:
+  nlohmann::json Evaluate(const std::string& checkpoint, const std::string& split, int ranks) {
+    const Outcome outcome =
+        RunProgram(run_.Command({"evaluate", checkpoint, "--json", "--split", split}, ranks));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out);
+  }
+
+  // Starts a run and stops it once it has done `step` steps.
+  void StopAfter(const std::string& name, int ranks, int64_t step, const Settings& settings) {
+    Program program(run_.Train(name, ranks, settings));
+    program.WaitFor([&] { return run_.LastStep(name) >= step; });
+    program.Signal(SIGUSR1);
+    const Outcome outcome = program.Wait();
+    EXPECT_EQ(outcome.status, kStopped) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("stopped by signal"));
+    ASSERT_LT(run_.LastStep(name), kSteps) << "the signal came too late to test anything";
+  }
+
+  const SmallRun run_{GetParam()};
+};
+
+// 10 lanes: 3, 3, 4 lanes on 3 ranks and 2, 3, 2, 3 on 4. Two epochs, so a short last batch, too.
+TEST_P(PromisesTest, TheSameLossesOnAnyNumberOfRanks) {
+  const Settings settings = {"training.steps=100", "evaluation.every_steps=25",
+                             "model.dropout=0.3"};
+  run_.TrainToTheEnd("runs/1", 1, settings);
+  const auto expected = run_.Metrics("runs/1");
+  for (const int ranks : {2, 3, 4}) {
+    const std::string name = fmt::format("runs/{}", ranks);
+    run_.TrainToTheEnd(name, ranks, settings);
+    SCOPED_TRACE(name);
+    ExpectLossesNear(expected, run_.Metrics(name), 100, kTolerance);
+  }
+  // It must have learnt something, or agreeing would mean little.
+  EXPECT_GE(expected.back().at("epoch").get<int>(), 2);
+  EXPECT_LT(expected.back().at("validation_loss").get<double>(),
+            0.95 * expected[24].at("validation_loss").get<double>() + 0.05);
+}
+
+TEST_P(PromisesTest, StopsChangeNothing) {
+  run_.TrainToTheEnd("runs/a", 2, SlowSteps());
+  for (const int64_t step : {25, 40}) StopAfter("runs/b", 2, step, SlowSteps());
+  run_.TrainToTheEnd("runs/b", 2, SlowSteps());
+  ExpectSameMetrics(run_.Metrics("runs/a"), run_.Metrics("runs/b"), kSteps);
+  ExpectSameCheckpoints(run_.CheckpointPath("runs/a", kSteps),
+                        run_.CheckpointPath("runs/b", kSteps));
+  ExpectSameCheckpoints(run_.BestPath("runs/a"), run_.BestPath("runs/b"));
+}
+
+TEST_P(PromisesTest, ARunGoesOnOnAnotherNumberOfRanks) {
+  run_.TrainToTheEnd("runs/a", 4, SlowSteps());
+  StopAfter("runs/b", 4, 25, SlowSteps());
+  run_.TrainToTheEnd("runs/b", 2, SlowSteps());
+  ExpectLossesNear(run_.Metrics("runs/a"), run_.Metrics("runs/b"), kSteps, kTolerance);
+}
+
+TEST_P(PromisesTest, AnEvaluationGoesOnWhereItWasStopped) {
+  const Settings settings =
+      GetParam().slow_evaluation + Settings{"training.steps=12", "checkpoint.every_steps=1",
+                                            "evaluation.split=train", "evaluation.every_steps=6"};
+  run_.TrainToTheEnd("runs/a", 2, settings);
+  Program program(run_.Train("runs/b", 2, settings));
+  EXPECT_TRUE(program.WaitFor([&] {
+    return std::filesystem::exists(run_.CheckpointPath("runs/b", 6));
+  })) << program.ErrSoFar();
+  program.Signal(SIGUSR1);
+  EXPECT_EQ(program.Wait().status, kStopped);
+  ASSERT_EQ(run_.LastStep("runs/b"), 6);
+  const auto counters = io::ReadCheckpoint(run_.CheckpointPath("runs/b", 6)).header.counters;
+  EXPECT_GT(counters.at("evaluation_batch"), 0) << "the evaluation is too short for this test";
+  const Outcome outcome = RunProgram(run_.Train("runs/b", 2, settings));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("its evaluation goes on behind"));
+  ExpectSameMetrics(run_.Metrics("runs/a"), run_.Metrics("runs/b"), 12);
+  ExpectSameCheckpoints(run_.CheckpointPath("runs/a", 12), run_.CheckpointPath("runs/b", 12));
+}
+
+TEST_P(PromisesTest, KillsChangeNothing) {
+  constexpr int kKills = 3;
+  const int64_t steps = 24 * (kKills + 1);
+  const Settings settings = {"checkpoint.every_steps=2", "checkpoint.keep=2",
+                             "evaluation.every_steps=3", "training.accumulate_batches=4",
+                             "training.steps=" + std::to_string(steps)};
+  run_.TrainToTheEnd("runs/a", 2, settings);
+  std::mt19937_64 random(3);
+  int hits = 0;  // kills that met a run that had not ended
+  for (int i = 0; i < kKills; ++i) {
+    const int64_t reached = run_.LastStep("runs/b");
+    Program program(run_.Train("runs/b", 2, settings));
+    program.WaitFor([&] {
+      return run_.LastStep("runs/b") > reached ||
+             program.ErrSoFar().find("complete") != std::string::npos;
+    });
+    program.LetRun(std::chrono::microseconds(random() % 60'000));
+    program.SignalRanks(SIGKILL);
+    const Outcome outcome = program.Wait();
+    hits += outcome.status != 0 ? 1 : 0;
+    EXPECT_THAT(outcome.err, testing::Not(HasSubstr("passed over")));
+  }
+  EXPECT_GT(hits, 0) << "the runs ended before they were killed";
+  run_.TrainToTheEnd("runs/b", 2, settings);
+  ExpectSameMetrics(run_.Metrics("runs/a"), run_.Metrics("runs/b"), steps);
+  ExpectSameCheckpoints(run_.CheckpointPath("runs/a", steps), run_.CheckpointPath("runs/b", steps));
+}
+
+TEST_P(PromisesTest, EvaluationIsThatOfTheTrainingAndTheSameOnAnyNumberOfRanks) {
+  run_.TrainToTheEnd("runs/a", 2, {"evaluation.most_tokens=0"});
+  const std::string checkpoint = run_.CheckpointPath("runs/a", kSteps);
+  const auto validation = Evaluate(checkpoint, "validation", 2);
+  EXPECT_EQ(validation.at("loss"), run_.Metrics("runs/a").back().at("validation_loss"));
+  for (const char* split : {"train", "validation", "test"}) {
+    const auto one = Evaluate(checkpoint, split, 1), three = Evaluate(checkpoint, split, 3);
+    const auto flat_one = one.flatten(), flat_three = three.flatten();
+    EXPECT_EQ(flat_one.size(), flat_three.size());
+    for (const auto& [key, value] : flat_one.items()) {
+      if (!value.is_number_float()) {
+        EXPECT_EQ(value, flat_three.at(key)) << key;
+        continue;
+      }
+      const double expected = value.get<double>();
+      EXPECT_NEAR(flat_three.at(key).get<double>(), expected,
+                  1e-5 * std::max(1e-3, std::abs(expected)))
+          << split << key;
+    }
+  }
+}
+
+void FlipBit(const std::filesystem::path& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(path) / 2);
+  file.seekg(middle);
+  const char byte = static_cast<char>(file.get() ^ 4);
+  file.seekp(middle);
+  file.put(byte);
+}
+
+TEST_P(PromisesTest, DamageIsFound) {
+  const Settings half = {"training.steps=30", "optimizer.schedule.constant={}",
+                         "evaluation.every_steps=0"};
+  const Settings whole = {"training.steps=40", "optimizer.schedule.constant={}",
+                          "evaluation.every_steps=0"};
+  run_.TrainToTheEnd("runs/never", 2, whole);
+  run_.TrainToTheEnd("runs/a", 2, half);
+  const std::string last = run_.CheckpointPath("runs/a", 30);
+  FlipBit(last);
+  for (const std::string& command : {std::string("evaluate"), GetParam().prediction_command}) {
+    ExpectOneError(RunProgram(run_.Command({command, last}, 2)), kWrongInput,
+                   {"step-000000000030.h5", "damaged"});
+  }
+  const Outcome outcome = RunProgram(run_.Train("runs/a", 2, whole));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("passed over runs/a/checkpoints/step-000000000030.h5"));
+  EXPECT_THAT(outcome.err, HasSubstr("going on from runs/a/checkpoints/step-000000000020.h5"));
+  ExpectLossesNear(run_.Metrics("runs/never"), run_.Metrics("runs/a"), 40, kTolerance);
+
+  FlipBit(run_ / "corpus.h5");
+  const Outcome inspected = RunProgram(run_.Command({"inspect", "corpus.h5", "--json"}));
+  EXPECT_EQ(inspected.status, kWrongInput);
+  EXPECT_EQ(nlohmann::json::parse(inspected.out).at("whole"), false);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tasks, PromisesTest, testing::ValuesIn(AllTaskCases()),
+                         [](const auto& one) { return one.param.name; });
+
+}  // namespace
+}  // namespace lockstep::trainer
