@@ -11,10 +11,12 @@
 
 #include "io/checkpoints/checkpoint.h"
 #include "io/datasets/dataset.h"
+#include "io/datasets/series_dataset.h"
 #include "io/files/seal.h"
 #include "io/inspect.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
+#include "tests/io/small_series.h"
 #include "tests/io/temporary_folder.h"
 
 namespace lockstep::io {
@@ -110,6 +112,46 @@ TEST_F(FormatsTest, WeReadPythonsDataset) {
   DatasetWriter writer(folder_ / "ours.h5", dataset.vocabulary());
   writer.Append(std::vector<uint32_t>(read.begin(), read.end()));
   EXPECT_EQ(writer.Publish(std::vector<double>{9, 1}, {}), dataset.fingerprint());
+}
+
+TEST_F(FormatsTest, PythonReadsOurSeries) {
+  SmallSeries small(2, 8);
+  small.rows[1] = {1, 2, 3, 0, 3, 2, 3, 0, 1, 2, 3, 0, 3, 2, 3, 0, 5,   2,   3, 1,
+                   5, 2, 3, 1, 5, 2, 3, 1, 5, 2, 3, 1, 7, 4, 3, 2, NAN, NAN, 3, 1};
+  small.Write(path_);
+  EXPECT_THAT(
+      RunScript(python_, "read_series.py", path_.string()),
+      testing::AllOf(testing::HasSubstr("['load', 'wind'] ['price', 'holiday'] 1h\n"),
+                     testing::HasSubstr("series 0 8 0 4 8 "),
+                     // Its training rows: 1, 3, 1, 3 and 2, 2, 2, 2.
+                     testing::HasSubstr("series 1 9 1 4 9 [7.0, 4.0, 3.0, 2.0] [5.0, 2.0]\n")));
+}
+
+TEST_F(FormatsTest, WeReadPythonsSeries) {
+  ASSERT_EQ(RunScript(python_, "write_series.py", path_.string()), "");
+  EXPECT_EQ(InspectFile(path_)["whole"], true) << InspectFile(path_).dump(1);
+  const SeriesDataset dataset = SeriesDataset::Open(path_);
+  ASSERT_EQ(dataset.series_count(), 2u);
+  EXPECT_EQ(dataset.series(1).id, "second");
+  EXPECT_EQ(dataset.series(1).first_row, 300u);
+  EXPECT_EQ(dataset.series(1).train_end, 350u);
+  EXPECT_EQ(dataset.description().frequency, (Frequency{3600, 0}));
+  std::vector<float> rows(800);
+  dataset.ReadRows(0, rows);
+  EXPECT_FLOAT_EQ(rows[310], std::sin(10 / 5.0f + 1));
+  // The same contents through our writer have the same scale, to rounding.
+  SeriesDatasetWriter writer(folder_ / "ours.h5", dataset.description());
+  for (uint64_t i = 0; i < 2; ++i) {
+    writer.StartSeries(dataset.series(i));
+    writer.Append(std::span(rows).subspan(i * 300, dataset.series(i).rows));
+  }
+  const std::string fingerprint = writer.Publish();
+  const SeriesDataset ours = SeriesDataset::Open(folder_ / "ours.h5");
+  EXPECT_EQ(ours.fingerprint(), fingerprint);
+  for (uint64_t i = 0; i < 2; ++i) {
+    EXPECT_NEAR(ours.means(i)[0], dataset.means(i)[0], 1e-12);
+    EXPECT_NEAR(ours.deviations(i)[0], dataset.deviations(i)[0], 1e-12);
+  }
 }
 
 TEST_F(FormatsTest, TorchLoadsOurCheckpoint) {
