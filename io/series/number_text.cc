@@ -41,9 +41,10 @@ CellKind ParseSlowly(std::string_view cell, char decimal_point, float* value) {
     std::replace(text.begin(), text.end(), decimal_point, '.');
     cell = text;
   }
-  if (cell.starts_with('+')) cell.remove_prefix(1);
+  const bool plus = cell.starts_with('+');
+  if (plus) cell.remove_prefix(1);
   // Neither "+-1" nor "inf" nor "nan(1)".
-  const size_t first = cell.starts_with('-') ? 1 : 0;
+  const size_t first = !plus && cell.starts_with('-') ? 1 : 0;
   if (first == cell.size() ||
       (cell[first] != '.' && !std::isdigit(static_cast<unsigned char>(cell[first])))) {
     return CellKind::kOther;

@@ -14,6 +14,7 @@ class SeriesClock {
   enum class Step {
     kNext,      ///< the first row, or the row behind the last one
     kGap,       ///< rows are missing between the last one and this one
+    kFar,       ///< so many that the time must be wrong
     kNotLater,  ///< the same time again, or an earlier one
     kBetween,   ///< no row stands at this time
   };

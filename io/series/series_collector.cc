@@ -5,16 +5,11 @@
 #include <limits>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "io/errors.h"
-#include "io/series/time_text.h"
 
 namespace lockstep::io {
 namespace {
 
-// A wrong year must not fill the disk.
-constexpr uint64_t kMostMissingRows = 10'000'000;
 constexpr uint64_t kFillBlockRows = 4096;
 
 }  // namespace
@@ -54,7 +49,7 @@ void SeriesCollector::Take(const Rows& rows) {
     state.value_rows = state.clock.rows();
     state.missing_values += std::exchange(state.missing_since, 0);
   }
-  spill_.Add(index, row.values);
+  if (spill_ != nullptr) spill_->Add(index, row.values);
 }
 
 template <typename Rows>
@@ -67,24 +62,23 @@ void SeriesCollector::StepTo(const Rows& rows, uint64_t index) {
     if (step != SeriesClock::Step::kGap || missing_ == MissingMode::kError) {
       rows.FailForTime(state.clock.Expected(step, schema_.frequency));
     }
-    if (missing_rows > kMostMissingRows) {
-      rows.FailForTime(
-          fmt::format("at most {} missing rows behind the row before ({}). Leave out "
-                      "what lies before the gap",
-                      kMostMissingRows, TimeText(state.clock.last_time())));
-    }
-    const uint64_t width = schema_.row_width();
-    const std::vector<float> none(std::min(missing_rows, kFillBlockRows) * width,
-                                  std::numeric_limits<float>::quiet_NaN());
-    for (uint64_t rest = missing_rows; rest > 0;) {
-      const uint64_t now = std::min(rest, kFillBlockRows);
-      spill_.Add(index, std::span(none).first(now * width));
-      rest -= now;
-    }
+    AddMissing(index, missing_rows);
     state.missing_rows += missing_rows;
     state.missing_since += missing_rows * schema_.channels;
   }
   state.clock.Take(time, missing_rows);
+}
+
+void SeriesCollector::AddMissing(uint64_t index, uint64_t count) {
+  if (spill_ == nullptr) return;
+  const uint64_t width = schema_.row_width();
+  const std::vector<float> none(std::min(count, kFillBlockRows) * width,
+                                std::numeric_limits<float>::quiet_NaN());
+  while (count > 0) {
+    const uint64_t now = std::min(count, kFillBlockRows);
+    spill_->Add(index, std::span(none).first(now * width));
+    count -= now;
+  }
 }
 
 template <typename Rows>

@@ -49,9 +49,9 @@ class SeriesCollector {
     uint64_t missing_since = 0;   ///< in the rows behind them
   };
 
-  /// Both must outlive it.
+  /// Both must outlive it. Without a spill the rows are only checked.
   SeriesCollector(const TableSchema* schema, MissingMode missing, SeriesSpill* spill)
-      : schema_(*schema), missing_(missing), spill_(*spill) {}
+      : schema_(*schema), missing_(missing), spill_(spill) {}
 
   /// Takes the row that `rows` stand at. InputError: it is not what its series goes on with, or
   /// lacks a cell that must be there.
@@ -69,6 +69,7 @@ class SeriesCollector {
   uint64_t IndexOf(const TableRow& row);
   template <typename Rows>
   void StepTo(const Rows& rows, uint64_t index);
+  void AddMissing(uint64_t index, uint64_t count);
   template <typename Rows>
   void TakeStatics(const Rows& rows, uint64_t index);
   template <typename Rows>
@@ -76,7 +77,7 @@ class SeriesCollector {
 
   const TableSchema& schema_;
   MissingMode missing_;
-  SeriesSpill& spill_;
+  SeriesSpill* spill_;
   SeriesNames names_;
   std::vector<State> states_;
   std::vector<float> statics_;

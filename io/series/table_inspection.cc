@@ -1,7 +1,6 @@
 #include "io/series/table_inspection.h"
 
 #include <algorithm>
-#include <concepts>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -27,7 +26,8 @@ using Json = nlohmann::ordered_json;
 /// Goes through tables as an import does, but counts what it would end at.
 class Inspection {
  public:
-  Inspection(TableSchema* schema, MissingMode missing) : schema_(*schema), missing_(missing) {}
+  Inspection(TableSchema* schema, MissingMode missing)
+      : schema_(*schema), collector_(schema, missing, nullptr) {}
 
   void Read(CsvReader* table) {
     TableRows rows(table, &schema_);
@@ -40,7 +40,7 @@ class Inspection {
         more = error.what() != last_problem_;
         last_problem_ = error.what();
         bad_rows_ += more;
-        Keep(error);
+        if (first_problem_.empty()) first_problem_ = error.what();
       }
     }
   }
@@ -72,44 +72,26 @@ class Inspection {
     }
     const uint64_t index = names_.IndexOf(row.series);
     if (index == clocks_.size()) clocks_.emplace_back();
-    Step(rows, &clocks_[index]);
-    if (missing_ != MissingMode::kError || !first_problem_.empty()) return;
-    // A row without any value may be a future one.
-    const bool values_too = row.missing_values > 0 && (row.has_value() || schema_.known == 0);
-    if (values_too || row.missing_covariates > 0) {
-      Keep([&] { rows.RequireWhole(values_too); });
+    Step(row.time, &clocks_[index]);
+    if (!first_problem_.empty()) return;
+    try {
+      collector_.Take(rows);
+    } catch (const InputError& error) {
+      first_problem_ = error.what();
     }
   }
 
-  void Step(const TableRows& rows, SeriesClock* clock) {
-    const int64_t time = rows.row().time;
+  void Step(int64_t time, SeriesClock* clock) {
     uint64_t missing_rows = 0;
     const SeriesClock::Step step = clock->StepTo(time, schema_.frequency, &missing_rows);
-    gaps_ += step == SeriesClock::Step::kGap;
+    gaps_ += step == SeriesClock::Step::kGap || step == SeriesClock::Step::kFar;
     missing_rows_ += missing_rows;
     duplicates_ += step == SeriesClock::Step::kNotLater;
     irregular_ += step == SeriesClock::Step::kBetween;
-    const bool wrong = step != SeriesClock::Step::kNext &&
-                       (step != SeriesClock::Step::kGap || missing_ == MissingMode::kError);
-    if (wrong) Keep([&] { rows.FailForTime(clock->Expected(step, schema_.frequency)); });
     // A row that stands nowhere is passed over.
     if (step == SeriesClock::Step::kNext || step == SeriesClock::Step::kGap) {
       clock->Take(time, missing_rows);
     }
-  }
-
-  template <typename Act>
-  requires std::invocable<Act>
-  void Keep(const Act& act) {
-    if (!first_problem_.empty()) return;
-    try {
-      act();
-    } catch (const InputError& error) {
-      Keep(error);
-    }
-  }
-  void Keep(const InputError& error) {
-    if (first_problem_.empty()) first_problem_ = error.what();
   }
 
   Json TimeOrNull(int64_t time) const {
@@ -126,7 +108,7 @@ class Inspection {
   }
 
   TableSchema& schema_;
-  MissingMode missing_;
+  SeriesCollector collector_;  // which says what an import would say
   SeriesNames names_;
   std::vector<SeriesClock> clocks_;
   std::string first_problem_, last_problem_;

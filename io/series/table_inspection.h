@@ -21,7 +21,8 @@ bool LooksLikeTable(const std::filesystem::path& path);
 /// columns), "gaps" (places where rows are missing in time), "missing_rows" (in all gaps),
 /// "duplicates" (times that go backwards or come twice), "irregular" (times between the steps),
 /// "bad_rows" (that cannot be read at all) and "first_problem" (the message that an import would
-/// end with; null: it would go through, splits aside). Reads the whole tables with bounded memory.
+/// end with; null: it would go through, but for splits and
+/// for series without any value). Reads the whole tables with bounded memory.
 /// InputError where nothing can be said: no such file, no header, a column that is not there.
 nlohmann::ordered_json InspectTable(const SeriesImportOptions& options);
 

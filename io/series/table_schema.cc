@@ -184,7 +184,7 @@ class Sample {
       column.categorical = column.categorical ||
                            ParseNumber(cell, schema_.decimal_point, &number) == CellKind::kOther;
     }
-    if (!time) {
+    if (!time || (schema_.has_series && series.empty())) {
       has_bad_rows_ = true;
       return;
     }
