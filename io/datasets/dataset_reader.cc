@@ -60,8 +60,8 @@ struct Dataset::Impl {
   explicit Impl(const std::filesystem::path& path_in)
       : path(path_in),
         reader(path),
-        pieces(reader, kTokensArray, kPieceDigestsArray, kPieceTokens, kCacheBytes),
-        vocabulary(ReadVocabulary(reader)) {
+        vocabulary(ReadVocabulary(reader)),
+        pieces(reader, kTokensArray, kPieceDigestsArray, kPieceTokens, kCacheBytes) {
     if (tokens().shape().size() != 1 || vocabulary.size() > kMostVocabulary ||
         tokens().type() != TokenType(vocabulary.size())) {
       reader.FailBecause(fmt::format("{} should be {} in one dimension, for a vocabulary of {}",
@@ -106,8 +106,8 @@ struct Dataset::Impl {
 
   std::filesystem::path path;
   H5Reader reader;
-  PieceReader pieces;
   Vocabulary vocabulary;
+  PieceReader pieces;
   std::vector<Split> splits;
   std::string fingerprint;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "io/errors.h"
+#include "io/series/array_rows.h"
 
 namespace lockstep::io {
 namespace {
@@ -114,5 +115,6 @@ void SeriesCollector::TakeStatics(const Rows& rows, uint64_t index) {
 }
 
 template void SeriesCollector::Take(const TableRows& rows);
+template void SeriesCollector::Take(const ArrayRows& rows);
 
 }  // namespace lockstep::io

@@ -11,6 +11,7 @@
 #include "io/datasets/dataset_place.h"
 #include "io/errors.h"
 #include "io/files/seal.h"
+#include "io/series/array_rows.h"
 #include "io/series/csv_reader.h"
 #include "io/series/gap_filler.h"
 #include "io/series/series_collector.h"
@@ -93,23 +94,51 @@ void StartTables(const SeriesImportOptions& options, Tables* tables) {
       std::make_unique<SeriesCollector>(&tables->schema, options.missing, tables->spill.get());
 }
 
+void ReadCsv(const std::filesystem::path& path, const SeriesImportOptions& options, Tables* tables,
+             ProgressMeter* meter) {
+  CsvReader table(path, options.delimiter, options.decimal_comma);
+  if (tables->sources.empty()) {
+    tables->schema = FindSchema(&table, options);
+    StartTables(options, tables);
+  } else {
+    RequireSameColumns(&table, tables->schema);
+  }
+  tables->sources.push_back({table.name()});
+  TableRows rows(&table, &tables->schema);
+  ReadRows(&rows, table, tables, meter);
+}
+
+void ReadArray(const std::filesystem::path& path, const SeriesImportOptions& options,
+               Tables* tables, ProgressMeter* meter) {
+  ArrayRows rows(path, options.array);
+  if (tables->sources.empty()) {
+    tables->schema = rows.FindSchema(options);
+    StartTables(options, tables);
+  } else {
+    rows.RequireSameColumns(tables->schema);
+  }
+  rows.set_schema(&tables->schema);
+  tables->sources.push_back({rows.name()});
+  ReadRows(&rows, rows, tables, meter);
+}
+
 void ReadTables(const SeriesImportOptions& options, Tables* tables, ProgressMeter* meter) {
+  const bool arrays = IsArrayFile(options.paths[0]);
   for (const std::filesystem::path& path : options.paths) {
-    CsvReader table(path, options.delimiter, options.decimal_comma);
-    if (tables->sources.empty()) {
-      tables->schema = FindSchema(&table, options);
-      StartTables(options, tables);
-    } else {
-      RequireSameColumns(&table, tables->schema);
+    if (IsArrayFile(path) != arrays) {
+      throw InputError(fmt::format("{} is {}, expected {}, as the first file is.", path.string(),
+                                   arrays ? "a table" : "an array",
+                                   arrays ? "an array" : "a table"));
     }
-    tables->sources.push_back({table.name()});
-    TableRows rows(&table, &tables->schema);
-    ReadRows(&rows, table, tables, meter);
+    if (arrays) {
+      ReadArray(path, options, tables, meter);
+    } else {
+      ReadCsv(path, options, tables, meter);
+    }
   }
   meter->Report();
   if (tables->collector->names().size() == 0) {
-    throw InputError(fmt::format("{} has no rows behind its first line, expected some.",
-                                 tables->sources[0].path));
+    throw InputError(fmt::format("{} has no rows, expected some.", tables->sources[0].path));
   }
 }
 

@@ -167,7 +167,7 @@ TEST_F(SeriesImportTest, LongTablesInAnyOrderOfTheSeries) {
   for (int series = 0; series < kSeries; ++series) {
     const Series& each = dataset.series(static_cast<uint64_t>(series));
     const auto rows = static_cast<uint64_t>(length(series));
-    EXPECT_EQ(each.id, "s" + std::to_string(series));
+    EXPECT_EQ(each.id, std::string("s").append(std::to_string(series)));
     EXPECT_EQ(each.rows, rows);
     EXPECT_EQ(each.train_end, rows * 7 / 10);
     EXPECT_EQ(each.validation_end, rows * 8 / 10);
