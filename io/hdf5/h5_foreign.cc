@@ -1,5 +1,6 @@
 #include "io/hdf5/h5_foreign.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ std::vector<std::string> NumericArrays(const H5Handle& file) {
     if (array.id() >= 0 && Shape(array)) arrays.push_back(std::move(name));
   }
   H5Eclear2(H5E_DEFAULT);
+  std::sort(arrays.begin(), arrays.end());
   return arrays;
 }
 

@@ -37,6 +37,12 @@ struct SeriesImportOptions {
   /// Covariates of a series, the same in all its rows; numeric or categorical likewise.
   std::vector<std::string> statics;
 
+  /// Where a model reads new tables: names, covariates with their categories and frequency of the
+  /// dataset that it was trained on. Its columns are taken where `time`, `values`, `known` and
+  /// `statics` name none, and "auto" is its frequency; a category that it does not have is an
+  /// InputError. `series` is still to be named.
+  std::optional<SeriesDescription> like;
+
   /// "auto": the distance most common in the first 4 MB (the smaller one of two); or as
   /// FrequencyFromText reads it.
   std::string frequency = "auto";

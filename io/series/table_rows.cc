@@ -94,7 +94,10 @@ void TableRows::ReadCovariate(TableSchema::Column* column, std::string_view cell
     if (kind == CellKind::kOther) Fail(*column, "a number, as in the rows before");
   } else if (!cell.empty()) {
     kind = CellKind::kNumber;
-    *value = static_cast<float>(column->categories.IndexOf(cell));
+    const size_t count = column->categories.names().size();
+    const uint32_t category = column->categories.IndexOf(cell);
+    if (column->closed && category >= count) Fail(*column, "a category that the training had");
+    *value = static_cast<float>(category);
   }
   if (kind == CellKind::kNumber) return;
   *value = kMissing;

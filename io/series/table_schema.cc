@@ -132,6 +132,37 @@ void AssignAll(CsvReader* table, const SeriesImportOptions& options, Columns* co
   }
 }
 
+std::vector<std::string> NamesOf(const std::vector<SeriesCovariate>& covariates) {
+  std::vector<std::string> names;
+  for (const SeriesCovariate& covariate : covariates) names.push_back(covariate.name);
+  return names;
+}
+
+// With what `like` says where the options say nothing.
+SeriesImportOptions Completed(SeriesImportOptions options) {
+  if (!options.like) return options;
+  const SeriesDescription& like = *options.like;
+  if (!options.time) options.time = like.time;
+  if (options.values.empty()) options.values = like.channels;
+  if (options.known.empty()) options.known = NamesOf(like.known);
+  if (options.statics.empty()) options.statics = NamesOf(like.statics);
+  if (options.frequency == "auto") options.frequency = FrequencyText(like.frequency);
+  return options;
+}
+
+// Gives the columns of a role the kinds and categories that they have in another dataset.
+void CloseCategories(const std::vector<SeriesCovariate>& covariates, ColumnRole role,
+                     Columns* columns) {
+  for (TableSchema::Column& column : *columns) {
+    const auto known = std::ranges::find(covariates, column.name, &SeriesCovariate::name);
+    if (column.role != role || known == covariates.end()) continue;
+    const std::vector<std::string>& categories = known->categories;
+    column.closed = true;
+    column.categorical = !categories.empty();
+    for (const std::string& category : categories) column.categories.IndexOf(category);
+  }
+}
+
 void Count(TableSchema* schema) {
   for (const TableSchema::Column& column : schema->columns) {
     schema->has_time = schema->has_time || column.role == ColumnRole::kTime;
@@ -181,6 +212,7 @@ class Sample {
       if (column.role == ColumnRole::kTime) time = ParseTime(cell);
       if (column.role == ColumnRole::kSeries) series = cell;
       if (column.role != ColumnRole::kKnown && column.role != ColumnRole::kStatic) continue;
+      if (column.closed) continue;
       column.categorical = column.categorical ||
                            ParseNumber(cell, schema_.decimal_point, &number) == CellKind::kOther;
     }
@@ -252,12 +284,17 @@ std::vector<SeriesCovariate> TableSchema::Covariates(ColumnRole role) const {
   return covariates;
 }
 
-TableSchema FindSchema(CsvReader* table, const SeriesImportOptions& options) {
+TableSchema FindSchema(CsvReader* table, const SeriesImportOptions& given) {
+  const SeriesImportOptions options = Completed(given);
   TableSchema schema;
   schema.decimal_point = options.decimal_comma ? ',' : '.';
   schema.columns = ReadNames(table);
   AssignAll(table, options, &schema.columns);
   Count(&schema);
+  if (options.like) {
+    CloseCategories(options.like->known, ColumnRole::kKnown, &schema.columns);
+    CloseCategories(options.like->statics, ColumnRole::kStatic, &schema.columns);
+  }
   Sample sample(&schema);
   sample.AddFirstBlock(table);
   schema.frequency = ChosenFrequency(*table, schema, sample, options.frequency);

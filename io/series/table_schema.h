@@ -36,6 +36,7 @@ struct TableSchema {
     ColumnRole role = ColumnRole::kIgnored;
     size_t place = 0;  ///< among the columns of this role
     bool categorical = false;
+    bool closed = false;  ///< no category is added
     CategoryIndex categories = {};
   };
 

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "io/errors.h"
+#include "io/hdf5/h5_writer.h"
 #include "io/series/table_inspection.h"
 #include "io/series/time_text.h"
 #include "tests/io/file_bytes.h"
@@ -244,6 +245,103 @@ TEST_F(SeriesImportTest, CovariatesAndFutureRows) {
   options_.frequency = "1s";
   EXPECT_THAT(Values("id,ds,y,day,price\na,0,1,,\na,2,,x,1\na,3,4,,4\na,5,6,y,6\n"),
               ElementsAre(1, 1, 0, IsNan(), 1, 0, IsNan(), 1, 0, 4, 4, 0, IsNan(), 4, 0, 6, 6, 1));
+}
+
+TEST_F(SeriesImportTest, NewTablesAreReadLikeThoseOfTheTraining) {
+  options_.known = {"day", "price"};
+  Import("date,y,day,price\n2020-01-01,1,we,1\n2020-01-02,2,th,2\n2020-01-03,3,fr,3\n");
+  options_.known = {};
+  options_.like = SeriesDataset::Open(options_.output).description();
+  // Other columns, another order, and one row, which shows no frequency.
+  EXPECT_THAT(Values("note,price,day,y,date\nx,7,fr,8,2020-02-01\n"), ElementsAre(8, 2, 7));
+  const SeriesDescription description = SeriesDataset::Open(options_.output).description();
+  EXPECT_EQ(description.frequency, (Frequency{86400, 0}));
+  EXPECT_THAT(description.known[0].categories, ElementsAre("we", "th", "fr"));
+  EXPECT_THAT([&] { Import("price,day,y,date\n7,sa,8,2020-02-01\n"); },
+              testing::ThrowsMessage<InputError>(
+                  AllOf(HasSubstr("line 2, column 2 (day)"), HasSubstr("found 'sa'"))));
+  EXPECT_THAT([&] { Import("price,y,date\n7,8,2020-02-01\n"); },
+              testing::ThrowsMessage<InputError>(HasSubstr("found no column 'day'")));
+}
+
+// As numpy.save writes it.
+std::string Npy(const std::string& type, const std::string& shape, const std::string& bytes,
+                bool fortran_order = false) {
+  std::string header = "{'descr': '" + type +
+                       "', 'fortran_order': " + (fortran_order ? "True" : "False") +
+                       ", 'shape': (" + shape + "), }\n";
+  return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header +
+         bytes;
+}
+
+template <typename Element>
+std::string BytesOf(const std::vector<Element>& elements) {
+  return {reinterpret_cast<const char*>(elements.data()), elements.size() * sizeof(Element)};
+}
+
+TEST_F(SeriesImportTest, ArraysOfNumpy) {
+  const auto values = [&](const std::string& file) {
+    options_.paths = {folder_.Write("a.npy", file)};
+    ImportSeries(options_);
+    return ValuesOf(options_.output);
+  };
+  const std::vector<double> numbers = {1, 2.5, 3, 4, -5, 6};
+  EXPECT_THAT(values(Npy("<f8", "3, 2", BytesOf(numbers))), ElementsAre(1, 2.5, 3, 4, -5, 6));
+  EXPECT_THAT(values(Npy("<f8", "3, 2", BytesOf(numbers), true)), ElementsAre(1, 4, 2.5, -5, 3, 6));
+  EXPECT_THAT(values(Npy("<f4", "2,", BytesOf<float>({1, 2.5}))), ElementsAre(1, 2.5));
+  EXPECT_THAT(values(Npy("<i2", "2,", BytesOf<int16_t>({-300, 7}))), ElementsAre(-300, 7));
+  EXPECT_THAT(values(Npy("|u1", "2, 1", BytesOf<uint8_t>({255, 7}))), ElementsAre(255, 7));
+  options_.values = {"1"};
+  EXPECT_THAT(values(Npy("<f8", "3, 2", BytesOf(numbers))), ElementsAre(2.5, 4, 6));
+  EXPECT_THAT(SeriesDataset::Open(options_.output).description().channels, ElementsAre("1"));
+  EXPECT_EQ(SeriesDataset::Open(options_.output).series(0).start, 0);
+  options_.values = {};
+  options_.missing = MissingMode::kForward;
+  EXPECT_THAT(values(Npy("<f4", "3,", BytesOf<float>({1, NAN, 3}))), ElementsAre(1, 1, 3));
+  options_.missing = MissingMode::kError;
+  const auto error = [&](const std::string& file) {
+    try {
+      values(file);
+    } catch (const InputError& wrong) {
+      return std::string(wrong.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(error(Npy("<f4", "3,", BytesOf<float>({1, NAN, 3}))), HasSubstr("row 1, column 0"));
+  EXPECT_THAT(error(Npy("<f8", "2,", BytesOf<double>({1, 1e300}))), HasSubstr("row 1, column 0"));
+  EXPECT_THAT(error(Npy("<f8", "4, 2", BytesOf(numbers))), HasSubstr("cut short"));
+  EXPECT_THAT(error(Npy(">f8", "3, 2", BytesOf(numbers))), HasSubstr("'>f8'"));
+  EXPECT_THAT(error(Npy("<f8", "3, 2, 1", BytesOf(numbers))), HasSubstr("(3, 2, 1)"));
+  EXPECT_THAT(error(Npy("<f8", "999999999999999, 999999999999999", "")), HasSubstr("cut short"));
+  EXPECT_THAT(error("\x93NUMPY"), HasSubstr("expected"));
+  options_.series = "id";
+  EXPECT_THAT(error(Npy("<f8", "3, 2", BytesOf(numbers))), HasSubstr("--series"));
+}
+
+TEST_F(SeriesImportTest, ArraysOfHdf5) {
+  const std::filesystem::path path = folder_ / "a.h5";
+  const std::vector<double> numbers = {1, 2.5, 3, 4, -5, 6};
+  const std::vector<uint64_t> counts = {7, 8};
+  H5Writer writer(path, path);
+  writer.WriteArray("/group/values", ElementType::kFloat64, {3, 2}, numbers.data());
+  writer.WriteArray("/counts", std::span<const uint64_t>(counts));
+  writer.CloseAndCompare();
+  options_.paths = {path};
+  EXPECT_THAT([&] { ImportSeries(options_); },
+              testing::ThrowsMessage<InputError>(
+                  AllOf(HasSubstr("--array"), HasSubstr("counts, group/values"))));
+  options_.array = "/group/values";
+  ImportSeries(options_);
+  EXPECT_THAT(ValuesOf(options_.output), ElementsAre(1, 2.5, 3, 4, -5, 6));
+  options_.array = "counts";
+  ImportSeries(options_);
+  EXPECT_THAT(ValuesOf(options_.output), ElementsAre(7, 8));
+  options_.array = "group";
+  EXPECT_THROW(ImportSeries(options_), InputError);
+  options_.array = "counts";
+  options_.paths = {path, folder_.Write("a.csv", "a\n1\n")};
+  EXPECT_THAT([&] { ImportSeries(options_); },
+              testing::ThrowsMessage<InputError>(HasSubstr("a.csv is a table")));
 }
 
 TEST_F(SeriesImportTest, SplitsByTime) {
