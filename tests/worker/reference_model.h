@@ -2,10 +2,10 @@
 #define LOCKSTEP_TESTS_WORKER_REFERENCE_MODEL_H_
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "tests/worker/reference_cell.h"
 #include "worker/layers/dropout.h"
 #include "worker/models/language_model.h"
 #include "worker/parameters.h"
@@ -41,14 +41,10 @@ class ReferenceModel {
  private:
   using Array = std::vector<double>;
 
-  const double* Weights(const char* kind, int layer) const;
-  void LaneStep(int layer, const Array& x, double* h, double* c) const;
-  void LstmUnits(const Array& input_side, const Array& hidden_side, double* h, double* c) const;
-  void GruUnits(int layer, const Array& input_side, const Array& hidden_side, double* h) const;
   double LaneLoss(const Array& y, int32_t target) const;
 
   const LanguageModelOptions options_;
-  std::map<std::string, Array> values_;
+  ReferenceValues values_;
 };
 
 }  // namespace lockstep::worker

@@ -8,28 +8,29 @@ namespace {
 
 constexpr double kRevInEpsilon = 1e-5;
 
+// Of the observed values of one series.
 struct Moments {
+  int64_t count = 0;
   double last = 0.0, mean = 0.0, variance = 0.0;
 };
 
-// Of the observed values of one series; all 0 where there are none.
 Moments MomentsOf(int64_t time_steps, int64_t stride, const float* x) {
   Moments moments;
-  int64_t count = 0;
   for (int64_t t = 0; t < time_steps; ++t) {
     const double value = x[t * stride];
     if (std::isnan(value)) continue;
     moments.last = value;
     moments.mean += value;
-    ++count;
+    ++moments.count;
   }
-  if (count == 0) return moments;
-  moments.mean /= static_cast<double>(count);
+  if (moments.count == 0) return moments;
+  const double count = static_cast<double>(moments.count);
+  moments.mean /= count;
   for (int64_t t = 0; t < time_steps; ++t) {
     const double distance = x[t * stride] - moments.mean;
     if (!std::isnan(distance)) moments.variance += distance * distance;
   }
-  moments.variance /= static_cast<double>(count);
+  moments.variance /= count;
   return moments;
 }
 
@@ -45,6 +46,7 @@ void WindowScaling::Learn(int64_t time_steps, int64_t series, const float* histo
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < series; ++i) {
     const Moments moments = MomentsOf(time_steps, series, history + i);
+    if (moments.count == 0) continue;
     switch (normalization_) {
       case Normalization::kNone:
         break;
