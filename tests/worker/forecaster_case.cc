@@ -48,7 +48,7 @@ ForecasterCase::ForecasterCase(const ForecasterOptions& options, int64_t items_i
   const bool stream = options.decoding == Decoding::kStream;
   const int64_t past = stream ? time_steps : options.history;
   const int64_t future = stream ? time_steps : options.horizon;
-  const int64_t known_steps = stream ? time_steps : past + future;
+  const int64_t known_steps = past + options.horizon;  // of kStream for Forecast, too
   const bool counts = options.loss.kind == ForecastLoss::Kind::kNegativeBinomial;
   const int64_t series = items * options.channels;
   history = Series(generator, past * series, counts, 9);

@@ -212,7 +212,10 @@ void Forecaster::Forecast(const ForecastBatch& batch, const RecurrentState* stat
   const int64_t history = stream ? batch.time_steps : options_.history;
   p.scaling.Learn(history, batch.items * options_.channels, batch.history);
   const NetworkInput input = p.Read(options_, batch, history, paths ? 1 : 0, batch.history);
-  if (paths) return ForecastPaths(options_, *p.network, p.scaling, input, state, request, output);
+  if (paths) {
+    return ForecastPaths(options_, *p.network, p.scaling, input, stream ? state : nullptr, request,
+                         output);
+  }
   const float* raw = p.network->Forward(input, nullptr, nullptr);
   ForecastOutputs(options_.loss, p.network->Layout(input.rows, history), p.scaling, raw, request,
                   output);
