@@ -38,7 +38,25 @@ float SeriesData::Covariate::Scaled(float value) const {
 }
 
 int32_t SeriesData::Covariate::Category(float value) const {
-  return std::isnan(value) ? -1 : static_cast<int32_t>(value);
+  if (std::isnan(value)) return -1;
+  const auto own = static_cast<int32_t>(value);
+  return places.empty() ? own : places[static_cast<size_t>(own)];
+}
+
+void SeriesData::Covariate::Adopt(const nlohmann::ordered_json& fact) {
+  const std::vector<std::string> own = std::move(categories);
+  categories = fact.at("categories").get<std::vector<std::string>>();
+  mean = fact.at("mean");
+  deviation = fact.at("deviation");
+  if (own == categories) return;
+  std::map<std::string, int32_t> numbers;
+  for (const std::string& known : categories) {
+    numbers.emplace(known, static_cast<int32_t>(numbers.size()));
+  }
+  for (const std::string& one : own) {
+    const auto found = numbers.find(one);
+    places.push_back(found == numbers.end() ? -1 : found->second);
+  }
 }
 
 SeriesData::SeriesData(const std::filesystem::path& path, const proto::Forecast& config)
@@ -60,10 +78,10 @@ SeriesData::SeriesData(const std::filesystem::path& path, const proto::Forecast&
                        dataset_.deviations(i).end());
   }
   for (const auto& known : description.known) {
-    known_.push_back({known.name, known.categories.size()});
+    known_.push_back({known.name, known.categories});
   }
   for (const auto& fact : description.statics) {
-    statics_.push_back({fact.name, fact.categories.size()});
+    statics_.push_back({fact.name, fact.categories});
   }
   LearnCovariates();
 }
@@ -87,7 +105,7 @@ void SeriesData::LearnCovariates() {
       ++count, sum += x, squares += x * x;
     }
     void Finish(Covariate& covariate) const {
-      if (covariate.categories > 0 || count == 0) return;
+      if (covariate.categorical() || count == 0) return;
       covariate.mean = sum / count;
       const double variance = squares / count - covariate.mean * covariate.mean;
       covariate.deviation = variance > 1e-12 * squares / count ? std::sqrt(variance) : 1.0;
@@ -117,14 +135,12 @@ void SeriesData::FillInputs(worker::ForecasterOptions& options) const {
   options.channels = channels();
   options.known_numeric = static_cast<int64_t>(calendar_.size());
   for (const Covariate& known : known_) {
-    if (known.categories == 0) ++options.known_numeric;
-    if (known.categories > 0)
-      options.known_categories.push_back(static_cast<int64_t>(known.categories));
+    if (!known.categorical()) ++options.known_numeric;
+    if (known.categorical()) options.known_categories.push_back(std::ssize(known.categories));
   }
   for (const Covariate& fact : statics_) {
-    if (fact.categories == 0) ++options.static_numeric;
-    if (fact.categories > 0)
-      options.static_categories.push_back(static_cast<int64_t>(fact.categories));
+    if (!fact.categorical()) ++options.static_numeric;
+    if (fact.categorical()) options.static_categories.push_back(std::ssize(fact.categories));
   }
   options.category_embedding = category_embedding_;
   options.mask_inputs = mask_inputs_;
@@ -137,19 +153,18 @@ nlohmann::ordered_json SeriesData::Facts() const {
                                   {"frequency", io::FrequencyText(description.frequency)},
                                   {"missing", io::MissingModeName(description.missing)},
                                   {"scaled", description.scaled}};
-  const auto list = [](const std::vector<io::SeriesCovariate>& columns,
-                       const std::vector<Covariate>& learnt) {
+  const auto list = [](const std::vector<Covariate>& covariates) {
     auto json = nlohmann::ordered_json::array();
-    for (size_t k = 0; k < columns.size(); ++k) {
-      json.push_back({{"name", columns[k].name},
-                      {"categories", columns[k].categories},
-                      {"mean", learnt[k].mean},
-                      {"deviation", learnt[k].deviation}});
+    for (const Covariate& one : covariates) {
+      json.push_back({{"name", one.name},
+                      {"categories", one.categories},
+                      {"mean", one.mean},
+                      {"deviation", one.deviation}});
     }
     return json;
   };
-  facts["known"] = list(description.known, known_);
-  facts["statics"] = list(description.statics, statics_);
+  facts["known"] = list(known_);
+  facts["statics"] = list(statics_);
   facts["series"] = nlohmann::ordered_json::array();
   for (uint64_t i = 0; i < dataset_.series_count(); ++i) {
     facts["series"].push_back(
@@ -172,15 +187,16 @@ void SeriesData::Adopt(const nlohmann::ordered_json& facts, const std::string& o
   };
   require("channels", own["channels"], facts.at("channels"));
   const auto adopt = [&](const char* what, std::vector<Covariate>& covariates) {
-    const auto& there = facts.at(what);
-    auto here_names = nlohmann::ordered_json::array(), there_names = here_names;
-    for (const auto& one : own[what]) here_names.push_back({one["name"], one["categories"]});
-    for (const auto& one : there) there_names.push_back({one.at("name"), one.at("categories")});
-    require(what, here_names, there_names);
-    for (size_t k = 0; k < covariates.size(); ++k) {
-      covariates[k].mean = there[k].at("mean");
-      covariates[k].deviation = there[k].at("deviation");
-    }
+    const auto names = [](const nlohmann::ordered_json& list) {
+      auto all = nlohmann::ordered_json::array();
+      for (const auto& one : list) {
+        const bool numeric = one.at("categories").empty();
+        all.push_back(one.at("name").get<std::string>() + (numeric ? "" : " (categories)"));
+      }
+      return all;
+    };
+    require(what, names(own[what]), names(facts.at(what)));
+    for (size_t k = 0; k < covariates.size(); ++k) covariates[k].Adopt(facts.at(what)[k]);
   };
   adopt("known", known_);
   adopt("statics", statics_);
@@ -212,17 +228,18 @@ void SeriesData::Batch::Prepare(int64_t items, int64_t time_steps, int64_t targe
   static_categories_.assign(items * std::ssize(inputs.static_categories), -1);
 }
 
-// Into rows_: those that there are, NaN behind them.
-void SeriesData::Batch::ReadRows(uint64_t series, uint64_t first, uint64_t rows) {
+// Into rows_: those that there are, NaN in front of them and behind.
+void SeriesData::Batch::ReadRows(uint64_t series, int64_t first, int64_t rows) {
   const io::Series& one = data_.dataset_.series(series);
   const uint64_t width = data_.dataset_.description().row_width();
-  const uint64_t there = one.rows + one.future_rows;
-  const uint64_t count = first < there ? std::min(rows, there - first) : 0;
-  rows_.resize(rows * width);
-  std::fill(rows_.begin() + static_cast<ptrdiff_t>(count * width), rows_.end(), kNaN);
-  if (count > 0) {
-    data_.dataset_.ReadRows(one.first_row + first, std::span(rows_).first(count * width));
-  }
+  const auto there = static_cast<int64_t>(one.rows + one.future_rows);
+  const int64_t begin = std::clamp<int64_t>(first, 0, there);
+  const int64_t end = std::clamp<int64_t>(first + rows, begin, there);
+  rows_.assign(static_cast<uint64_t>(rows) * width, kNaN);
+  if (begin == end) return;
+  data_.dataset_.ReadRows(one.first_row + static_cast<uint64_t>(begin),
+                          std::span(rows_).subspan(static_cast<uint64_t>(begin - first) * width,
+                                                   static_cast<uint64_t>(end - begin) * width));
 }
 
 // Rows [from, from + rows) of rows_ to time steps from `at` of an item.
@@ -242,12 +259,12 @@ void SeriesData::Batch::PutValues(uint64_t series, int64_t item, int64_t from, i
 }
 
 void SeriesData::Batch::PutKnown(uint64_t series, int64_t item, int64_t from, int64_t rows,
-                                 uint64_t first_row, int64_t at) {
+                                 int64_t first_row, int64_t at) {
   const io::SeriesDescription& description = data_.dataset_.description();
   const auto width = static_cast<int64_t>(description.row_width());
   const int64_t C = data_.channels();
   const auto categorical = static_cast<int64_t>(std::ranges::count_if(
-      data_.known_, [](const Covariate& known) { return known.categories > 0; }));
+      data_.known_, [](const Covariate& known) { return known.categorical(); }));
   const int64_t numeric = std::ssize(data_.known_) - categorical + std::ssize(data_.calendar_);
   const int64_t start = data_.dataset_.series(series).start;
   for (int64_t t = 0; t < rows; ++t) {
@@ -257,12 +274,11 @@ void SeriesData::Batch::PutKnown(uint64_t series, int64_t item, int64_t from, in
     for (int64_t k = 0; k < std::ssize(data_.known_); ++k) {
       const Covariate& known = data_.known_[k];
       const float value = rows_[(from + t) * width + C + k];
-      if (known.categories == 0) *number++ = known.Scaled(value);
-      if (known.categories > 0) *category++ = known.Category(value);
+      if (!known.categorical()) *number++ = known.Scaled(value);
+      if (known.categorical()) *category++ = known.Category(value);
     }
     if (data_.calendar_.empty()) continue;
-    const int64_t time =
-        io::TimeAt(start, description.frequency, static_cast<int64_t>(first_row) + from + t);
+    const int64_t time = io::TimeAt(start, description.frequency, first_row + from + t);
     for (const CalendarFeature feature : data_.calendar_) *number++ = CalendarValue(feature, time);
   }
 }
@@ -271,13 +287,13 @@ void SeriesData::Batch::PutStatics(uint64_t series, int64_t item) {
   if (data_.statics_.empty()) return;
   const auto values = data_.dataset_.statics(series);
   const auto categorical = static_cast<int64_t>(std::ranges::count_if(
-      data_.statics_, [](const Covariate& fact) { return fact.categories > 0; }));
+      data_.statics_, [](const Covariate& fact) { return fact.categorical(); }));
   float* number = statics_.data() + item * (std::ssize(data_.statics_) - categorical);
   int32_t* category = static_categories_.data() + item * categorical;
   for (size_t a = 0; a < data_.statics_.size(); ++a) {
     const Covariate& fact = data_.statics_[a];
-    if (fact.categories == 0) *number++ = fact.Scaled(values[a]);
-    if (fact.categories > 0) *category++ = fact.Category(values[a]);
+    if (!fact.categorical()) *number++ = fact.Scaled(values[a]);
+    if (fact.categorical()) *category++ = fact.Category(values[a]);
   }
 }
 
@@ -288,8 +304,8 @@ void SeriesData::Batch::ReadWindows(std::span<const Window> windows, int64_t his
   const bool with_known = !data_.known_.empty() || !data_.calendar_.empty();
   for (int64_t b = 0; b < items_; ++b) {
     const Window& window = windows[b];
-    const uint64_t first = window.first_target - static_cast<uint64_t>(history);
-    ReadRows(window.series, first, static_cast<uint64_t>(history + horizon));
+    const int64_t first = static_cast<int64_t>(window.first_target) - history;
+    ReadRows(window.series, first, history + horizon);
     PutValues(window.series, b, 0, history, 0, history_);
     PutValues(window.series, b, history, horizon, 0, targets_);
     if (with_known) PutKnown(window.series, b, 0, history + horizon, first, 0);
@@ -306,10 +322,11 @@ void SeriesData::Batch::ReadPieces(std::span<const Piece> pieces, int64_t time_s
     const Piece& piece = pieces[b];
     const auto targets = static_cast<int64_t>(piece.targets);
     if (targets == 0) continue;
-    ReadRows(piece.series, piece.first, piece.targets + 1);
+    const auto first = static_cast<int64_t>(piece.first);
+    ReadRows(piece.series, first, targets + 1);
     PutValues(piece.series, b, 0, targets, 0, history_);
     PutValues(piece.series, b, 1, targets, 0, targets_);
-    if (with_known) PutKnown(piece.series, b, 1, targets, piece.first, 0);
+    if (with_known) PutKnown(piece.series, b, 1, targets, first, 0);
     PutStatics(piece.series, b);
   }
 }

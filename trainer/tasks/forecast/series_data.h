@@ -40,7 +40,8 @@ class SeriesData {
   /// Channels, covariates, scaling, as a checkpoint keeps them.
   nlohmann::ordered_json Facts() const;
   /// From now on in the units of a checkpoint's facts: those of series that it knows by their id;
-  /// other series keep the scale that was learnt from their own training rows. UsageError where
+  /// other series keep the scale that was learnt from their own training rows. Categories are taken
+  /// by their names; one that the checkpoint does not know counts as not known. UsageError where
   /// channels or covariates are others; `origin` names the checkpoint.
   void Adopt(const nlohmann::ordered_json& facts, const std::string& origin);
 
@@ -50,8 +51,11 @@ class SeriesData {
  private:
   struct Covariate {
     std::string name;
-    size_t categories = 0;  // 0: numeric
+    std::vector<std::string> categories;  // as the model numbers them; empty: numeric
+    std::vector<int32_t> places = {};     // among them, of the dataset's own; empty: the same ones
     double mean = 0.0, deviation = 1.0;
+    bool categorical() const { return !categories.empty(); }
+    void Adopt(const nlohmann::ordered_json& fact);
     float Scaled(float value) const;
     int32_t Category(float value) const;
   };
@@ -72,7 +76,8 @@ class SeriesData::Batch {
   explicit Batch(const SeriesData& data) : data_(data) {}
 
   /// Item b gets `history` rows in front of windows[b].first_target and `horizon` rows from there.
-  /// Targets may lie beyond the series' values (NaN), known covariates must be there.
+  /// Both may reach beyond the series: values that are not there are NaN, known covariates their
+  /// mean or no category.
   void ReadWindows(std::span<const Window> windows, int64_t history, int64_t horizon);
 
   /// Lane b gets rows [first, first + rows) of a series, one step ahead: inputs are `time_steps`
@@ -92,10 +97,10 @@ class SeriesData::Batch {
 
  private:
   void Prepare(int64_t items, int64_t time_steps, int64_t targets, int64_t known);
-  void ReadRows(uint64_t series, uint64_t first, uint64_t rows);
+  void ReadRows(uint64_t series, int64_t first, int64_t rows);
   void PutValues(uint64_t series, int64_t item, int64_t from, int64_t rows, int64_t at,
                  std::vector<float>& out) const;
-  void PutKnown(uint64_t series, int64_t item, int64_t from, int64_t rows, uint64_t first_row,
+  void PutKnown(uint64_t series, int64_t item, int64_t from, int64_t rows, int64_t first_row,
                 int64_t at);
   void PutStatics(uint64_t series, int64_t item);
 
