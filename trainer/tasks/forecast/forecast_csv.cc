@@ -21,7 +21,14 @@ void AppendField(std::string& line, std::string_view field) {
   line += '"';
 }
 
-void AppendNumber(std::string& line, float number) {
+void AppendNumber(std::string& line, double number) {
+  if (std::isnan(number)) return;
+  char text[32];
+  line.append(text,
+              std::to_chars(text, text + sizeof text, number, std::chars_format::general, 10).ptr);
+}
+
+void AppendExact(std::string& line, float number) {
   if (std::isnan(number)) return;
   char text[32];
   line.append(text, std::to_chars(text, text + sizeof text, number).ptr);
@@ -29,18 +36,19 @@ void AppendNumber(std::string& line, float number) {
 
 }  // namespace
 
-ForecastCsv::ForecastCsv(std::ostream& out, std::span<const double> levels)
-    : out_(out), levels_(levels.size()) {
+ForecastCsv::ForecastCsv(std::ostream& out, std::span<const double> levels, bool with_truth)
+    : out_(out), levels_(levels.size()), with_truth_(with_truth) {
   line_ = "time,series,channel,mean";
   for (const double level : levels) {
     line_ += ",q";
-    AppendNumber(line_, static_cast<float>(level));
+    AppendNumber(line_, level);
   }
+  if (with_truth) line_ += ",truth";
   out_ << (line_ += '\n');
 }
 
 void ForecastCsv::Row(std::string_view time, std::string_view series, std::string_view channel,
-                      float mean, std::span<const float> quantiles) {
+                      double mean, std::span<const double> quantiles, float truth) {
   if (quantiles.size() != levels_) {
     throw std::invalid_argument("forecast CSV: a row needs a quantile for each level");
   }
@@ -50,9 +58,13 @@ void ForecastCsv::Row(std::string_view time, std::string_view series, std::strin
     line_ += ',';
   }
   AppendNumber(line_, mean);
-  for (const float quantile : quantiles) {
+  for (const double quantile : quantiles) {
     line_ += ',';
     AppendNumber(line_, quantile);
+  }
+  if (with_truth_) {
+    line_ += ',';
+    AppendExact(line_, truth);
   }
   out_ << (line_ += '\n');
 }
