@@ -16,6 +16,7 @@
 #include "trainer/ranks/communicator.h"
 #include "trainer/ranks/stop_signal.h"
 #include "trainer/run/train_job.h"
+#include "trainer/tasks/forecast/forecast_command.h"
 #include "trainer/terminal/output.h"
 
 namespace lockstep::trainer {
@@ -290,6 +291,42 @@ void AddSample(CLI::App& app, Command& command) {
   });
 }
 
+void AddForecast(CLI::App& app, Command& command) {
+  CLI::App* forecast = app.add_subcommand(
+      "forecast", "Let a model continue series past their end; a table on standard output");
+  auto arguments = std::make_shared<ForecastArguments>();
+  forecast->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
+  forecast->add_option("--data", arguments->source.data,
+                       "Other data with the columns of the training: a dataset of `lockstep "
+                       "import`, or a table, - is standard input");
+  forecast
+      ->add_option("--series-column", arguments->source.series_column,
+                   "The column of a table that names the series of a row")
+      ->type_name("COLUMN");
+  forecast->add_flag("--decimal-comma", arguments->source.decimal_comma,
+                     "In a table 1,5 is a number");
+  forecast->add_option("--series", arguments->series, "Only these series, by their names")
+      ->delimiter(',')
+      ->type_name("NAME,...")
+      ->allow_extra_args(false);
+  forecast
+      ->add_option("--samples", arguments->samples,
+                   "Paths to draw for each forecast, where the model draws them")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  forecast->add_option("--seed", arguments->seed, "The same seed draws the same paths")
+      ->capture_default_str();
+  forecast->add_flag("--backtest", arguments->backtest,
+                     "Forecast the test split, every horizon anew, beside the truth");
+  forecast->add_option("--csv", arguments->csv,
+                       "Write the table here; -, and without --plot the default: standard output");
+  forecast->add_option("--plot", arguments->plot, "Draw a picture here (SVG)");
+  AddProgress(forecast, arguments->progress);
+  forecast->callback([&command, arguments] {
+    command = [arguments] { return RunAlone([&] { return Forecast(*arguments); }); };
+  });
+}
+
 void AddInspect(CLI::App& app, Command& command) {
   CLI::App* inspect = app.add_subcommand("inspect",
                                          "Tell what a dataset or checkpoint is, and whether it is "
@@ -356,6 +393,7 @@ ExitStatus Run(int argc, char** argv) {
   AddTrain(app, command);
   AddEvaluate(app, command);
   AddSample(app, command);
+  AddForecast(app, command);
   AddInspect(app, command);
   AddConfig(app, command);
   AddVersion(app);

@@ -14,7 +14,8 @@
 
 namespace lockstep::trainer {
 
-// The commands of the program; `lockstep train` is in trainer/run/train_job.h. Results that a
+// The commands of the program; `lockstep train` is in trainer/run/train_job.h, `lockstep forecast`
+// in trainer/tasks/forecast/forecast_command.h. Results that a
 // program reads go to standard output, what a person reads to standard error. Each returns kDone or
 // throws.
 

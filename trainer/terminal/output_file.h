@@ -28,7 +28,7 @@ class OutputFile {
   void RequireGood();
 
   const std::filesystem::path path_;
-  std::optional<io::NewFile> file_;     // one of the two;
+  std::optional<io::NewFile> file_;      // one of the two;
   std::optional<std::ofstream> device_;  // none: standard output
 };
 

@@ -12,9 +12,8 @@ ForecasterCheckpoint::ForecasterCheckpoint(const std::filesystem::path& path) : 
   const io::CheckpointHeader& header = reader_.header();
   config_ = proto::ParseRunConfig(header.configuration, origin());
   if (!config_.task().has_forecast()) {
-    throw UsageError(
-        fmt::format("{}: is not of a forecaster. A language model writes with `lockstep sample`.",
-                    origin()));
+    throw UsageError(fmt::format(
+        "{}: is not of a forecaster. A language model writes with `lockstep sample`.", origin()));
   }
   facts_ = nlohmann::ordered_json::parse(header.facts, nullptr, false);
   if (facts_.is_discarded()) {

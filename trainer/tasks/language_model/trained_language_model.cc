@@ -15,8 +15,10 @@ TrainedLanguageModel LoadTrainedLanguageModel(const std::filesystem::path& check
   TrainedLanguageModel trained;
   trained.config = proto::ParseRunConfig(header.configuration, checkpoint.string());
   if (!header.vocabulary) {
-    throw UsageError(fmt::format("{}: is not of a language model: it holds no vocabulary.",
-                                 checkpoint.string()));
+    throw UsageError(
+        fmt::format("{}: is not of a language model: it holds no vocabulary. A forecaster "
+                    "predicts with `lockstep forecast`.",
+                    checkpoint.string()));
   }
   trained.vocabulary = *header.vocabulary;
   trained.model = std::make_unique<worker::LanguageModel>(

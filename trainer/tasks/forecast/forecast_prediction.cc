@@ -1,0 +1,96 @@
+#include "trainer/tasks/forecast/forecast_prediction.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace lockstep::trainer {
+namespace {
+
+constexpr int64_t kMostWindows = 64;
+constexpr int64_t kMostPathValues = int64_t{1} << 26;  // 256 MB
+
+bool DrawsPaths(const worker::ForecasterOptions& options) {
+  return options.decoding == worker::Decoding::kAutoregressive ||
+         options.decoding == worker::Decoding::kStream;
+}
+
+std::vector<double> LevelsOf(const worker::ForecastLoss& loss) {
+  if (loss.kind == worker::ForecastLoss::Kind::kQuantiles) return loss.levels;
+  if (loss.is_distribution()) return {0.1, 0.25, 0.5, 0.75, 0.9};
+  return {};
+}
+
+}  // namespace
+
+ForecastPredictor::ForecastPredictor(worker::Forecaster& model, const SeriesData& data,
+                                     int64_t samples, uint64_t seed)
+    : model_(model),
+      data_(data),
+      samples_(samples),
+      seed_(seed),
+      levels_(LevelsOf(model.options().loss)),
+      batch_(data) {
+  const worker::ForecasterOptions& options = model.options();
+  const int64_t paths = DrawsPaths(options) ? samples : 1;
+  batch_windows_ = std::clamp<int64_t>(
+      kMostPathValues / (paths * options.horizon * options.channels), 1, kMostWindows);
+}
+
+void ForecastPredictor::PredictBatch(std::span<const Window> windows) {
+  const worker::ForecasterOptions& options = model_.options();
+  batch_.ReadWindows(windows, options.history, options.horizon);
+  // The row where it starts, among those of all series: a window keeps its number, whichever
+  // series are chosen.
+  std::vector<int64_t> numbers;
+  for (const Window& window : windows) {
+    const uint64_t first_row = data_.dataset().series(window.series).first_row;
+    numbers.push_back(static_cast<int64_t>(first_row + window.first_target));
+  }
+  worker::ForecastRequest request;
+  request.levels = levels_;
+  request.paths = samples_;
+  request.seed = seed_;
+  request.item_numbers = numbers.data();
+  worker::ForecastBatch view = batch_.view();
+  const bool stream = options.decoding == worker::Decoding::kStream;
+  if (stream) view.time_steps = options.history;
+  const worker::RecurrentState zero = model_.ZeroState(std::ssize(windows));
+  model_.Forecast(view, stream ? &zero : nullptr, request, output_);
+  if (output_.quantiles.size() != levels_.size() * output_.mean.size()) {
+    throw std::logic_error("a forecast lacks quantiles that were asked for");
+  }
+}
+
+// Item `item` of the batch's output into predicted_.
+void ForecastPredictor::Unscale(const Window& window, int64_t item, int64_t items) {
+  const int64_t C = data_.channels(), Q = std::ssize(levels_), T = model_.options().horizon;
+  const auto means = data_.means(window.series), deviations = data_.deviations(window.series);
+  predicted_.window = window;
+  predicted_.mean.resize(T * C);
+  predicted_.quantiles.resize(T * C * Q);
+  for (int64_t t = 0; t < T; ++t) {
+    for (int64_t c = 0; c < C; ++c) {
+      const int64_t from = (t * items + item) * C + c, to = t * C + c;
+      predicted_.mean[to] = output_.mean[from] * deviations[c] + means[c];
+      for (int64_t q = 0; q < Q; ++q) {
+        const float scaled = output_.quantiles[q * T * items * C + from];
+        predicted_.quantiles[to * Q + q] = scaled * deviations[c] + means[c];
+      }
+    }
+  }
+}
+
+void ForecastPredictor::Predict(std::span<const Window> windows,
+                                const std::function<void(const PredictedWindow&)>& take) {
+  while (!windows.empty()) {
+    const auto batch = windows.first(std::min(windows.size(), static_cast<size_t>(batch_windows_)));
+    PredictBatch(batch);
+    for (int64_t b = 0; b < std::ssize(batch); ++b) {
+      Unscale(batch[b], b, std::ssize(batch));
+      take(predicted_);
+    }
+    windows = windows.subspan(batch.size());
+  }
+}
+
+}  // namespace lockstep::trainer
