@@ -9,6 +9,7 @@ namespace lockstep::io {
 namespace {
 
 constexpr int64_t kDaySeconds = 86400;
+constexpr size_t kMostShortDigits = 11;
 constexpr int64_t kMostSeconds = int64_t{1} << 40;  // beyond the calendar's years
 
 /// Takes a time apart from its front.
@@ -57,6 +58,18 @@ std::optional<int64_t> WholeSeconds(std::string_view text) {
   return seconds;
 }
 
+// The quick way for up to 11 digits; -1: it is something else.
+int64_t ShortSeconds(std::string_view text) {
+  if (text.empty() || text.size() > kMostShortDigits) return -1;
+  int64_t seconds = 0;
+  for (const char c : text) {
+    const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
+    if (digit > 9) return -1;
+    seconds = 10 * seconds + digit;
+  }
+  return seconds;
+}
+
 // "HH:MM", "HH:MM:SS", "HH:MM:SS.000".
 bool TimeOfDay(Scanner* scanner, int64_t* seconds) {
   int hour = 0, minute = 0, second = 0;
@@ -90,6 +103,7 @@ bool Offset(Scanner* scanner, int64_t* seconds) {
 }  // namespace
 
 std::optional<int64_t> ParseTime(std::string_view text) {
+  if (const int64_t seconds = ShortSeconds(text); seconds >= 0) return seconds;
   Scanner scanner(text);
   int year = 0, month = 0, day = 1;
   if (!scanner.Number(4, &year)) return WholeSeconds(text);
