@@ -288,7 +288,8 @@ void TrainLoop::Observe(const MetricValues& values) {
   position.evaluated_step = position.step;
   position.validation = values;
   replica_.schedule.Observe(loss);
-  const bool hopeless = IsHopeless(loss);
+  // A validation split may be hard for a model that trains well.
+  const bool hopeless = position.bad_steps > 0 && IsHopeless(loss);
   const double value = values.values[best_metric_];
   const bool better = !hopeless && IsBest(value);
   console_.Info(fmt::format(
