@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/trainer/tasks/forecast/well_formed.h"
+
 namespace lockstep::trainer {
 namespace {
 
@@ -42,25 +44,6 @@ std::vector<Point> Points(const std::string& path) {
     points.push_back({std::stod(at->str(1)), std::stod(at->str(2))});
   }
   return points;
-}
-
-// Every tag closed, in order; no loose & or <; no number that is none.
-void ExpectWellFormed(const std::string& svg) {
-  std::vector<std::string> open;
-  const std::regex tag("<(/?)([a-z]+)([^<>]*[^<>/])?(/?)>");
-  std::string text = std::regex_replace(svg, std::regex("^<\\?xml[^>]*\\?>"), "");
-  for (std::sregex_iterator at(text.begin(), text.end(), tag), end; at != end; ++at) {
-    if (at->str(1).empty() && at->str(4).empty()) open.push_back(at->str(2));
-    if (at->str(1).empty()) continue;
-    ASSERT_FALSE(open.empty());
-    EXPECT_EQ(open.back(), at->str(2));
-    open.pop_back();
-  }
-  EXPECT_THAT(open, IsEmpty());
-  text = std::regex_replace(text, tag, "");
-  EXPECT_THAT(text, Not(HasSubstr("<")));
-  EXPECT_THAT(All(text, "(&(?!(amp|lt|gt|quot);))"), IsEmpty());
-  EXPECT_THAT(All(svg, "([ML\" ]-?(nan|inf))"), IsEmpty());
 }
 
 // 4 rows of history, 2 of the horizon, from 0 to 100.
