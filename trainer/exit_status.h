@@ -23,7 +23,7 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The exit status that an exception of any room stands for.
+/// The exit status that an exception of any folder stands for.
 ExitStatus StatusOf(const std::exception& error);
 
 }  // namespace lockstep::trainer

@@ -19,12 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kRooms[] = {"proto", "io", "worker", "trainer"};
+constexpr std::string_view kFolders[] = {"proto", "io", "worker", "trainer"};
 
 struct Include {
-  std::string room;  // "io"
-  std::string file;  // "io/hdf5/h5.cc"
-  std::string what;  // "hdf5.h"
+  std::string folder;  // "io"
+  std::string file;    // "io/hdf5/h5.cc"
+  std::string what;    // "hdf5.h"
 };
 
 // Each pattern is compiled once: there are tens of thousands of questions.
@@ -53,12 +53,13 @@ constexpr Library kLibraries[] = {
 
 // Empty when this include is allowed.
 std::string Breach(const Include& include) {
-  if (Matches(include.what, "(^|/)\\.\\.?(/|$)")) return "a path with dots hides which room it is";
+  if (Matches(include.what, "(^|/)\\.\\.?(/|$)"))
+    return "a path with dots hides which folder it is";
   if (Matches(include.what, "^(launch|tests)/")) return "the product includes no " + include.what;
-  for (const std::string_view room : kRooms) {
-    if (!include.what.starts_with(std::string(room) + "/") || include.room == room) continue;
-    if (room == "trainer") return "nothing includes trainer/ but trainer/ and tests/";
-    if (include.room != "trainer") return "only trainer/ includes other rooms";
+  for (const std::string_view folder : kFolders) {
+    if (!include.what.starts_with(std::string(folder) + "/") || include.folder == folder) continue;
+    if (folder == "trainer") return "nothing includes trainer/ but trainer/ and tests/";
+    if (include.folder != "trainer") return "only trainer/ includes other folders";
   }
   for (const Library& library : kLibraries) {
     if (Matches(include.what, library.headers) && !Matches(include.file, library.allowed)) {
@@ -68,10 +69,10 @@ std::string Breach(const Include& include) {
   return "";
 }
 
-std::vector<Include> IncludesOf(const fs::path& root, std::string_view room) {
+std::vector<Include> IncludesOf(const fs::path& root, std::string_view folder) {
   static const std::regex kInclude("^\\s*#\\s*include\\s*[<\"]([^>\"]+)[>\"]");
   std::vector<Include> includes;
-  for (const auto& entry : fs::recursive_directory_iterator(root / room)) {
+  for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
     if (!Matches(entry.path().filename().string(), "\\.(h|hh|hpp|c|cc|cpp|cxx|inc|inl)$")) continue;
     std::ifstream file(entry.path());
     for (std::string line; std::getline(file, line);) {
@@ -79,7 +80,7 @@ std::vector<Include> IncludesOf(const fs::path& root, std::string_view room) {
       if (line.find("include") == line.npos) continue;  // far quicker than what follows
       if (!std::regex_search(line, match, kInclude)) continue;
       includes.push_back(
-          {std::string(room), entry.path().lexically_relative(root).string(), match[1].str()});
+          {std::string(folder), entry.path().lexically_relative(root).string(), match[1].str()});
     }
   }
   return includes;
@@ -88,8 +89,8 @@ std::vector<Include> IncludesOf(const fs::path& root, std::string_view room) {
 // "io/a.cc includes <mpi.h>: MPI is allowed only in ...", sorted.
 std::vector<std::string> Breaches(const fs::path& root) {
   std::vector<std::string> breaches;
-  for (const std::string_view room : kRooms) {
-    for (const Include& include : IncludesOf(root, room)) {
+  for (const std::string_view folder : kFolders) {
+    for (const Include& include : IncludesOf(root, folder)) {
       const std::string breach = Breach(include);
       if (!breach.empty()) {
         breaches.push_back(include.file + " includes " + include.what + ": " + breach);
@@ -100,14 +101,14 @@ std::vector<std::string> Breaches(const fs::path& root) {
   return breaches;
 }
 
-TEST(WallsTest, NoneIsBroken) { EXPECT_THAT(Breaches(LOCKSTEP_SOURCE_DIR), testing::IsEmpty()); }
+TEST(IncludesTest, NoneIsWrong) { EXPECT_THAT(Breaches(LOCKSTEP_SOURCE_DIR), testing::IsEmpty()); }
 
 // A grep that finds nothing would pass, too.
-TEST(WallsTest, EveryLibraryIsSeenWhereItBelongs) {
+TEST(IncludesTest, EveryLibraryIsSeenWhereItBelongs) {
   std::vector<Include> all;
-  for (const std::string_view room : kRooms) {
-    const std::vector<Include> includes = IncludesOf(LOCKSTEP_SOURCE_DIR, room);
-    EXPECT_GT(includes.size(), 20u) << room;
+  for (const std::string_view folder : kFolders) {
+    const std::vector<Include> includes = IncludesOf(LOCKSTEP_SOURCE_DIR, folder);
+    EXPECT_GT(includes.size(), 20u) << folder;
     all.insert(all.end(), includes.begin(), includes.end());
   }
   for (const Library& library : kLibraries) {
@@ -124,8 +125,8 @@ std::vector<std::string> WordsOfOneTask(const fs::path& root) {
       "token|vocabular|LanguageModel|language_model|[Ff]orecast|[Ss]eries", std::regex::optimize);
   static const std::regex kAllowed("\"tokens(_per_second)?\"|most_tokens");
   std::vector<std::string> found;
-  for (const char* folder : {"trainer/run", "trainer/ranks", "trainer/terminal"}) {
-    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+  for (const char* part : {"trainer/run", "trainer/ranks", "trainer/terminal"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / part)) {
       std::ifstream file(entry.path());
       for (std::string line; std::getline(file, line);) {
         line = std::regex_replace(line, kAllowed, "");
@@ -143,41 +144,41 @@ TEST(TasksTest, WhatServesEveryTaskKnowsNone) {
 
 // A grep that finds nothing would pass, too.
 TEST(TasksTest, AWordOfOneTaskIsFound) {
-  const io::TemporaryFolder house;
-  fs::create_directories(house / "trainer");
+  const io::TemporaryFolder copy;
+  fs::create_directories(copy / "trainer");
   for (const char* folder : {"run", "ranks", "terminal"}) {
-    fs::copy(fs::path(LOCKSTEP_SOURCE_DIR) / "trainer" / folder, house / "trainer" / folder,
+    fs::copy(fs::path(LOCKSTEP_SOURCE_DIR) / "trainer" / folder, copy / "trainer" / folder,
              fs::copy_options::recursive);
   }
-  std::ofstream(house / "trainer/run/train_loop.cc", std::ios::app) << "int64_t tokens;\n";
-  EXPECT_THAT(WordsOfOneTask(house.path()),
+  std::ofstream(copy / "trainer/run/train_loop.cc", std::ios::app) << "int64_t tokens;\n";
+  EXPECT_THAT(WordsOfOneTask(copy.path()),
               testing::ElementsAre("trainer/run/train_loop.cc: int64_t tokens;"));
 }
 
-// The same house with one wrong line in it.
+// The same sources with one wrong line in them.
 struct Wrong {
   const char* file;
   const char* line;
 };
 
-class BrokenWallTest : public testing::TestWithParam<Wrong> {};
+class WrongIncludeTest : public testing::TestWithParam<Wrong> {};
 
-TEST_P(BrokenWallTest, IsFound) {
-  const io::TemporaryFolder house;
-  for (const std::string_view room : kRooms) {
-    fs::copy(fs::path(LOCKSTEP_SOURCE_DIR) / room, house / room, fs::copy_options::recursive);
+TEST_P(WrongIncludeTest, IsFound) {
+  const io::TemporaryFolder copy;
+  for (const std::string_view folder : kFolders) {
+    fs::copy(fs::path(LOCKSTEP_SOURCE_DIR) / folder, copy / folder, fs::copy_options::recursive);
   }
-  ASSERT_THAT(Breaches(house.path()), testing::IsEmpty());
-  const fs::path file = house / GetParam().file;
+  ASSERT_THAT(Breaches(copy.path()), testing::IsEmpty());
+  const fs::path file = copy / GetParam().file;
   ASSERT_TRUE(fs::exists(file)) << "choose another file for this test";
   std::ofstream(file, std::ios::app) << GetParam().line << "\n";
   EXPECT_THAT(
-      Breaches(house.path()),
+      Breaches(copy.path()),
       testing::ElementsAre(testing::StartsWith(std::string(GetParam().file) + " includes ")));
 }
 
 // "io_errors_h_3"
-std::string NameOfWall(const testing::TestParamInfo<Wrong>& one) {
+std::string NameOfWrong(const testing::TestParamInfo<Wrong>& one) {
   std::string name = one.param.file;
   std::ranges::replace_if(
       name, [](char c) { return c == '/' || c == '.'; }, '_');
@@ -185,7 +186,7 @@ std::string NameOfWall(const testing::TestParamInfo<Wrong>& one) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Walls, BrokenWallTest,
+    Includes, WrongIncludeTest,
     testing::Values(Wrong{"io/errors.h", "#include \"worker/products/gemm.h\""},
                     Wrong{"io/errors.h", "#include \"proto/run_config.h\""},
                     Wrong{"proto/run_config.cc", "#include \"io/errors.h\""},
@@ -206,7 +207,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"worker/products/gemm.h", "#include <dnnl.hpp>"},
                     Wrong{"trainer/data/lanes.cc", "#include <hwy/highway.h>"},
                     Wrong{"io/errors.h", "#include <google/protobuf/message.h>"}),
-    NameOfWall);
+    NameOfWrong);
 
 }  // namespace
 }  // namespace lockstep
