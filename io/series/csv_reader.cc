@@ -147,8 +147,6 @@ const char* CsvReader::QuotedCell(const char* next) {
       if (!last_block_) return nullptr;
       Fail(start - 1, cells_.size() + 1, "a quote that is not closed, expected a closing one");
     }
-    // Whether it is doubled may stand in the next block.
-    if (quote + 1 == end_ && !last_block_) return nullptr;
     const bool doubled = quote + 1 != end_ && quote[1] == '"';
     if (doubled && text == nullptr) {
       if (unescaped_count_ == unescaped_.size()) unescaped_.emplace_back();

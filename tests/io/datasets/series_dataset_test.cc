@@ -164,6 +164,7 @@ TEST_F(SeriesDatasetTest, AppendMayBeCutAnyhow) {
   dataset.ReadRows(0, out);
   EXPECT_TRUE(SameBits(out, AllRows(small)));
   EXPECT_NEAR(dataset.means(0)[1], 0.25 * 2249.5, 1e-9);
+  EXPECT_NEAR(dataset.deviations(0)[1], 0.25 * std::sqrt((4500.0 * 4500.0 - 1) / 12), 1e-9);
 }
 
 TEST_F(SeriesDatasetTest, TheFingerprintIsOfWhatTrainingSees) {
@@ -261,6 +262,13 @@ TEST_F(SeriesDatasetTest, AZeroedChunkIsDamage) {
   dataset.ReadRows(0, out);
   EXPECT_THROW(dataset.ReadRows(4096, out), DamagedFileError);
   EXPECT_THROW(dataset.ReadRows(8191, {out.data(), 4}), DamagedFileError);
+  // The means, too, which nobody reads again.
+  const double means[] = {dataset.means(0)[0], dataset.means(0)[1]};
+  const size_t place = bytes.find(std::string(reinterpret_cast<const char*>(means), sizeof(means)));
+  ASSERT_NE(place, std::string::npos);
+  bytes.replace(place, sizeof(means) + 4, std::string(sizeof(means) + 4, '\0'));
+  PutBytes(path_, bytes);
+  EXPECT_THROW(SeriesDataset::Open(path_), DamagedFileError);
 }
 
 }  // namespace
