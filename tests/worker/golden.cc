@@ -2,15 +2,28 @@
 
 #include <fstream>
 #include <stdexcept>
+#include <string>
 
 namespace lockstep::worker {
 
+namespace {
+
+nlohmann::json Read(const std::string& name) {
+  const std::string path = std::string(LOCKSTEP_GOLDEN_FOLDER) + "/" + name;
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  return nlohmann::json::parse(file);
+}
+
+}  // namespace
+
 const nlohmann::json& Golden() {
-  static const nlohmann::json golden = [] {
-    std::ifstream file(LOCKSTEP_GOLDEN_FILE);
-    if (!file) throw std::runtime_error("cannot read " LOCKSTEP_GOLDEN_FILE);
-    return nlohmann::json::parse(file);
-  }();
+  static const nlohmann::json golden = Read("pytorch.json");
+  return golden;
+}
+
+const nlohmann::json& GoldenForecasters() {
+  static const nlohmann::json golden = Read("pytorch_forecasters.json");
   return golden;
 }
 

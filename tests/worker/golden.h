@@ -9,6 +9,9 @@ namespace lockstep::worker {
 /// throws std::runtime_error when the file cannot be read.
 const nlohmann::json& Golden();
 
+/// The same of golden/pytorch_forecasters.json and golden/make_golden_forecasters.py.
+const nlohmann::json& GoldenForecasters();
+
 }  // namespace lockstep::worker
 
 #endif  // LOCKSTEP_TESTS_WORKER_GOLDEN_H_

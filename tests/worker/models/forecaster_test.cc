@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/forecaster_case.h"
+#include "tests/worker/golden.h"
 #include "tests/worker/model_case.h"
 
 namespace lockstep::worker {
@@ -329,6 +330,71 @@ TEST(ForecasterTest, RefusesWhatDoesNotGoTogether) {
                 o.normalization = Normalization::kLast;
               }),
               HasSubstr("counts"));
+}
+
+// The sizes in make_golden_forecasters.py.
+ForecasterOptions GoldenOptions(const std::string& decoding, const std::string& loss) {
+  ForecasterOptions options;
+  options.channels = 3;
+  options.history = 6;
+  options.horizon = 4;
+  options.segment_length = 2;
+  options.hidden_size = 4;
+  options.channel_embedding = 2;
+  if (decoding == "SEGMENTS") {
+    options.decoding = Decoding::kSegments;
+    options.normalization = Normalization::kLast;
+    return options;
+  }
+  options.cell = Cell::kLstm;
+  if (decoding == "DIRECT") {
+    options.layers = 2;
+    options.channel_embedding = 0;
+    options.normalization = Normalization::kMeanAndDeviation;
+    options.loss = {.kind = Kind::kQuantiles, .levels = {0.1, 0.5, 0.9}};
+    return options;
+  }
+  options.decoding = Decoding::kAutoregressive;
+  options.normalization = Normalization::kMean;
+  options.loss.kind = loss == "GAUSSIAN"    ? Kind::kGaussian
+                      : loss == "STUDENT_T" ? Kind::kStudentT
+                                            : Kind::kNegativeBinomial;
+  return options;
+}
+
+TEST(GoldenForecasterTest, LossesAndGradientsAreAsPyTorchs) {
+  using Floats = std::vector<float>;
+  ASSERT_EQ(GoldenForecasters()["cases"].size(), 5u);
+  for (const auto& golden : GoldenForecasters()["cases"]) {
+    SCOPED_TRACE(golden["decoding"].get<std::string>() + " " +
+                 golden["loss_name"].get<std::string>());
+    Forecaster model(GoldenOptions(golden["decoding"], golden["loss_name"]));
+    Parameters& parameters = model.parameters();
+    ASSERT_EQ(golden["parameters"].size(), parameters.list().size());
+    for (const auto& parameter : golden["parameters"]) {
+      const int index = parameters.Find(parameter["name"]);
+      ASSERT_GE(index, 0) << parameter["name"];
+      const auto values = parameter["value"].get<Floats>();
+      ASSERT_EQ(std::ssize(values), parameters.list()[index].size) << parameter["name"];
+      std::ranges::copy(values, parameters.value(index));
+    }
+    const auto history = golden["history"].get<Floats>(), targets = golden["targets"].get<Floats>();
+    const ForecastSum sum = model.Forward(
+        {.items = 2, .history = history.data(), .targets = targets.data()}, nullptr, {});
+    model.Backward();
+    EXPECT_EQ(sum.targets, 4 * 2 * 3);
+    // Ours in float32, theirs in float64.
+    const double loss = golden["loss"];
+    EXPECT_NEAR(sum.loss, loss, 2e-6 * std::abs(loss));
+    for (const auto& parameter : golden["parameters"]) {
+      const auto expected = parameter["gradient"].get<Floats>();
+      const float largest = std::max(std::ranges::max(expected), -std::ranges::min(expected));
+      const float* first = parameters.gradient(parameters.Find(parameter["name"]));
+      EXPECT_THAT(Floats(first, first + expected.size()),
+                  Pointwise(FloatNear(5e-6f * largest), expected))
+          << parameter["name"];
+    }
+  }
 }
 
 }  // namespace
