@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <regex>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -228,6 +229,45 @@ TEST(ForecastTest, SeriesMayBeChosen) {
     EXPECT_NEAR(std::stod(chosen[row][3]), std::stod(expected[3]), 1e-3);
   }
   ExpectOneError(Paths().Forecast({"--series", "p,s"}), 2, {"\"s\"", "\"p\", \"q\", \"r\""});
+}
+
+TEST(ForecastTest, APictureShowsTheLastWindowOfEachSeries) {
+  const Outcome outcome = Paths().Forecast({"--backtest", "--plot", "-"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  // The test split is rows 48 to 60 of each.
+  EXPECT_NE(outcome.err.find("of 3 series forecast in 9 windows"), std::string::npos)
+      << outcome.err;
+  ExpectWellFormed(outcome.out);
+  Words titles;
+  const std::regex title("class=\"title\"[^>]*>(.)[^<]*<");
+  for (std::sregex_iterator at(outcome.out.begin(), outcome.out.end(), title), end; at != end;
+       ++at) {
+    titles.push_back(at->str(1));
+  }
+  EXPECT_EQ(titles, (Words{"p", "q", "r"}));
+  EXPECT_EQ(outcome.out.find("more not shown"), std::string::npos);
+}
+
+TEST(ForecastTest, CategoriesAreThoseOfTheTraining) {
+  // Rows of "q" alone: "south" is the first category that they name, and was the second.
+  const std::vector<Words> all = Table(Paths().Result({}));
+  const std::string panel = Panel({"p", "q", "r"}, 60, 4);
+  std::istringstream lines(panel);
+  std::string csv, strange;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("id,") || line.starts_with("q,")) csv += line + "\n";
+  }
+  Paths().folder().Write("q.csv", csv);
+  const std::vector<Words> one =
+      Table(Paths().Result({"--data", "q.csv", "--series-column", "id"}));
+  ASSERT_EQ(one.size(), 5u);
+  // Other paths are drawn: the row has another number. Means are near.
+  EXPECT_EQ(one[1][0], all[5][0]);
+  EXPECT_NEAR(std::stod(one[1][3]), std::stod(all[5][3]), 1.0);
+  strange = std::regex_replace(csv, std::regex("south"), "east");
+  Paths().folder().Write("strange.csv", strange);
+  ExpectOneError(Paths().Forecast({"--data", "strange.csv", "--series-column", "id"}), 2,
+                 {"strange.csv", "east"});
 }
 
 TEST(ForecastTest, NewSeriesAreNamedOnce) {

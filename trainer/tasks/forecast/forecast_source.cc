@@ -39,10 +39,22 @@ class TemporaryFolder {
   fs::path path_;
 };
 
-std::vector<std::string> NamesOf(const nlohmann::ordered_json& covariates) {
-  std::vector<std::string> names;
-  for (const auto& one : covariates) names.push_back(one.at("name"));
-  return names;
+// The columns of a checkpoint's facts.
+io::SeriesDescription DescriptionOf(const nlohmann::ordered_json& facts) {
+  const auto covariates = [](const nlohmann::ordered_json& list) {
+    std::vector<io::SeriesCovariate> all;
+    for (const auto& one : list) all.push_back({one.at("name"), one.at("categories")});
+    return all;
+  };
+  io::SeriesDescription description;
+  description.channels = facts.at("channels").get<std::vector<std::string>>();
+  description.known = covariates(facts.at("known"));
+  description.statics = covariates(facts.at("statics"));
+  description.time = facts.at("time");
+  description.frequency = io::FrequencyFromText(facts.at("frequency").get<std::string>()).value();
+  description.missing = io::MissingModeFromName(facts.at("missing").get<std::string>()).value();
+  description.scaled = facts.at("scaled");
+  return description;
 }
 
 bool HasNamedSeries(const nlohmann::ordered_json& facts) {
@@ -62,14 +74,10 @@ io::SeriesImportOptions ImportOptions(const ForecastSource& source,
   }
   io::SeriesImportOptions options;
   options.paths = {source.data};
-  options.time = facts.at("time").get<std::string>();
-  options.values = facts.at("channels").get<std::vector<std::string>>();
+  options.like = DescriptionOf(facts);
   options.series = source.series_column.value_or("");
-  options.known = NamesOf(facts.at("known"));
-  options.statics = NamesOf(facts.at("statics"));
-  if (!options.time->empty()) options.frequency = facts.at("frequency").get<std::string>();
-  options.missing = io::MissingModeFromName(facts.at("missing").get<std::string>()).value();
-  options.scale = facts.at("scaled");
+  options.missing = options.like->missing;
+  options.scale = options.like->scaled;
   options.split_shares = {100};
   options.decimal_comma = source.decimal_comma;
   return options;
