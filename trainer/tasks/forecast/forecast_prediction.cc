@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
+
+#include "trainer/tasks/forecast/forecast_starts.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -18,6 +21,19 @@ std::vector<double> LevelsOf(const worker::ForecastLoss& loss) {
   if (loss.kind == worker::ForecastLoss::Kind::kQuantiles) return loss.levels;
   if (loss.is_distribution()) return {0.1, 0.25, 0.5, 0.75, 0.9};
   return {};
+}
+
+// What names the paths of a window: its series' id and the time where it starts (the row's number
+// where there is none), so that it draws the same ones out of any file and among any others.
+// FNV-1a (Fowler, Noll, Vo), 60 bits.
+int64_t ItemNumber(const io::SeriesDataset& dataset, const Window& window) {
+  const auto row = static_cast<int64_t>(window.first_target);
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c :
+       dataset.series(window.series).id + "\n" + RowText(dataset, window.series, row)) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  }
+  return static_cast<int64_t>(hash >> 4);
 }
 
 }  // namespace
@@ -39,13 +55,8 @@ ForecastPredictor::ForecastPredictor(worker::Forecaster& model, const SeriesData
 void ForecastPredictor::PredictBatch(std::span<const Window> windows) {
   const worker::ForecasterOptions& options = model_.options();
   batch_.ReadWindows(windows, options.history, options.horizon);
-  // The row where it starts, among those of all series: a window keeps its number, whichever
-  // series are chosen.
   std::vector<int64_t> numbers;
-  for (const Window& window : windows) {
-    const uint64_t first_row = data_.dataset().series(window.series).first_row;
-    numbers.push_back(static_cast<int64_t>(first_row + window.first_target));
-  }
+  for (const Window& window : windows) numbers.push_back(ItemNumber(data_.dataset(), window));
   worker::ForecastRequest request;
   request.levels = levels_;
   request.paths = samples_;

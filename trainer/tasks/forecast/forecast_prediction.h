@@ -24,7 +24,8 @@ struct PredictedWindow {
 class ForecastPredictor {
  public:
   /// `samples`: paths that decodings with paths draw for a window. The same seed draws the same
-  /// paths for a window, whatever else is predicted. `model` and `data` must outlive this.
+  /// paths for a window, whatever else is predicted and whichever file it is read from. `model` and
+  /// `data` must outlive this.
   ForecastPredictor(worker::Forecaster& model, const SeriesData& data, int64_t samples,
                     uint64_t seed);
 
