@@ -9,6 +9,7 @@
 #include "io/hdf5/h5_writer.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
+#include "tests/io/small_series.h"
 #include "tests/io/temporary_folder.h"
 
 namespace lockstep::io {
@@ -80,6 +81,39 @@ TEST_F(InspectTest, ACheckpoint) {
   EXPECT_EQ(json["tensors"].size(), SmallCheckpoint(17).tensors.size());
   EXPECT_EQ(json["tensors"][0], ordered_json({{"name", "empty"}, {"shape", {0, 5}}}));
   EXPECT_EQ(json["parameters"], 4 * 80);
+  EXPECT_NO_THROW(json.dump());
+}
+
+TEST_F(InspectTest, ADatasetOfSeries) {
+  SmallSeries small(120, 8);
+  small.description.channels[1] = small.description.time = "\xff";
+  small.description.known[1].categories[2] = small.series[1].id = "\xff";
+  const std::string fingerprint = small.Write(path_);
+  const ordered_json json = InspectFile(path_);
+  EXPECT_EQ(json["format"], "lockstep.series");
+  EXPECT_EQ(json["whole"], true);
+  EXPECT_EQ(json["series_count"], 120);
+  EXPECT_EQ(json["time"], "\\xff");
+  EXPECT_EQ(json["frequency"], "1h");
+  EXPECT_EQ(json["missing"], "mask");
+  EXPECT_EQ(json["scale"], "standard");
+  EXPECT_EQ(json["channels"][0]["name"], "load");
+  // The first half of a line of 8 rows of 0.25, from 0 and from 119 * 10 on.
+  EXPECT_EQ(json["channels"][1]["mean"]["min"], 0.25 * 1.5);
+  EXPECT_EQ(json["channels"][1]["mean"]["max"], 0.25 * (1190 + 31));
+  EXPECT_EQ(json["known"][1]["categories"], ordered_json({"no", "yes", "\\xff"}));
+  EXPECT_EQ(json["statics"][0]["category_count"], 0);
+  EXPECT_EQ(json["series"].size(), 100u);
+  EXPECT_EQ(json["series"][2]["id"], "series 2");
+  EXPECT_EQ(json["series"][2]["start"], "2016-06-30 22:00:00");
+  EXPECT_EQ(json["series"][2]["rows"], 10);
+  EXPECT_EQ(json["series"][2]["future_rows"], 2);
+  EXPECT_EQ(json["series"][2]["splits"], ordered_json({0, 5, 7, 10}));
+  EXPECT_EQ(json["rows"], 120 * 8 + 119 * 120 / 2);
+  EXPECT_EQ(json["future_rows"], 120);
+  EXPECT_EQ(json["series_rows"]["max"], 127);
+  EXPECT_EQ(json["sources"][1]["path"], "b/second.csv");
+  EXPECT_EQ(json["fingerprint"], fingerprint);
   EXPECT_NO_THROW(json.dump());
 }
 

@@ -46,6 +46,31 @@ TEST_F(H5Test, ArraysComeBackInEveryShape) {
   }
 }
 
+TEST_F(H5Test, EveryTypeAndStreamsOfRowsComeBack) {
+  const std::vector<int64_t> integers = {-5, int64_t{1} << 60};
+  const std::vector<double> reals = {0.1, -1e300, 3, 4, 5, 6};
+  H5Writer writer(path_, path_);
+  writer.WriteArray("/integers", std::span<const int64_t>(integers));
+  writer.WriteArray("/reals", std::span<const double>(reals));
+  H5Stream stream = writer.StartStream("/rows", ElementType::kFloat64, {2, 2});
+  stream.Append(reals.data(), 2);
+  stream.Append(reals.data() + 4, 1);
+  EXPECT_EQ(stream.size(), 3u);
+  stream.Finish();
+  writer.CloseAndCompare();
+  const H5Reader reader(path_);
+  EXPECT_EQ(reader.ReadArray<int64_t>("/integers"), integers);
+  EXPECT_EQ(reader.ReadArray<double>("/reals"), reals);
+  const H5Array rows = reader.OpenArray("/rows");
+  EXPECT_EQ(rows.shape(), (std::vector<uint64_t>{3, 2}));
+  std::vector<double> read(6);
+  rows.ReadAll(read.data());
+  EXPECT_EQ(read, reals);
+  rows.ReadRows(1, 1, read.data());
+  EXPECT_EQ(read[1], 4);
+  EXPECT_THROW(reader.ReadArray<double>("/integers"), DamagedFileError);
+}
+
 TEST_F(H5Test, RowsAndStreamsComeBack) {
   H5Writer writer(path_, path_);
   H5Stream stream = writer.StartStream("/stream", ElementType::kUint16, {100});
