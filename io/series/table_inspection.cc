@@ -10,6 +10,7 @@
 
 #include "io/errors.h"
 #include "io/files/file_descriptor.h"
+#include "io/series/array_rows.h"
 #include "io/series/csv_reader.h"
 #include "io/series/series_clock.h"
 #include "io/series/series_collector.h"
@@ -142,11 +143,16 @@ bool LooksLikeTable(const std::filesystem::path& path) {
   std::string begin(4096, '\0');
   begin.resize(FileDescriptor::OpenForReading(path).ReadAt(0, begin.data(), begin.size()));
   if (begin.empty() || begin.starts_with(kOurs)) return false;
-  return begin.starts_with(kGzip) || begin.find('\0') == begin.npos;
+  return begin.starts_with(kGzip) || begin.find('\0') == begin.npos || IsArrayFile(path);
 }
 
 Json InspectTable(const SeriesImportOptions& options) {
   if (options.paths.empty()) throw InputError("nothing to inspect: name a table.");
+  for (const std::filesystem::path& path : options.paths) {
+    if (IsArrayFile(path)) {
+      throw InputError(path.string() + " holds arrays, not a table: it is imported with --array.");
+    }
+  }
   CsvReader first(options.paths[0], options.delimiter, options.decimal_comma);
   TableSchema schema = FindSchema(&first, options);
   Inspection inspection(&schema, options.missing);

@@ -9,8 +9,8 @@
 
 namespace lockstep::io {
 
-/// Whether a file is text, or packed text, that does not begin as files of ours do. InputError: no
-/// such file, no right to read it.
+/// Whether a file is text, packed text or an array, and does not begin as files of ours do.
+/// InputError: no such file, no right to read it.
 bool LooksLikeTable(const std::filesystem::path& path);
 
 /// What an import with these options would make of the tables (its output is not looked at), as a
@@ -23,7 +23,8 @@ bool LooksLikeTable(const std::filesystem::path& path);
 /// "bad_rows" (that cannot be read at all) and "first_problem" (the message that an import would
 /// end with; null: it would go through, but for splits and
 /// for series without any value). Reads the whole tables with bounded memory.
-/// InputError where nothing can be said: no such file, no header, a column that is not there.
+/// InputError where nothing can be said: no such file, an array, no header, a column that is not
+/// there.
 nlohmann::ordered_json InspectTable(const SeriesImportOptions& options);
 
 }  // namespace lockstep::io

@@ -330,6 +330,7 @@ TEST_F(SeriesImportTest, ArraysOfHdf5) {
   EXPECT_THAT([&] { ImportSeries(options_); },
               testing::ThrowsMessage<InputError>(
                   AllOf(HasSubstr("--array"), HasSubstr("counts, group/values"))));
+  EXPECT_THROW(InspectTable(options_), InputError);
   options_.array = "/group/values";
   ImportSeries(options_);
   EXPECT_THAT(ValuesOf(options_.output), ElementsAre(1, 2.5, 3, 4, -5, 6));
