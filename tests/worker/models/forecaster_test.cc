@@ -16,6 +16,7 @@
 #include "tests/worker/forecaster_case.h"
 #include "tests/worker/golden.h"
 #include "tests/worker/model_case.h"
+#include "worker/products/gemm.h"
 
 namespace lockstep::worker {
 namespace {
@@ -196,16 +197,40 @@ TEST_P(EveryDecoding, QuantilesOfDistributionsDoNotDecrease) {
   }
 }
 
+// Also of sizes that no language model has: one value a step, few outputs.
+TEST_P(EveryDecoding, NoProductRunsOnReferenceCode) {
+  int count = 0;
+  ObserveProducts([&](const ProductShape& shape, const std::string& engine) {
+    EXPECT_FALSE(IsReferenceEngine(engine)) << shape.m << " x " << shape.n << " x " << shape.k;
+    ++count;
+  });
+  for (const int64_t hidden : {7, 64, 200}) {
+    for (const int64_t items : {1, 13}) {
+      ForecasterOptions options = Options(GetParam());
+      options.hidden_size = hidden;
+      ForecasterCase of(options, items, steps());
+      of.Run();
+      options.known_numeric = options.static_numeric = options.channel_embedding = 0;
+      options.known_categories = options.static_categories = {};
+      options.mask_inputs = false;
+      ForecasterCase plain(options, items, steps());
+      plain.Run();
+    }
+  }
+  ObserveProducts({});
+  EXPECT_GT(count, 20);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EveryDecoding, testing::ValuesIn(AllDecodings()),
                          [](const auto& test) { return NameOf(test.param); });
 
-// Paths of the items [first, first + count) of the same case.
+// Paths of the items [first, first + count) of the same case, which are numbered from `number`.
 std::vector<float> PathsOf(const ForecasterCase& whole, int64_t first, int64_t count, int64_t paths,
-                           uint64_t seed) {
+                           uint64_t seed, int64_t number = 7) {
   ForecasterCase part(whole.model.options(), count);
   TakePart(whole, first, part);
   std::vector<int64_t> numbers;
-  for (int64_t i = 0; i < count; ++i) numbers.push_back(first + i + (int64_t{1} << 40));
+  for (int64_t i = 0; i < count; ++i) numbers.push_back(number + first + i);
   ForecastOutput output;
   part.model.Forecast(part.batch(), nullptr,
                       {.levels = {0.5},
@@ -230,6 +255,8 @@ TEST(ForecastPathsTest, APathIsAFunctionOfSeedItemPathAndStep) {
     EXPECT_THAT(std::vector<float>(many.begin(), many.begin() + std::ssize(all)),
                 Pointwise(FloatNear(1e-4f), all));
     EXPECT_NE(PathsOf(whole, 0, 3, 20, 8), all);
+    EXPECT_NE(PathsOf(whole, 0, 3, 20, 7, 8), all);
+    EXPECT_NE(PathsOf(whole, 0, 3, 20, 7, 7 + (int64_t{1} << 32)), all);
     // No two channels, items, steps or paths have the same draws.
     std::vector<float> sorted = all;
     std::ranges::sort(sorted);
