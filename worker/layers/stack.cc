@@ -122,8 +122,8 @@ float* RecurrentStack::Backward(const StackStateGradient& state, bool input_grad
   return d_output;
 }
 
-int64_t RecurrentStack::FloatsOfRow() const {
-  int64_t floats = 2 * std::max(options_.hidden_size, options_.input_size);
+int64_t RecurrentStack::FloatsOfRow(int gradients) const {
+  int64_t floats = gradients * std::max(options_.hidden_size, options_.input_size);
   for (const RecurrentLayer& layer : layers_) {
     floats += layer.FloatsOfRow() + (options_.dropout > 0.0 ? options_.hidden_size : 0);
   }

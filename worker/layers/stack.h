@@ -70,8 +70,10 @@ class RecurrentStack {
 
   const StackOptions& options() const { return options_; }
 
-  /// Floats that a training pass keeps for each of T*B rows, and of packed weights.
-  int64_t FloatsOfRow() const;
+  /// Floats that a training pass keeps for each of T*B rows, with `gradients` arrays [T, B, max(I,
+  /// H)] of gradients (two, but for passes over one layer that lack one end); and of packed
+  /// weights.
+  int64_t FloatsOfRow(int gradients = 2) const;
   int64_t FloatsOfWeights() const;
 
  private:

@@ -92,7 +92,8 @@ void DirectNetwork::Backward() {
 
 int64_t DirectNetwork::WorkingFloats(int64_t rows, int64_t time_steps) const {
   const int64_t H = options_.hidden_size;
-  return rows * (options_.history * (inputs_.size() + stack_.FloatsOfRow()) + 3 * H +
+  const int gradients = options_.layers > 1 ? 2 : inputs_.wants_gradient() ? 1 : 0;
+  return rows * (options_.history * (inputs_.size() + stack_.FloatsOfRow(gradients)) + 3 * H +
                  projection_.output_size() +
                  (covariates_ ? options_.horizon * covariates_->FloatsOfRow() : 0)) +
          stack_.FloatsOfWeights();

@@ -127,7 +127,8 @@ class Forecaster final : public Model {
 
   void Backward() override;
 
-  /// kStream: over time_steps; others: windows of their own length, `lanes` of them.
+  /// kStream: over time_steps; others: windows of their own length, `lanes` of them. Forecast may
+  /// take more where it draws paths: up to 8192 rows of one step at a time.
   int64_t WorkingBytes(int64_t time_steps, int64_t lanes) const override;
 
   /// The evaluation pass: no dropout, no gradient; kAutoregressive with teacher forcing.

@@ -179,10 +179,14 @@ void SegmentNetwork::Backward() {
 
 int64_t SegmentNetwork::WorkingFloats(int64_t rows, int64_t time_steps) const {
   const int64_t N = options_.history / steps_, H = options_.hidden_size;
-  const int64_t states = options_.layers * H * (FactsOf(options_.cell).has_c ? 2 : 1);
-  return rows * (N * (inputs_.size() + H + encoder_.FloatsOfRow()) + states +
-                 segments_ * (decoder_.FloatsOfRow() + projection_.output_size() + states) +
-                 (covariates_ ? options_.horizon * covariates_->FloatsOfRow() : 0)) +
+  const int gradients = options_.layers > 1 ? 2 : 1;
+  // Of every row and layer: h and c; besides, of a pass, product, dL/dh and the state before it.
+  const CellFacts& facts = FactsOf(options_.cell);
+  const int64_t states = options_.layers * H * ((facts.has_c ? 2 : 1) + facts.gates + 2);
+  return rows *
+             (N * (inputs_.size() + H + encoder_.FloatsOfRow(gradients)) + states +
+              segments_ * (decoder_.FloatsOfRow(gradients) + projection_.output_size() + states) +
+              (covariates_ ? options_.horizon * covariates_->FloatsOfRow() : 0)) +
          2 * encoder_.FloatsOfWeights() + segments_ * channels() * (2 * H + H * 4);
 }
 

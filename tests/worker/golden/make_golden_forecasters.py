@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes pytorch_forecasters.json: losses and gradients of forecasters in PyTorch, for the tests.
 
-Run with any PyTorch: python3 make_golden_forecasters.py. The tests need none. Everything is float64,
-rounded to 9 digits, which name a float32; history and targets are [T, B, C].
+Run with any PyTorch: python3 make_golden_forecasters.py. The tests need none. Everything is
+float64, rounded to 9 digits, which name a float32; history and targets are [T, B, C].
 """
 
 import json
