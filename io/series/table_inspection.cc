@@ -143,7 +143,15 @@ bool LooksLikeTable(const std::filesystem::path& path) {
   std::string begin(4096, '\0');
   begin.resize(FileDescriptor::OpenForReading(path).ReadAt(0, begin.data(), begin.size()));
   if (begin.empty() || begin.starts_with(kOurs)) return false;
-  return begin.starts_with(kGzip) || begin.find('\0') == begin.npos || IsArrayFile(path);
+  const std::string extension = path.extension().string();
+  for (const char* known : {".csv", ".tsv", ".gz", ".npy"}) {
+    if (extension == known) return true;
+  }
+  // Other text is a table where its first line has more cells than one.
+  const std::string_view line = std::string_view(begin).substr(0, begin.find('\n'));
+  const bool text = begin.find('\0') == begin.npos;
+  return begin.starts_with(kGzip) || (text && line.find_first_of(",;\t|") != line.npos) ||
+         IsArrayFile(path);
 }
 
 Json InspectTable(const SeriesImportOptions& options) {

@@ -10,6 +10,7 @@
 #include "io/errors.h"
 #include "io/series/number_text.h"
 #include "io/series/time_text.h"
+#include "io/text/printable.h"
 
 namespace lockstep::io {
 namespace {
@@ -63,7 +64,11 @@ inline void TableRows::ReadCell(TableSchema::Column* column, std::string_view ce
       float* value = &values_[column->place];
       const CellKind kind = ParseNumber(cell, schema_->decimal_point, value);
       if (kind == CellKind::kNumber) return;
-      if (kind == CellKind::kOther) Fail(*column, "a number");
+      if (kind == CellKind::kOther) {
+        Fail(*column, ParseTime(cell) ? "a number (a time column is named with --time)"
+                                      : "a number (a column that names the series is named with "
+                                        "--series; --values names those to forecast)");
+      }
       *value = kMissing;
       ++row_.missing_values;
       return;
@@ -77,6 +82,7 @@ inline void TableRows::ReadCell(TableSchema::Column* column, std::string_view ce
     case ColumnRole::kSeries:
       row_.series = cell;
       if (cell.empty()) Fail(*column, "the name of a series");
+      if (!IsUtf8(cell)) Fail(*column, "text in UTF-8");
       return;
     case ColumnRole::kKnown:
       return ReadCovariate(column, cell, &values_[schema_->channels + column->place]);
@@ -96,6 +102,7 @@ void TableRows::ReadCovariate(TableSchema::Column* column, std::string_view cell
     kind = CellKind::kNumber;
     const size_t count = column->categories.names().size();
     const uint32_t category = column->categories.IndexOf(cell);
+    if (category >= count && !IsUtf8(cell)) Fail(*column, "text in UTF-8");
     if (column->closed && category >= count) Fail(*column, "a category that the training had");
     *value = static_cast<float>(category);
   }

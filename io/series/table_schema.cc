@@ -14,6 +14,7 @@
 #include "io/series/number_text.h"
 #include "io/series/table_rows.h"
 #include "io/series/time_text.h"
+#include "io/text/printable.h"
 
 namespace lockstep::io {
 namespace {
@@ -45,6 +46,10 @@ Columns ReadNames(CsvReader* table) {
     const std::string_view name = Trimmed(cell);
     float number = 0;
     all_numbers = all_numbers && ParseNumber(name, '.', &number) == CellKind::kNumber;
+    if (!IsUtf8(name)) {
+      throw InputError(fmt::format("{}, line {}, column {}: found {}, expected text in UTF-8.",
+                                   table->name(), table->line(), columns.size() + 1, Quoted(name)));
+    }
     columns.push_back({std::string(name)});
     const auto [other, is_new] = places.try_emplace(name, columns.size());
     if (!is_new && !name.empty()) {
@@ -97,8 +102,8 @@ void FindTime(CsvReader* table, Columns* columns) {
   for (size_t i = 0; i < std::min(columns->size(), cells.size()); ++i) {
     TableSchema::Column& column = (*columns)[i];
     const std::string_view cell = Trimmed(cells[i]);
-    const bool named = std::ranges::count(kTimeNames, Plain(column.name)) > 0 ||
-                       (i == 0 && column.name.empty() && cell.find('-', 1) != cell.npos);
+    const bool named =
+        std::ranges::count(kTimeNames, Plain(column.name)) > 0 || cell.find('-', 1) != cell.npos;
     if (column.role == ColumnRole::kIgnored && named && ParseTime(cell)) {
       column.role = ColumnRole::kTime;
       break;

@@ -1,5 +1,6 @@
 #include "io/text/printable.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include <fmt/format.h>
@@ -23,6 +24,16 @@ std::string Printable(std::string_view text) {
     }
   }
   return out;
+}
+
+bool IsUtf8(std::string_view text) {
+  const bool ascii = std::ranges::none_of(text, [](char c) { return (c & 0x80) != 0; });
+  if (ascii) return true;
+  const auto size = static_cast<int32_t>(text.size());
+  UChar32 code_point = 0;
+  for (int32_t next = 0; next < size && code_point >= 0;)
+    U8_NEXT(text.data(), next, size, code_point);
+  return code_point >= 0;
 }
 
 }  // namespace lockstep::io

@@ -9,6 +9,9 @@ namespace lockstep::io {
 /// UTF-8, as JSON must be: a byte of `text` that is not becomes \xNN.
 std::string Printable(std::string_view text);
 
+/// Whether all of it is UTF-8.
+bool IsUtf8(std::string_view text);
+
 }  // namespace lockstep::io
 
 #endif  // LOCKSTEP_IO_TEXT_PRINTABLE_H_

@@ -41,7 +41,10 @@ std::string OtherValue(const pb::FieldDescriptor& field) {
     case pb::FieldDescriptor::CPPTYPE_STRING:
       return "other";
     case pb::FieldDescriptor::CPPTYPE_ENUM:
-      return field.enum_type()->value(0)->name();
+      return field.enum_type()
+          ->value(field.default_value_enum()->number() == field.enum_type()->value(0)->number() ? 1
+                                                                                                : 0)
+          ->name();
     case pb::FieldDescriptor::CPPTYPE_DOUBLE:
       return "0.0625";
     default:

@@ -1,7 +1,10 @@
 #include <chrono>
+#include <cmath>
 
 #include <fmt/format.h>
 
+#include "io/datasets/series_dataset.h"
+#include "io/series/time_text.h"
 #include "trainer/commands/commands.h"
 
 namespace lockstep::trainer {
@@ -28,6 +31,39 @@ void Report(Console& console, const io::SeriesImportOptions& options,
     console.Info(fmt::format("{} missing values and {} missing rows ({})", result.missing_values,
                              result.filled_rows,
                              options.missing == io::MissingMode::kMask ? "masked" : "filled"));
+    if (options.missing == io::MissingMode::kInterpolate) {
+      console.Warn(
+          "a value that stands on a line to the value behind it knows of the future: forecasts "
+          "that "
+          "begin in such a gap look better than they are");
+    }
+  }
+}
+
+// What is right for most data and wrong for some, without a sign of it.
+void WarnOfMisreadings(Console& console, const std::filesystem::path& path) {
+  constexpr int64_t kEarly = 100'000'000;  // 1973
+  constexpr double kFloatStep = 0x1.0p-24;
+  const io::SeriesDataset dataset = io::SeriesDataset::Open(path);
+  const io::Series& first = dataset.series(0);
+  if (!dataset.description().frequency.none() && first.start > 0 && first.start < kEarly) {
+    console.Warn(fmt::format(
+        "the first time is {}: whole numbers are seconds since 1970. If they mean years or days, "
+        "write them as dates (1949-01-01).",
+        io::TimeText(first.start)));
+  }
+  uint64_t coarse = 0;
+  for (uint64_t i = 0; i < dataset.series_count(); ++i) {
+    const auto means = dataset.means(i), deviations = dataset.deviations(i);
+    for (size_t c = 0; c < means.size(); ++c) {
+      coarse += std::abs(means[c]) * kFloatStep > 1e-3 * deviations[c] ? 1 : 0;
+    }
+  }
+  if (coarse > 0) {
+    console.Warn(fmt::format(
+        "{} channel(s) of series vary so little beside their size that the 24 bits of a stored "
+        "value do not tell them well: subtract a constant before the import",
+        coarse));
   }
 }
 
@@ -59,6 +95,7 @@ ExitStatus ImportSeries(const ImportSeriesArguments& arguments) {
   const io::SeriesImportResult result = io::ImportSeries(arguments.options, show);
   console.EndLive();
   Report(console, arguments.options, result, seconds_since(start));
+  WarnOfMisreadings(console, arguments.options.output);
   return kDone;
 }
 

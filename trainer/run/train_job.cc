@@ -124,9 +124,10 @@ bool CanEvaluate(Communicator& communicator, Console& console, const proto::RunC
   communicator.Together([&] {
     if (config.evaluation().early_stopping().patience() > 0 ||
         config.optimizer().schedule().has_plateau()) {
-      throw UsageError(
-          reason +
-          ", but early stopping and the plateau schedule need it. Import with --split 90,10.");
+      throw UsageError(reason +
+                       ", but early stopping and the plateau schedule need it. Import with a "
+                       "larger share for it "
+                       "(--split), or ask for shorter predictions.");
     }
   });
   console.Warn(reason + ": there will be no evaluation and no best checkpoint.");
@@ -181,7 +182,7 @@ void TellMemory(Communicator& communicator, Console& console, const MemoryNeed& 
       megabytes(need.checkpoint_bytes), megabytes(available)));
   if (most[0] > 0.0) {
     console.Warn(
-        fmt::format("a host lacks {:.0f} MB for its ranks: lower data.lanes, data.time_steps or "
+        fmt::format("a host lacks {:.0f} MB for its ranks: lower data.lanes or "
                     "model.hidden_size, or use more hosts.",
                     most[0] / kMegabyte));
   }

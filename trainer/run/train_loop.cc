@@ -123,7 +123,8 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
 
   timer_.Enter(Phase::kOther);
   ++position.step;
-  if (position.step == 1) position.first_loss = totals.loss / weight_or_one;
+  // The first one that there is: lanes may begin with nothing to predict.
+  if (position.first_loss == 0.0) position.first_loss = totals.loss / weight_or_one;
   position.validation = {};
   position.predictions += static_cast<int64_t>(totals.weight);
   if (totals.weight > 0.0) position.loss = totals.loss / totals.weight;
@@ -261,6 +262,15 @@ bool TrainLoop::EvaluateNow() {
         communicator_, *measurement, zero_state, replica_.evaluation,
         [this] { return StopSignal() != 0 || SaveDueByTime(); },
         [this](double share) { console_.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
+    if (done && measurement->Weight(replica_.evaluation.sums) == 0.0) {
+      replica_.evaluation = {};
+      replica_.position.evaluated_step = replica_.position.step;
+      console_.Warn(
+          fmt::format("step {}: split \"{}\" has nothing to measure in what is read of it",
+                      replica_.position.step, config.split()));
+      timer_.Enter(Phase::kOther);
+      return true;
+    }
     if (done) {
       MetricValues values;
       std::ranges::copy(measurement->Finish(replica_.evaluation.sums), values.values.begin());

@@ -70,6 +70,8 @@ class Measurement {
   /// What was measured, from the sums over everything: the values of the task's metrics, in their
   /// order.
   virtual std::vector<double> Finish(std::span<const double> sums) const = 0;
+  /// How many predictions were measured; 0: there is nothing to say.
+  virtual double Weight(std::span<const double> sums) const = 0;
   /// The same for `lockstep evaluate`: an object for a program, a sentence for a person.
   virtual nlohmann::ordered_json Json(std::span<const double> sums) const = 0;
   virtual std::string Sentence(std::span<const double> sums) const = 0;
@@ -159,9 +161,6 @@ class Task {
 /// Opens the dataset of the configuration's task for this rank. UsageError where it does not fit
 /// the configuration; io's errors. Not collective.
 std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& place);
-
-/// The names of all tasks, as the configuration has them.
-std::vector<std::string> AllTasks();
 
 }  // namespace lockstep::trainer
 

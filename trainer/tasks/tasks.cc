@@ -1,5 +1,10 @@
 #include <stdexcept>
 
+#include <fmt/format.h>
+
+#include "io/files/file_format.h"
+#include "io/files/seal.h"
+#include "trainer/exit_status.h"
 #include "trainer/tasks/forecast/forecast_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
 #include "trainer/tasks/task.h"
@@ -19,6 +24,16 @@ ModelSize SizeOf(const worker::Model& empty, int64_t time_steps, int64_t lanes) 
 }
 
 std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& place) {
+  const std::string& path = config.data().path();
+  const bool forecast = config.task().has_forecast();
+  const std::string format = io::PeekSeal(path).format;
+  if (format == (forecast ? io::kDatasetFormat : io::kSeriesFormat).name) {
+    throw UsageError(
+        fmt::format("{}: is a dataset of {}; the configuration says task {{ {} {{ }} }}, it "
+                    "takes task {{ {} {{ }} }}.",
+                    path, forecast ? "text" : "series", forecast ? "forecast" : "language_model",
+                    forecast ? "language_model" : "forecast"));
+  }
   switch (config.task().kind_case()) {
     case proto::Task::kLanguageModel:
     case proto::Task::KIND_NOT_SET:
@@ -27,13 +42,6 @@ std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& 
       return std::make_unique<ForecastTask>(config, place);
   }
   throw std::logic_error("a task of the schema has no implementation");
-}
-
-std::vector<std::string> AllTasks() {
-  const auto* kinds = proto::Task::descriptor()->FindOneofByName("kind");
-  std::vector<std::string> names;
-  for (int i = 0; i < kinds->field_count(); ++i) names.emplace_back(kinds->field(i)->name());
-  return names;
 }
 
 }  // namespace lockstep::trainer

@@ -43,7 +43,7 @@ std::string WhyImpossibleSegments(const ForecasterOptions& o) {
 
 std::string WhyImpossibleNormalization(const ForecasterOptions& o) {
   if (o.decoding == Decoding::kStream && o.normalization != Normalization::kNone) {
-    return "a stream has no windows, so it has no normalization of windows";
+    return "decoding STREAM has no windows, so normalization must be NONE";
   }
   const bool shifts = o.normalization == Normalization::kLast ||
                       o.normalization == Normalization::kMeanAndDeviation;

@@ -32,12 +32,15 @@ void WarnOfUnknownSeries(const ForecastData& data, Console& console) {
 }
 
 std::vector<Window> WindowsOf(const ForecastArguments& arguments, const ForecastData& data,
-                              const worker::ForecasterOptions& options) {
+                              const worker::ForecasterOptions& options, Console& console) {
   const io::SeriesDataset& dataset = data.series->dataset();
   const std::vector<uint64_t> series = ChosenSeries(dataset, arguments.series);
   const ForecastNeeds needs = {options.history, options.horizon, options.mask_inputs};
-  return arguments.backtest ? WindowsOfBacktest(dataset, data.name, series, needs)
-                            : WindowsPastTheEnd(dataset, data.name, series, needs);
+  if (arguments.backtest) return WindowsOfBacktest(dataset, data.name, series, needs);
+  std::string left_out;
+  std::vector<Window> windows = WindowsPastTheEnd(dataset, data.name, series, needs, &left_out);
+  if (!left_out.empty()) console.Warn("left out: " + left_out);
+  return windows;
 }
 
 // The last window of each series, as long as they are drawn.
@@ -93,7 +96,7 @@ ExitStatus Forecast(const ForecastArguments& arguments) {
   const io::SeriesDataset& dataset = data.series->dataset();
   WarnOfUnknownSeries(data, console);
   const auto model = checkpoint.Load(*data.series);
-  const std::vector<Window> windows = WindowsOf(arguments, data, model->options());
+  const std::vector<Window> windows = WindowsOf(arguments, data, model->options(), console);
 
   ForecastPredictor predictor(*model, *data.series, arguments.samples, arguments.seed);
   const ForecastResultOptions options = {model->options().horizon, predictor.levels(),

@@ -39,7 +39,8 @@ ForecastMeasurement::ForecastMeasurement(worker::Forecaster& model, const Series
       data_(data),
       plan_(plan),
       windows_(data.dataset(), plan.split, model.options().history, model.options().horizon),
-      batch_(data) {
+      batch_(data),
+      past_(data) {
   const worker::ForecasterOptions& options = model.options();
   if (options.loss.kind == worker::ForecastLoss::Kind::kQuantiles) {
     levels_ = options.loss.levels;
@@ -47,7 +48,8 @@ ForecastMeasurement::ForecastMeasurement(worker::Forecaster& model, const Series
     levels_ = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
   }
   if (is_stream()) {
-    stream_.emplace(data.dataset(), plan.split, plan.lanes, plan.time_steps, plan.most);
+    stream_.emplace(data.dataset(), plan.split, plan.lanes, plan.time_steps,
+                    plan.most > 0 ? std::max<int64_t>(1, plan.most / options.channels) : 0);
   }
   if (windows_.count() > 0 && (!is_stream() || plan.full)) {
     const int64_t values = options.horizon * options.channels;
@@ -113,16 +115,28 @@ void ForecastMeasurement::Batch(int64_t batch, worker::RecurrentState& state,
 
 void ForecastMeasurement::WindowBatch(int64_t batch, std::span<double> sums) {
   const worker::ForecasterOptions& options = model_.options();
+  // Paths of many windows at a time would take gigabytes.
+  constexpr int64_t kMostPathValues = int64_t{1} << 26;
+  const bool paths = is_stream() || options.decoding == worker::Decoding::kAutoregressive;
+  const int64_t values = (paths ? plan_.samples : 1) * options.horizon * options.channels;
+  const auto most = static_cast<size_t>(std::max<int64_t>(1, kMostPathValues / values));
   const std::vector<int64_t> numbers = WindowsOfBatch(batch);
-  if (numbers.empty()) return;
+  for (size_t begin = 0; begin < numbers.size(); begin += most) {
+    MeasureWindows(std::span(numbers).subspan(begin, std::min(most, numbers.size() - begin)), sums);
+  }
+}
+
+// Adds to `sums`.
+void ForecastMeasurement::MeasureWindows(std::span<const int64_t> numbers, std::span<double> sums) {
+  const worker::ForecasterOptions& options = model_.options();
   std::vector<Window> windows;
   for (const int64_t number : numbers) windows.push_back(windows_.At(number));
   batch_.ReadWindows(windows, options.history, options.horizon);
   worker::ForecastBatch view = batch_.view();
   if (!is_stream()) {
     const worker::ForecastSum sum = model_.Evaluate(view, nullptr);
-    sums[kLoss] = sum.loss;
-    sums[kTargets] = static_cast<double>(sum.targets);
+    sums[kLoss] += sum.loss;
+    sums[kTargets] += static_cast<double>(sum.targets);
   }
   if (!measures_forecasts()) return;
   worker::ForecastRequest request;
@@ -189,7 +203,8 @@ void ForecastMeasurement::AddMetrics(const std::vector<Window>& windows,
   forecasts[kModel] = output.mean;
   for (auto& forecast : forecasts) forecast.resize(output.mean.size());
   PersistenceForecast(batch_.history(), columns, forecasts[kPersistence]);
-  SeasonalNaiveForecast(batch_.history(), columns, plan_.season, forecasts[kSeasonalNaive]);
+  past_.ReadWindows(windows, std::max(options.history, plan_.season), options.horizon);
+  SeasonalNaiveForecast(past_.history(), columns, plan_.season, forecasts[kSeasonalNaive]);
   size_t at = kTargets + 1;
   for (int forecast = 0; forecast < kForecasts; ++forecast) {
     ForecastWindows one;
@@ -203,8 +218,7 @@ void ForecastMeasurement::AddMetrics(const std::vector<Window>& windows,
     for (const bool original : {false, true}) {
       ForecastMetrics metrics = NewMetrics(forecast, original);
       metrics.Add(one, original ? UnitMap{means, deviations} : UnitMap{});
-      std::ranges::copy(metrics.sums(), sums.begin() + static_cast<ptrdiff_t>(at));
-      at += metrics.sums().size();
+      for (const double sum : metrics.sums()) sums[at++] += sum;
     }
   }
 }

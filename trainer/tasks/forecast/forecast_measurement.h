@@ -46,6 +46,7 @@ class ForecastMeasurement : public Measurement {
   void Batch(int64_t batch, worker::RecurrentState& state, std::span<double> sums) override;
   /// loss, mse, mae; where only the loss is measured that alone.
   std::vector<double> Finish(std::span<const double> sums) const override;
+  double Weight(std::span<const double> sums) const override { return sums[1]; }
   nlohmann::ordered_json Json(std::span<const double> sums) const override;
   std::string Sentence(std::span<const double> sums) const override;
 
@@ -61,6 +62,7 @@ class ForecastMeasurement : public Measurement {
   std::vector<int64_t> WindowsOfBatch(int64_t batch) const;
   void StreamBatch(int64_t batch, worker::RecurrentState& state, std::span<double> sums);
   void WindowBatch(int64_t batch, std::span<double> sums);
+  void MeasureWindows(std::span<const int64_t> numbers, std::span<double> sums);
   void AddErrors(const worker::ForecastOutput& output, std::span<double> sums) const;
   void AddMetrics(const std::vector<Window>& windows, const worker::ForecastOutput& output,
                   std::span<double> sums);
@@ -78,6 +80,7 @@ class ForecastMeasurement : public Measurement {
   Windows windows_;
   std::optional<ItemSample> sample_;  // of the windows; none where there are none to measure
   SeriesData::Batch batch_;
+  SeriesData::Batch past_;  // for the baselines: a season of history at least
   std::vector<std::vector<double>> naive_errors_;  // of each series, [C]; empty: not known yet
 };
 

@@ -26,22 +26,29 @@ std::string Listed(const std::vector<std::string>& lines) {
   return text;
 }
 
-void RequireHistories(const io::SeriesDataset& dataset, const std::string& name,
-                      std::span<const uint64_t> series, const ForecastNeeds& needs) {
-  if (needs.masks_inputs) return;
+// Those of `series` that are long enough. Where none is, UsageError; `left_out` tells of the
+// others.
+std::vector<uint64_t> WithHistories(const io::SeriesDataset& dataset, const std::string& name,
+                                    std::span<const uint64_t> series, const ForecastNeeds& needs,
+                                    std::string* left_out) {
+  std::vector<uint64_t> enough;
   std::vector<std::string> lines;
   for (const uint64_t i : series) {
     const io::Series& one = dataset.series(i);
     const uint64_t rows = one.rows - one.begin;
-    if (rows >= static_cast<uint64_t>(needs.history)) continue;
+    if (needs.masks_inputs || rows >= static_cast<uint64_t>(needs.history)) {
+      enough.push_back(i);
+      continue;
+    }
     lines.push_back(fmt::format("{} has {}", SeriesName(one), rows));
   }
-  if (lines.empty()) return;
-  throw UsageError(
-      fmt::format("{}: the model looks at the last {} rows of a series, but {}. Give more rows, or "
-                  "leave the series out with --series. (A model of data imported with --missing "
-                  "mask takes shorter series.)",
-                  name, needs.history, Listed(lines)));
+  if (lines.empty()) return enough;
+  *left_out = fmt::format(
+      "{}: the model looks at the last {} rows of a series, but {}. (A model of data "
+      "imported with --missing mask takes shorter series.)",
+      name, needs.history, Listed(lines));
+  if (enough.empty()) throw UsageError(*left_out + " Give more rows.");
+  return enough;
 }
 
 // The columns that a row of the horizon must have.
@@ -103,12 +110,12 @@ std::vector<uint64_t> ChosenSeries(const io::SeriesDataset& dataset,
 }
 
 std::vector<Window> WindowsPastTheEnd(const io::SeriesDataset& dataset, const std::string& name,
-                                      std::span<const uint64_t> series,
-                                      const ForecastNeeds& needs) {
-  RequireHistories(dataset, name, series, needs);
-  RequireFutures(dataset, name, series, needs);
+                                      std::span<const uint64_t> series, const ForecastNeeds& needs,
+                                      std::string* left_out) {
+  const std::vector<uint64_t> enough = WithHistories(dataset, name, series, needs, left_out);
+  RequireFutures(dataset, name, enough, needs);
   std::vector<Window> windows;
-  for (const uint64_t i : series) windows.push_back({i, dataset.series(i).rows});
+  for (const uint64_t i : enough) windows.push_back({i, dataset.series(i).rows});
   return windows;
 }
 

@@ -27,11 +27,13 @@ std::string RowText(const io::SeriesDataset& dataset, uint64_t series, int64_t r
 std::vector<uint64_t> ChosenSeries(const io::SeriesDataset& dataset,
                                    std::span<const std::string> ids);
 
-/// The windows behind the last row with values of each of these series. UsageError that names the
-/// series that have fewer rows than the history, or the rows whose known covariates are not given
-/// for all of the horizon; `name` is that of the data.
+/// The windows behind the last row with values of each of these series. Those that have fewer rows
+/// than the history are left out, and `left_out` tells of them; UsageError where that is all of
+/// them. UsageError that names the rows whose known covariates are not given for all of the
+/// horizon; `name` is that of the data.
 std::vector<Window> WindowsPastTheEnd(const io::SeriesDataset& dataset, const std::string& name,
-                                      std::span<const uint64_t> series, const ForecastNeeds& needs);
+                                      std::span<const uint64_t> series, const ForecastNeeds& needs,
+                                      std::string* left_out);
 
 /// The windows of the test split of these series that start every `horizon` rows, from its first.
 /// UsageError where there are none.

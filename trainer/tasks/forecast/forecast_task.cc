@@ -1,6 +1,7 @@
 #include "trainer/tasks/forecast/forecast_task.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -13,7 +14,6 @@ namespace lockstep::trainer {
 
 ForecastTask::ForecastTask(const proto::RunConfig& config, const RankPlace& place)
     : config_(config),
-      place_(place),
       data_(config.data().path(), config.task().forecast()),
       options_(ForecasterOptions(config, data_)),
       range_(LanesOfRank(config.data().lanes(), place.rank, place.ranks)),
@@ -99,7 +99,19 @@ double ForecastTask::Read(const BatchPlace& place) {
   } else {
     ReadStream(*stream_, range_, place.batch, config_.data().time_steps(), batch_);
   }
+  if (options_.loss.kind == worker::ForecastLoss::Kind::kNegativeBinomial) RequireCounts();
   return static_cast<double>(batch_.targets());
+}
+
+void ForecastTask::RequireCounts() const {
+  const auto wrong = std::ranges::find_if(batch_.truth(), [](float value) {
+    return value < 0.0f || value != std::floor(value);  // a NaN is neither
+  });
+  if (wrong == batch_.truth().end()) return;
+  throw UsageError(
+      fmt::format("{}: holds the value {}, but task.forecast.negative_binomial takes counts: whole "
+                  "numbers from 0 up. Choose another loss.",
+                  data_.dataset().path().string(), *wrong));
 }
 
 double ForecastTask::Forward(const BatchPlace& place, worker::RecurrentState& state) {
@@ -156,7 +168,11 @@ void ForecastTask::Store(io::CheckpointHeader& header) const {
 }
 
 void ForecastTask::Adopt(const io::CheckpointHeader& header, const std::string& origin) {
+  if (header.facts.empty()) {
+    throw UsageError(fmt::format("{}: is not of a forecaster.", origin));
+  }
   data_.Adopt(nlohmann::ordered_json::parse(header.facts), origin);
+  options_ = ForecasterOptions(config_, data_);  // categories and masks are those of the checkpoint
 }
 
 }  // namespace lockstep::trainer

@@ -49,11 +49,11 @@ class ForecastTask : public Task {
  private:
   bool is_stream() const { return options_.decoding == worker::Decoding::kStream; }
   void ReadWindows(const BatchPlace& place);
+  void RequireCounts() const;
 
   const proto::RunConfig config_;
-  const RankPlace place_;
   SeriesData data_;
-  const worker::ForecasterOptions options_;
+  worker::ForecasterOptions options_;
   const LaneRange range_;
   std::optional<Windows> windows_;     // of the split to train on
   std::optional<StreamLanes> stream_;  // likewise; one of the two

@@ -95,9 +95,10 @@ std::span<const double> SeriesData::deviations(uint64_t series) const {
 }
 
 // Covariates that are numbers are scaled, too: by mean and deviation over the series, of known ones
-// over training rows. A part of the rows is enough, the same one on every rank.
+// over training rows. Of a million rows or more a part is enough, spread over series and time, the
+// same one on every rank.
 void SeriesData::LearnCovariates() {
-  constexpr uint64_t kSeries = 1000, kRows = 1000;
+  constexpr uint64_t kSeries = 1000, kRows = 1'000'000, kPiece = 64;
   struct Sums {
     double count = 0, sum = 0, squares = 0;
     void Add(double x) {
@@ -121,10 +122,16 @@ void SeriesData::LearnCovariates() {
   const uint64_t taken = known_.empty() ? 0 : std::min(series, kSeries);
   for (uint64_t n = 0; n < taken; ++n) {
     const io::Series& one = dataset_.series(n * series / taken);
-    rows.resize(std::min(kRows, one.train_end - one.begin) * width);
-    dataset_.ReadRows(one.first_row + one.begin, rows);
-    for (uint64_t at = 0; at < rows.size(); at += width) {
-      for (size_t k = 0; k < known_.size(); ++k) known[k].Add(rows[at + C + k]);
+    const uint64_t train = one.train_end - one.begin;
+    const uint64_t pieces = (train + kPiece - 1) / kPiece;
+    const uint64_t read = std::min(pieces, std::max<uint64_t>(1, kRows / taken / kPiece));
+    for (uint64_t piece = 0; piece < read; ++piece) {
+      const uint64_t first = piece * pieces / read * kPiece;
+      rows.resize(std::min(kPiece, train - first) * width);
+      dataset_.ReadRows(one.first_row + one.begin + first, rows);
+      for (uint64_t at = 0; at < rows.size(); at += width) {
+        for (size_t k = 0; k < known_.size(); ++k) known[k].Add(rows[at + C + k]);
+      }
     }
   }
   for (size_t k = 0; k < known_.size(); ++k) known[k].Finish(known_[k]);
@@ -186,6 +193,8 @@ void SeriesData::Adopt(const nlohmann::ordered_json& facts, const std::string& o
                     dataset_.path().string(), what, here.dump(), origin, there.dump()));
   };
   require("channels", own["channels"], facts.at("channels"));
+  require("frequency", own["frequency"], facts.at("frequency"));
+  require("scaled", own["scaled"], facts.at("scaled"));
   const auto adopt = [&](const char* what, std::vector<Covariate>& covariates) {
     const auto names = [](const nlohmann::ordered_json& list) {
       auto all = nlohmann::ordered_json::array();

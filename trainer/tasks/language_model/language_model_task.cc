@@ -29,6 +29,9 @@ class TokenMeasurement : public Measurement {
     const double loss = sums[0] / static_cast<double>(lanes_.layout().predictions());
     return {loss, std::exp(loss)};
   }
+  double Weight(std::span<const double>) const override {
+    return static_cast<double>(lanes_.layout().predictions());
+  }
   nlohmann::ordered_json Json(std::span<const double> sums) const override {
     const double loss = Finish(sums)[0];
     return {{"unit", io::TokenKindName(kind_)},

@@ -13,6 +13,7 @@ namespace {
 // Series "a" of 40 rows and "b" of 41 rows, hourly to daily, with two known covariates.
 class ForecastStartsTest : public ::testing::Test {
  protected:
+  std::string left_out_;
   io::SeriesDataset Open(io::SmallSeries& small) {
     small.Write(folder_ / "series.h5");
     return io::SeriesDataset::Open(folder_ / "series.h5");
@@ -42,7 +43,7 @@ TEST_F(ForecastStartsTest, WindowsStartBehindTheLastRowWithValues) {
   io::SmallSeries small(3, 40);  // with 0, 1, 2 future rows
   const io::SeriesDataset dataset = Open(small);
   const std::vector<uint64_t> series = {1, 2};
-  const auto windows = WindowsPastTheEnd(dataset, "x", series, {40, 1, false});
+  const auto windows = WindowsPastTheEnd(dataset, "x", series, {40, 1, false}, &left_out_);
   ASSERT_EQ(windows.size(), 2u);
   EXPECT_EQ(windows[0].series, 1u);
   EXPECT_EQ(windows[0].first_target, 41u);
@@ -55,7 +56,7 @@ TEST_F(ForecastStartsTest, MissingRowsOfKnownCovariatesAreNamed) {
   const io::SeriesDataset dataset = Open(small);
   const std::vector<uint64_t> series = {0, 2};
   const std::string error = UsageErrorOf([&] {
-    WindowsPastTheEnd(dataset, "new.csv", series, {10, 3, false});
+    WindowsPastTheEnd(dataset, "new.csv", series, {10, 3, false}, &left_out_);
   });
   // Rows 40, 41, 42 of the first series; of the last, of 42 rows and two future rows, row 44.
   const std::string last = RowText(dataset, 2, 44);
@@ -65,7 +66,8 @@ TEST_F(ForecastStartsTest, MissingRowsOfKnownCovariatesAreNamed) {
                       "series \"series 2\" needs 1 more, " + last + " to " + last,
                       "\"date\", the name of the series, \"price\", \"holiday\"", "--data"});
   EXPECT_EQ(error.find("series 1"), std::string::npos) << error;
-  EXPECT_NO_THROW(WindowsPastTheEnd(dataset, "x", std::vector<uint64_t>{2}, {10, 2, false}));
+  EXPECT_NO_THROW(
+      WindowsPastTheEnd(dataset, "x", std::vector<uint64_t>{2}, {10, 2, false}, &left_out_));
 }
 
 TEST_F(ForecastStartsTest, NoKnownCovariatesNoFutureRows) {
@@ -73,23 +75,25 @@ TEST_F(ForecastStartsTest, NoKnownCovariatesNoFutureRows) {
   small.description.known.clear();
   std::erase_if(small.rows[0], [n = 0](float) mutable { return n++ % 4 >= 2; });
   const io::SeriesDataset dataset = Open(small);
-  EXPECT_EQ(WindowsPastTheEnd(dataset, "x", std::vector<uint64_t>{0}, {40, 99, false}).size(), 1u);
+  EXPECT_EQ(
+      WindowsPastTheEnd(dataset, "x", std::vector<uint64_t>{0}, {40, 99, false}, &left_out_).size(),
+      1u);
 }
 
-TEST_F(ForecastStartsTest, ShortSeriesAreRefusedOrPadded) {
+TEST_F(ForecastStartsTest, ShortSeriesAreLeftOutOrPadded) {
   io::SmallSeries small(3, 40);
   for (auto& one : small.series) one.future_rows = 2;
   for (size_t i = 0; i < 3; ++i) small.rows[i].resize((small.series[i].rows + 2) * 4, 0.0f);
   const io::SeriesDataset dataset = Open(small);
   const std::vector<uint64_t> series = {0, 1, 2};
-  const std::string error = UsageErrorOf([&] {
-    WindowsPastTheEnd(dataset, "new.csv", series, {42, 2, false});
-  });
-  ExpectParts(error, {"new.csv", "last 42 rows",
-                      "series \"series 0\" has 40; series \"series 1\" "
-                      "has 41.",
-                      "mask"});
-  EXPECT_EQ(WindowsPastTheEnd(dataset, "x", series, {42, 2, true}).size(), 3u);
+  const auto windows = WindowsPastTheEnd(dataset, "new.csv", series, {42, 2, false}, &left_out_);
+  ASSERT_EQ(windows.size(), 1u);
+  EXPECT_EQ(windows[0].series, 2u);
+  ExpectParts(left_out_, {"new.csv", "last 42 rows",
+                          "series \"series 0\" has 40; series \"series 1\" "
+                          "has 41.",
+                          "mask"});
+  EXPECT_EQ(WindowsPastTheEnd(dataset, "x", series, {42, 2, true}, &left_out_).size(), 3u);
 }
 
 TEST_F(ForecastStartsTest, ManyShortSeriesAreCounted) {
@@ -98,7 +102,7 @@ TEST_F(ForecastStartsTest, ManyShortSeriesAreCounted) {
   const std::vector<uint64_t> all = ChosenSeries(dataset, {});
   ASSERT_EQ(all.size(), 15u);
   const std::string error = UsageErrorOf([&] {
-    WindowsPastTheEnd(dataset, "x", all, {100, 1, false});
+    WindowsPastTheEnd(dataset, "x", all, {100, 1, false}, &left_out_);
   });
   ExpectParts(error, {"\"series 9\" has 14; and 5 more series"});
   EXPECT_EQ(error.find("series 10"), std::string::npos) << error;
