@@ -110,6 +110,9 @@ class SeriesDataset {
   /// inside row_count() (std::out_of_range). DamagedFileError when a checksum does not hold;
   /// SystemError on I/O errors.
   void ReadRows(uint64_t first_row, std::span<float> out) const;
+  /// These rows will be read soon: while others are read, the processor may fetch them from memory.
+  /// Requires rows inside row_count().
+  void Prefetch(uint64_t first_row, uint64_t rows) const;
 
   /// The sources: how many there are, and the first `most` of them. DamagedFileError.
   struct Sources {

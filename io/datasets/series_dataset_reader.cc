@@ -240,6 +240,15 @@ void SeriesDataset::ReadRows(uint64_t first_row, std::span<float> out) const {
   }
 }
 
+void SeriesDataset::Prefetch(uint64_t first_row, uint64_t rows) const {
+  for (uint64_t row = first_row; row < first_row + rows;) {
+    const uint64_t skipped = row % impl_->piece_rows;
+    const uint64_t now = std::min(impl_->piece_rows - skipped, first_row + rows - row);
+    impl_->values.Prefetch(row / impl_->piece_rows, skipped, now);
+    row += now;
+  }
+}
+
 SeriesDataset::Sources SeriesDataset::ReadSources(uint64_t most) const {
   const H5Reader& reader = impl_->reader;
   StringListHead paths = ReadStringListHead(reader, kSeriesSourcePathsGroup, most);

@@ -70,6 +70,17 @@ PieceReader::PieceReader(const H5Reader& reader, const std::string& name,
     reader.FailBecause(fmt::format("{} does not fit {}", digests_name, name));
   }
   entries_.resize(digests_.size());
+  all_fit_ = rows <= cache_bytes / row_bytes_;
+}
+
+void PieceReader::Prefetch(uint64_t index, uint64_t begin, uint64_t count) const {
+  constexpr size_t kLineBytes = 64;
+  const std::vector<char>& bytes = entries_[index].bytes;
+  if (bytes.empty()) return;
+  const char* end = bytes.data() + std::min((begin + count) * row_bytes_, bytes.size());
+  for (const char* at = bytes.data() + begin * row_bytes_; at < end; at += kLineBytes) {
+    __builtin_prefetch(at);
+  }
 }
 
 std::vector<char> PieceReader::Load(uint64_t index) const {
@@ -88,7 +99,8 @@ std::vector<char> PieceReader::Load(uint64_t index) const {
 std::span<const char> PieceReader::Piece(uint64_t index) {
   Entry& entry = entries_[index];
   if (!entry.bytes.empty()) {
-    if (entry.place != recent_.begin()) recent_.splice(recent_.begin(), recent_, entry.place);
+    if (!all_fit_ && entry.place != recent_.begin())
+      recent_.splice(recent_.begin(), recent_, entry.place);
     return entry.bytes;
   }
   std::vector<char> piece = Load(index);

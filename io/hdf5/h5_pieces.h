@@ -61,6 +61,10 @@ class PieceReader {
   /// hold.
   std::span<const char> Piece(uint64_t index);
 
+  /// Rows [begin, begin + count) of a piece will be read soon: tells the processor, where they are
+  /// in memory.
+  void Prefetch(uint64_t index, uint64_t begin, uint64_t count) const;
+
  private:
   struct Entry {
     std::vector<char> bytes;  // empty: not in memory
@@ -77,6 +81,7 @@ class PieceReader {
   Check check_;
   std::vector<uint64_t> digests_;
   std::vector<Entry> entries_;
+  bool all_fit_ = false;        // then nothing ever goes, and order does not matter
   std::list<uint64_t> recent_;  // pieces in memory, the most recently used first
   uint64_t cached_bytes_ = 0;
 };

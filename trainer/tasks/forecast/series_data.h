@@ -97,17 +97,18 @@ class SeriesData::Batch {
 
  private:
   void Prepare(int64_t items, int64_t time_steps, int64_t targets, int64_t known);
-  void ReadRows(uint64_t series, int64_t first, int64_t rows);
-  void PutValues(uint64_t series, int64_t item, int64_t from, int64_t rows, int64_t at,
-                 std::vector<float>& out) const;
-  void PutKnown(uint64_t series, int64_t item, int64_t from, int64_t rows, int64_t first_row,
-                int64_t at);
+  void ReadRows(uint64_t series, int64_t first, int64_t rows, int64_t slot);
+  void PutValues(std::span<const uint64_t> series, int64_t stride, int64_t item, int64_t from,
+                 int64_t rows, std::vector<float>& out) const;
+  void PutKnown(uint64_t series, int64_t slot, int64_t stride, int64_t item, int64_t from,
+                int64_t rows, int64_t first_row);
   void PutStatics(uint64_t series, int64_t item);
 
   const SeriesData& data_;
   int64_t items_ = 0, time_steps_ = 0;
   bool pieces_ = false;
-  std::vector<float> rows_;  // [rows, C + K] of one item
+  static constexpr int64_t kSlots = 16;
+  std::vector<float> rows_;  // [slots, rows, C + K] of some items
   std::vector<float> history_, targets_, known_, statics_;
   std::vector<int32_t> known_categories_, static_categories_;
 };
