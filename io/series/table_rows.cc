@@ -30,7 +30,7 @@ std::string Quoted(std::string_view cell) {
       text += c;
     }
   }
-  return text + (cut ? "...'" : "'");
+  return Printable(text + (cut ? "...'" : "'"));
 }
 
 TableRows::TableRows(CsvReader* table, TableSchema* schema)

@@ -23,7 +23,8 @@ using ::testing::HasSubstr;
 
 constexpr int kStopped = 75, kWrongInput = 2;
 constexpr int64_t kSteps = 60;
-// Sums over lanes are taken in another order; 100 steps let the rounding grow to about 1e-6.
+// Sums over lanes are taken in another order: a difference of about 1e-9 in the first losses, which
+// training lets grow, the faster the higher its rate and where a loss or an activation has kinks.
 constexpr double kTolerance = 1e-4;
 
 TEST(TaskCasesTest, EveryTaskOfTheSchemaIsAmongThem) {
@@ -59,8 +60,8 @@ class PromisesTest : public testing::TestWithParam<TaskCase> {
 
 // 10 lanes: 3, 3, 4 lanes on 3 ranks and 2, 3, 2, 3 on 4. Two epochs, so a short last batch, too.
 TEST_P(PromisesTest, TheSameLossesOnAnyNumberOfRanks) {
-  const Settings settings = {"training.steps=100", "evaluation.every_steps=25",
-                             "model.dropout=0.3"};
+  const Settings settings = {"training.steps=100", "evaluation.every_steps=25", "model.dropout=0.3",
+                             "optimizer.learning_rate=0.004"};
   run_.TrainToTheEnd("runs/1", 1, settings);
   const auto expected = run_.Metrics("runs/1");
   for (const int ranks : {2, 3, 4}) {

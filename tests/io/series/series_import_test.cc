@@ -541,7 +541,7 @@ TEST_F(SeriesImportTest, AnInspectionCounts) {
   options_.paths = {folder_.Write("a.csv",
                                   "id;ds;y;p;kind\n"
                                   "x;2020-01-01;1;1;u\nx;2020-01-02;2;1;u\nx;2020-01-03;2;1;u\n"
-                                  "y;2020-01-02;;1;\xff\ny;2020-01-05;2;1;v\ny;2020-01-05;2;1;v\n"
+                                  "y;2020-01-02;;1;v\ny;2020-01-05;2;1;v\ny;2020-01-05;2;1;v\n"
                                   "y;2020-01-06\ny;2020-01-06;2;1;v\ny;2020-01-06 05:00;2;1;v\n")};
   options_.series = "id";
   options_.known = {"kind"};
@@ -565,6 +565,23 @@ TEST_F(SeriesImportTest, AnInspectionCounts) {
   EXPECT_EQ(json["bad_rows"], 1);
   EXPECT_THAT(json["first_problem"].get<std::string>(), HasSubstr("line 5, column 3 (y)"));
   EXPECT_NO_THROW(json.dump());
+}
+
+// Names go into checkpoints and JSON as they are.
+TEST_F(SeriesImportTest, NamesAreUtf8) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"id;y\na;1\n\xfc;2\n", "line 3, column 1 (id): found '\\xfc', expected text in UTF-8"},
+      {"id;y;\xfc\na;1;2\n", "line 1, column 3: found '\\xfc', expected text in UTF-8"}};
+  for (const auto& [table, message] : cases) {
+    options_.paths = {folder_.Write("a.csv", table)};
+    options_.series = "id";
+    try {
+      ImportSeries(options_);
+      FAIL() << table;
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  }
 }
 
 }  // namespace

@@ -351,7 +351,7 @@ TEST(ForecasterTest, RefusesWhatDoesNotGoTogether) {
                 o.decoding = Decoding::kStream;
                 o.normalization = Normalization::kMean;
               }),
-              HasSubstr("stream"));
+              HasSubstr("STREAM"));
   EXPECT_THAT(why([](auto& o) {
                 o.loss.kind = Kind::kNegativeBinomial;
                 o.normalization = Normalization::kLast;
