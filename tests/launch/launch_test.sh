@@ -259,6 +259,30 @@ test_quickstart() {
   expect_not out "finished already"
 }
 
+test_quickstart_series() {
+  begin_quickstart "quickstart --series"
+  run launch/quickstart --series
+  expect_status 0
+  expect calls "lockstep import series --output data/quickstart-series.h5 data/quickstart-series.csv"
+  expect calls "lockstep train launch/configs/quickstart-series.textproto"
+  expect calls "lockstep evaluate runs/quickstart-series/checkpoints/best.h5 --split test"
+  expect calls "lockstep forecast runs/quickstart-series/checkpoints/best.h5 --plot runs/quickstart-series/forecast.svg"
+  expect out "Open runs/quickstart-series/forecast.svg"
+  # Two years of hours, one of them a leap year, the same ones everywhere.
+  local table=$work/repository/data/quickstart-series.csv
+  if [[ $(wc -l <"$table") != 17545 ]]; then fail "$(wc -l <"$table") lines of a series"; fi
+  cp "$table" "$work/table"
+  expect table "2024-02-29 23:00:00,"
+  if [[ $(sed -n 2p "$table") != "2023-01-01 00:00:00,60.34,-3.68" ]]; then
+    fail "it begins with $(sed -n 2p "$table")"
+  fi
+
+  run launch/quickstart --series --anew
+  expect_status 0
+  run launch/quickstart --serious
+  expect_status 2
+}
+
 test_quickstart_without_a_step() {
   begin_quickstart "no step was logged"
   fake mpirun </dev/null
@@ -607,6 +631,7 @@ test_build_without_apt
 test_build_shows_the_end_of_the_log
 test_check
 test_quickstart
+test_quickstart_series
 test_quickstart_without_a_step
 test_quickstart_training_fails
 test_quickstart_stops
