@@ -67,7 +67,7 @@ struct Replica {
         state(task.ZeroState(lanes_.count())) {}
 
   worker::Parameters& parameters() { return task.parameters(); }
-  const worker::Parameters& parameters() const { return std::as_const(task).parameters(); }
+  const worker::Parameters& parameters() const { return task.parameters(); }
 
   Task& task;
   worker::Optimizer optimizer;

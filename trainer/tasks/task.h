@@ -108,15 +108,10 @@ class Task {
   virtual ModelSize Size() const = 0;
   /// Makes the model, all its parameters zero. What follows needs it.
   virtual void Allocate(worker::Pass pass) = 0;
-  virtual worker::Model& model() = 0;
-  worker::Parameters& parameters() { return model().parameters(); }
-  const worker::Parameters& parameters() const {
-    return const_cast<Task*>(this)->model().parameters();
-  }
+  virtual worker::Model& model() const = 0;
+  worker::Parameters& parameters() const { return model().parameters(); }
   /// The state before the first batch of an epoch; without parts where batches start anew.
-  worker::RecurrentState ZeroState(int64_t lanes) const {
-    return const_cast<Task*>(this)->model().ZeroState(lanes);
-  }
+  worker::RecurrentState ZeroState(int64_t lanes) const { return model().ZeroState(lanes); }
 
   /// Reads this rank's lanes of a batch, until the next call. Returns their weight: the number of
   /// their predictions. io's errors.

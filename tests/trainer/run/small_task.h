@@ -17,7 +17,8 @@ namespace lockstep::trainer {
 /// metrics, and counts beans.
 class SmallTask : public Task {
  public:
-  explicit SmallTask(const worker::LanguageModelOptions& options) : model_(options) {}
+  explicit SmallTask(const worker::LanguageModelOptions& options)
+      : model_(std::make_unique<worker::LanguageModel>(options)) {}
 
   const std::filesystem::path& data_path() const override { return path_; }
   const std::string& fingerprint() const override { return fingerprint_; }
@@ -28,7 +29,7 @@ class SmallTask : public Task {
   std::string DescribeModel() const override { return ""; }
   ModelSize Size() const override { return {}; }
   void Allocate(worker::Pass) override {}
-  worker::Model& model() override { return model_; }
+  worker::Model& model() const override { return *model_; }
   double Read(const BatchPlace&) override { return 0.0; }
   double Forward(const BatchPlace&, worker::RecurrentState&) override { return 0.0; }
   const std::vector<MetricFacts>& metrics() const override { return metrics_; }
@@ -45,7 +46,7 @@ class SmallTask : public Task {
   void Adopt(const io::CheckpointHeader&, const std::string&) override {}
 
  private:
-  worker::LanguageModel model_;
+  const std::unique_ptr<worker::LanguageModel> model_;
   const std::filesystem::path path_ = "beans.h5";
   const std::string fingerprint_ = "beans";
   const std::vector<MetricFacts> metrics_ = {{"loss", false}, {"accuracy", true}};

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <stdexcept>
 
 namespace lockstep::trainer {
 namespace {
@@ -61,17 +60,6 @@ float CalendarValue(CalendarFeature feature, int64_t epoch_seconds) {
       PlaceOf(feature, std::chrono::sys_seconds{std::chrono::seconds{epoch_seconds}});
   return static_cast<float>(
       static_cast<double>(place.index) / static_cast<double>(place.units - 1) - 0.5);
-}
-
-void CalendarValues(std::span<const int64_t> epoch_seconds,
-                    std::span<const CalendarFeature> features, std::span<float> values) {
-  if (values.size() != epoch_seconds.size() * features.size()) {
-    throw std::invalid_argument("calendar features: the values are not [times, features]");
-  }
-  auto value = values.begin();
-  for (const int64_t time : epoch_seconds) {
-    for (const CalendarFeature feature : features) *value++ = CalendarValue(feature, time);
-  }
 }
 
 }  // namespace lockstep::trainer

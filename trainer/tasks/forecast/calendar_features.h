@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string_view>
 
 namespace lockstep::trainer {
@@ -32,11 +31,6 @@ std::optional<CalendarFeature> CalendarFeatureOfName(std::string_view name);
 /// The feature at `epoch_seconds` since 1970-01-01T00:00:00Z, negative before; years -32767 to
 /// 32767.
 float CalendarValue(CalendarFeature feature, int64_t epoch_seconds);
-
-/// For rows of times: values is [times, features], row-major. std::invalid_argument where its size
-/// differs.
-void CalendarValues(std::span<const int64_t> epoch_seconds,
-                    std::span<const CalendarFeature> features, std::span<float> values);
 
 }  // namespace lockstep::trainer
 

@@ -29,7 +29,7 @@ class LanguageModelTask : public Task {
   std::string DescribeModel() const override;
   ModelSize Size() const override;
   void Allocate(worker::Pass pass) override;
-  worker::Model& model() override { return *model_; }
+  worker::Model& model() const override { return *model_; }
   double Read(const BatchPlace& place) override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
 

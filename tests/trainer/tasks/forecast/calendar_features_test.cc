@@ -9,8 +9,6 @@
 namespace lockstep::trainer {
 namespace {
 
-using ::testing::ElementsAre;
-
 // Indices from Python's datetime: hour, minute, weekday(), day - 1, tm_yday - 1,
 // isocalendar().week - 1, month - 1.
 constexpr struct {
@@ -29,19 +27,12 @@ constexpr struct {
 constexpr double kLast[7] = {23, 59, 6, 30, 365, 52, 11};
 
 TEST(CalendarFeaturesTest, AsGluonTS) {
-  std::vector<int64_t> times;
-  for (const auto& moment : kMoments) times.push_back(moment.seconds);
-  std::vector<CalendarFeature> features;
-  for (const auto name : kCalendarFeatureNames) {
-    features.push_back(CalendarFeatureOfName(name).value());
-  }
-  std::vector<float> values(times.size() * features.size());
-  CalendarValues(times, features, values);
-  for (size_t row = 0; row < times.size(); ++row) {
+  for (const auto& moment : kMoments) {
     for (size_t f = 0; f < 7; ++f) {
-      EXPECT_FLOAT_EQ(values[row * 7 + f],
-                      static_cast<float>(kMoments[row].index[f] / kLast[f] - 0.5))
-          << kCalendarFeatureNames[f] << " at " << times[row];
+      const CalendarFeature feature = CalendarFeatureOfName(kCalendarFeatureNames[f]).value();
+      EXPECT_FLOAT_EQ(CalendarValue(feature, moment.seconds),
+                      static_cast<float>(moment.index[f] / kLast[f] - 0.5))
+          << kCalendarFeatureNames[f] << " at " << moment.seconds;
     }
   }
 }
@@ -51,16 +42,6 @@ TEST(CalendarFeaturesTest, NamesAndFeaturesBelongTogether) {
   EXPECT_EQ(CalendarFeatureOfName("week_of_year"), CalendarFeature::kWeekOfYear);
   EXPECT_EQ(CalendarFeatureOfName("month"), CalendarFeature::kMonth);
   EXPECT_EQ(CalendarFeatureOfName("Hour"), std::nullopt);
-}
-
-TEST(CalendarFeaturesTest, SomeFeaturesInTheOrderAsked) {
-  const std::vector<int64_t> times = {1609632000, 82800};  // a Sunday at 0:00; 23:00 of a Thursday
-  const std::vector<CalendarFeature> features = {CalendarFeature::kWeekday, CalendarFeature::kHour};
-  std::vector<float> values(4);
-  CalendarValues(times, features, values);
-  EXPECT_THAT(values, ElementsAre(0.5f, -0.5f, 0.0f, 0.5f));
-  values.pop_back();
-  EXPECT_THROW(CalendarValues(times, features, values), std::invalid_argument);
 }
 
 }  // namespace
