@@ -1,20 +1,15 @@
-#include <chrono>
+#include <algorithm>
 
 #include <fmt/format.h>
 
 #include "trainer/commands/commands.h"
+#include "trainer/commands/import_progress.h"
 
 namespace lockstep::trainer {
 
 ExitStatus ImportText(const ImportArguments& arguments) {
-  using Clock = std::chrono::steady_clock;
-  constexpr double kPlainSeconds = 10.0;
   Console console(false, arguments.progress);
-  const auto start = Clock::now();
-  auto line_at = start;
-  const auto seconds_since = [](Clock::time_point then) {
-    return std::chrono::duration<double>(Clock::now() - then).count();
-  };
+  ImportProgress progress(console);
   const auto show = [&](const io::TextImportProgress& p) {
     const std::string line = fmt::format(
         "{} {:.0f}%  {:.0f} of {:.0f} MB  {} tokens  {:.0f} MB/s",
@@ -24,19 +19,15 @@ ExitStatus ImportText(const ImportArguments& arguments) {
         static_cast<double>(p.bytes_done) / 1e6, static_cast<double>(p.bytes_total) / 1e6, p.tokens,
         // The first pass reads everything once, the second once more.
         static_cast<double>(p.bytes_done + (p.pass - 1) * p.bytes_total) / 1e6 /
-            std::max(1e-9, seconds_since(start)));
-    console.Live(line);
-    if (!console.live() && seconds_since(line_at) >= kPlainSeconds) {
-      line_at = Clock::now();
-      console.Info(line);
-    }
+            std::max(1e-9, progress.seconds()));
+    progress.Show(line);
   };
   const io::TextImportResult result = io::ImportText(arguments.options, show);
   console.EndLive();
   console.Info(fmt::format(
       "{}: {} tokens ({}) from {} file(s), {:.1f} MB, in {:.1f} s; vocabulary {}; fingerprint {}",
       arguments.options.output.string(), result.tokens, io::TokenKindName(arguments.options.tokens),
-      result.files, static_cast<double>(result.bytes) / 1e6, seconds_since(start),
+      result.files, static_cast<double>(result.bytes) / 1e6, progress.seconds(),
       result.vocabulary_size, result.fingerprint));
   if (result.unknown_tokens > 0) {
     console.Info(fmt::format(

@@ -1,4 +1,4 @@
-#include <chrono>
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -6,6 +6,7 @@
 #include "io/datasets/series_dataset.h"
 #include "io/series/time_text.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/import_progress.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -70,14 +71,8 @@ void WarnOfMisreadings(Console& console, const std::filesystem::path& path) {
 }  // namespace
 
 ExitStatus ImportSeries(const ImportSeriesArguments& arguments) {
-  using Clock = std::chrono::steady_clock;
-  constexpr double kPlainSeconds = 10.0;
   Console console(false, arguments.progress);
-  const auto start = Clock::now();
-  auto line_at = start;
-  const auto seconds_since = [](Clock::time_point then) {
-    return std::chrono::duration<double>(Clock::now() - then).count();
-  };
+  ImportProgress progress(console);
   const auto show = [&](const io::SeriesImportProgress& p) {
     const std::string share =
         p.bytes_total > 0 ? fmt::format(" {:.0f}%", 100.0 * static_cast<double>(p.bytes_done) /
@@ -86,15 +81,11 @@ ExitStatus ImportSeries(const ImportSeriesArguments& arguments) {
     const std::string line =
         fmt::format("{}{}  {:.0f} MB  {} rows", p.pass == 1 ? "reading" : "writing", share,
                     Megabytes(p.bytes_done), p.rows);
-    console.Live(line);
-    if (!console.live() && seconds_since(line_at) >= kPlainSeconds) {
-      line_at = Clock::now();
-      console.Info(line);
-    }
+    progress.Show(line);
   };
   const io::SeriesImportResult result = io::ImportSeries(arguments.options, show);
   console.EndLive();
-  Report(console, arguments.options, result, seconds_since(start));
+  Report(console, arguments.options, result, progress.seconds());
   WarnOfMisreadings(console, arguments.options.output);
   return kDone;
 }
