@@ -11,6 +11,8 @@
 #include "io/checkpoints/checkpoint_layout.h"
 #include "io/datasets/dataset.h"
 #include "io/datasets/series_dataset.h"
+#include "io/datasets/series_layout.h"
+#include "io/datasets/token_layout.h"
 #include "io/errors.h"
 #include "io/files/file_descriptor.h"
 #include "io/files/file_format.h"
@@ -62,6 +64,15 @@ Json MostCommon(const Dataset& dataset) {
   return json;
 }
 
+void DescribeSources(const SourceList& sources, const std::string& unit, Json& json) {
+  json["source_count"] = sources.count;
+  json["sources"] = Json::array();
+  for (const Source& source : sources.first) {
+    json["sources"].push_back(
+        {{"path", Printable(source.path)}, {"bytes", source.bytes}, {unit, source.size}});
+  }
+}
+
 void DescribeDataset(const std::filesystem::path& path, uint64_t most_sources, Json& json) {
   const Dataset dataset = Dataset::Open(path);
   json["tokens"] = dataset.size_tokens();
@@ -73,13 +84,7 @@ void DescribeDataset(const std::filesystem::path& path, uint64_t most_sources, J
                               {"tokens", split.size()}});
   }
   json["vocabulary"] = DescribeVocabulary(dataset.vocabulary());
-  const SourceList sources = dataset.ReadSources(most_sources);
-  json["source_count"] = sources.count;
-  json["sources"] = Json::array();
-  for (const Source& source : sources.first) {
-    json["sources"].push_back(
-        {{"path", Printable(source.path)}, {"bytes", source.bytes}, {"tokens", source.tokens}});
-  }
+  DescribeSources(dataset.ReadSources(most_sources), kSourceUnit, json);
   json["fingerprint"] = dataset.fingerprint();
   json["vocabulary"]["most_common"] = MostCommon(dataset);
 }
@@ -162,13 +167,7 @@ void DescribeSeriesDataset(const std::filesystem::path& path, uint64_t most_sour
   json["known"] = DescribeCovariates(description.known);
   json["statics"] = DescribeCovariates(description.statics);
   DescribeSeries(dataset, json);
-  const SeriesDataset::Sources sources = dataset.ReadSources(most_sources);
-  json["source_count"] = sources.count;
-  json["sources"] = Json::array();
-  for (const SeriesSource& source : sources.first) {
-    json["sources"].push_back(
-        {{"path", Printable(source.path)}, {"bytes", source.bytes}, {"rows", source.rows}});
-  }
+  DescribeSources(dataset.ReadSources(most_sources), kSeriesSourceUnit, json);
   json["fingerprint"] = dataset.fingerprint();
   // With a seal that holds, the values may still not be what their digests say.
   std::vector<float> block;

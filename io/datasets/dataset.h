@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "io/datasets/stored_sources.h"
 #include "io/text/vocabulary.h"
 
 namespace lockstep::io {
@@ -19,18 +20,6 @@ struct Split {
   uint64_t begin = 0;
   uint64_t end = 0;
   uint64_t size() const { return end - begin; }
-};
-
-/// One source file of a corpus.
-struct Source {
-  std::string path;
-  uint64_t bytes = 0;
-  uint64_t tokens = 0;
-};
-
-struct SourceList {
-  uint64_t count = 0;
-  std::vector<Source> first;
 };
 
 /// A token-stream dataset, open for reading. Movable; one thread at a time. Not collective: every

@@ -43,17 +43,6 @@ std::vector<Split> ReadSplits(const H5Reader& reader, uint64_t size_tokens) {
   return splits;
 }
 
-// The first `most` of the numbers, after all are checked; there must be `count` of them.
-std::vector<uint64_t> ReadSourceNumbers(const H5Reader& reader, const char* name, uint64_t count,
-                                        uint64_t most) {
-  const H5Array array = reader.OpenArray<uint64_t>(name);
-  if (array.size() != count) reader.FailBecause("the arrays in /sources differ in length");
-  array.Verify();
-  std::vector<uint64_t> numbers(std::min(count, most));
-  array.ReadRows(0, numbers.size(), numbers.data());
-  return numbers;
-}
-
 }  // namespace
 
 struct Dataset::Impl {
@@ -139,16 +128,7 @@ const Split& Dataset::split(std::string_view name) const {
 }
 
 SourceList Dataset::ReadSources(uint64_t most) const {
-  const H5Reader& reader = impl_->reader;
-  StringListHead paths = ReadStringListHead(reader, kSourcePathsGroup, most);
-  const auto bytes = ReadSourceNumbers(reader, kSourceBytesArray, paths.count, most);
-  const auto tokens = ReadSourceNumbers(reader, kSourceTokensArray, paths.count, most);
-  SourceList list;
-  list.count = paths.count;
-  for (size_t i = 0; i < paths.strings.size(); ++i) {
-    list.first.push_back({std::move(paths.strings[i]), bytes[i], tokens[i]});
-  }
-  return list;
+  return io::ReadSources(impl_->reader, kSourceUnit, most);
 }
 
 void Dataset::Read(uint64_t begin, std::span<int32_t> out) const {

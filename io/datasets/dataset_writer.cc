@@ -83,16 +83,7 @@ struct DatasetWriter::Impl {
       writer->WriteArray(fmt::format("{}/{}", kSplitsGroup, split.name),
                          std::span<const uint64_t>(range));
     }
-    std::vector<std::string> paths;
-    std::vector<uint64_t> bytes, tokens;
-    for (const Source& source : sources) {
-      paths.push_back(source.path);
-      bytes.push_back(source.bytes);
-      tokens.push_back(source.tokens);
-    }
-    WriteStringList(*writer, kSourcePathsGroup, paths);
-    writer->WriteArray(kSourceBytesArray, std::span<const uint64_t>(bytes));
-    writer->WriteArray(kSourceTokensArray, std::span<const uint64_t>(tokens));
+    WriteSources(*writer, sources, kSourceUnit);
   }
 
   Vocabulary vocabulary;

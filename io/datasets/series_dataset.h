@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/datasets/stored_sources.h"
 #include "io/series/frequency.h"
 
 namespace lockstep::io {
@@ -64,13 +65,6 @@ struct Series {
   uint64_t test_end = 0;
 };
 
-/// One source file of a corpus of series.
-struct SeriesSource {
-  std::string path;
-  uint64_t bytes = 0;
-  uint64_t rows = 0;
-};
-
 /// A dataset of series, open for reading. Movable; one thread at a time. Not collective: every rank
 /// opens the file itself. Layout: io/FORMATS.md.
 class SeriesDataset {
@@ -114,12 +108,9 @@ class SeriesDataset {
   /// Requires rows inside row_count().
   void Prefetch(uint64_t first_row, uint64_t rows) const;
 
-  /// The sources: how many there are, and the first `most` of them. DamagedFileError.
-  struct Sources {
-    uint64_t count = 0;
-    std::vector<SeriesSource> first;
-  };
-  Sources ReadSources(uint64_t most) const;
+  /// The sources: how many there are, and the first `most` of them, after all are checked in
+  /// pieces. DamagedFileError.
+  SourceList ReadSources(uint64_t most) const;
 
  private:
   struct Impl;
@@ -147,7 +138,7 @@ class SeriesDatasetWriter {
 
   /// Writes the rest, verifies, seals, syncs and renames (io/files/publish.h). Returns the
   /// fingerprint. InputError when there are no rows.
-  std::string Publish(const std::vector<SeriesSource>& sources = {});
+  std::string Publish(const std::vector<Source>& sources = {});
 
  private:
   struct Impl;

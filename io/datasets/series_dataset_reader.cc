@@ -249,20 +249,8 @@ void SeriesDataset::Prefetch(uint64_t first_row, uint64_t rows) const {
   }
 }
 
-SeriesDataset::Sources SeriesDataset::ReadSources(uint64_t most) const {
-  const H5Reader& reader = impl_->reader;
-  StringListHead paths = ReadStringListHead(reader, kSeriesSourcePathsGroup, most);
-  const auto bytes = reader.ReadArray<uint64_t>(kSeriesSourceBytesArray);
-  const auto rows = reader.ReadArray<uint64_t>(kSeriesSourceRowsArray);
-  if (bytes.size() != paths.count || rows.size() != paths.count) {
-    reader.FailBecause("the arrays in /sources differ in length");
-  }
-  Sources sources;
-  sources.count = paths.count;
-  for (size_t i = 0; i < paths.strings.size(); ++i) {
-    sources.first.push_back({std::move(paths.strings[i]), bytes[i], rows[i]});
-  }
-  return sources;
+SourceList SeriesDataset::ReadSources(uint64_t most) const {
+  return io::ReadSources(impl_->reader, kSeriesSourceUnit, most);
 }
 
 }  // namespace lockstep::io

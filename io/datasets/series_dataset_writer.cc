@@ -91,19 +91,6 @@ struct SeriesDatasetWriter::Impl {
     writer->WriteAttribute("/", "time", description.time);
   }
 
-  void WriteSources(const std::vector<SeriesSource>& sources) {
-    std::vector<std::string> paths;
-    std::vector<uint64_t> bytes, source_rows;
-    for (const SeriesSource& source : sources) {
-      paths.push_back(source.path);
-      bytes.push_back(source.bytes);
-      source_rows.push_back(source.rows);
-    }
-    WriteStringList(*writer, kSeriesSourcePathsGroup, paths);
-    writer->WriteArray(kSeriesSourceBytesArray, std::span<const uint64_t>(bytes));
-    writer->WriteArray(kSeriesSourceRowsArray, std::span<const uint64_t>(source_rows));
-  }
-
   SeriesDescription description;
   // In this order: HDF5 lets go of the file before it is removed.
   NewFile file;
@@ -178,7 +165,7 @@ void SeriesDatasetWriter::Append(std::span<const float> rows) {
   impl_->rows_left -= count;
 }
 
-std::string SeriesDatasetWriter::Publish(const std::vector<SeriesSource>& sources) {
+std::string SeriesDatasetWriter::Publish(const std::vector<Source>& sources) {
   impl_->RequireComplete();
   if (impl_->values.size() == 0) {
     throw InputError("there are no rows to write. Name a table that is not empty.");
@@ -187,7 +174,7 @@ std::string SeriesDatasetWriter::Publish(const std::vector<SeriesSource>& source
   impl_->values.Finish();
   impl_->WriteTable();
   impl_->WriteDescription();
-  impl_->WriteSources(sources);
+  WriteSources(*impl_->writer, sources, kSeriesSourceUnit);
   impl_->writer->CloseAndCompare();
   std::string fingerprint = SeriesFingerprint(H5Reader(impl_->file.path()));
   WriteSeal(impl_->file.path(), std::string(kSeriesFormat.name), kSeriesFormat.version, 0);

@@ -25,9 +25,7 @@ inline constexpr char kSeriesSplitsArray[] = "/series/splits";
 inline constexpr char kSeriesMeansArray[] = "/series/means";
 inline constexpr char kSeriesDeviationsArray[] = "/series/deviations";
 inline constexpr char kSeriesStaticsArray[] = "/series/statics";
-inline constexpr char kSeriesSourcePathsGroup[] = "/sources/paths";
-inline constexpr char kSeriesSourceBytesArray[] = "/sources/bytes";
-inline constexpr char kSeriesSourceRowsArray[] = "/sources/rows";
+inline constexpr char kSeriesSourceUnit[] = "rows";
 
 /// begin, train_end, validation_end, test_end.
 inline constexpr uint64_t kSplitBounds = 4;

@@ -18,9 +18,7 @@ inline constexpr char kTokensArray[] = "/tokens";
 /// zero.
 inline constexpr char kPieceDigestsArray[] = "/token_digests";
 inline constexpr char kSplitsGroup[] = "/splits";
-inline constexpr char kSourcePathsGroup[] = "/sources/paths";
-inline constexpr char kSourceBytesArray[] = "/sources/bytes";
-inline constexpr char kSourceTokensArray[] = "/sources/tokens";
+inline constexpr char kSourceUnit[] = "tokens";
 
 /// Tokens in a piece, which is also a chunk: 64 lanes that read far apart hold 4 MB at most.
 inline constexpr uint64_t kPieceTokens = 16384;

@@ -64,12 +64,12 @@ struct Tables {
   std::unique_ptr<SeriesSpill> spill;
   std::unique_ptr<SeriesCollector> collector;
   std::optional<SeriesSplits> splits;
-  std::vector<SeriesSource> sources;
+  std::vector<Source> sources;
 };
 
 template <typename Rows, typename Table>
 void ReadRows(Rows* rows, const Table& table, Tables* tables, ProgressMeter* meter) {
-  SeriesSource& source = tables->sources.back();
+  Source& source = tables->sources.back();
   const uint64_t bytes_before = meter->now().bytes_done;
   const auto advance = [&] {
     source.bytes = table.bytes_read();
@@ -78,9 +78,9 @@ void ReadRows(Rows* rows, const Table& table, Tables* tables, ProgressMeter* met
   };
   while (rows->Next()) {
     tables->collector->Take(*rows);
-    ++source.rows;
+    ++source.size;
     ++meter->now().rows;
-    if (source.rows % kRowsBetweenLooks == 0) advance();
+    if (source.size % kRowsBetweenLooks == 0) advance();
   }
   advance();
 }
@@ -286,7 +286,7 @@ SeriesImportResult ImportSeries(const SeriesImportOptions& options,
   ReadTables(options, &tables, &meter);
   SeriesImportResult result;
   result.files = tables.sources.size();
-  for (const SeriesSource& source : tables.sources) result.bytes += source.bytes;
+  for (const Source& source : tables.sources) result.bytes += source.bytes;
   SeriesPublisher(options, tables, *tables.splits, &meter).Run(&result);
   return result;
 }

@@ -43,7 +43,7 @@ std::string ReadAllOfDataset(const std::filesystem::path& path) {
   for (const std::string& token : dataset.vocabulary().tokens()) all += token;
   for (const Split& split : dataset.splits()) all += split.name + std::to_string(split.end);
   for (const Source& source : dataset.ReadSources(100).first) {
-    all += source.path + std::to_string(source.bytes) + std::to_string(source.tokens);
+    all += source.path + std::to_string(source.bytes) + std::to_string(source.size);
   }
   return all;
 }
@@ -76,8 +76,8 @@ std::string ReadAllOfSeries(const std::filesystem::path& path) {
   std::vector<float> rows(dataset.row_count() * description.row_width());
   dataset.ReadRows(0, rows);
   all += Text(rows);
-  for (const SeriesSource& source : dataset.ReadSources(100).first) {
-    all += source.path + std::to_string(source.bytes) + std::to_string(source.rows);
+  for (const Source& source : dataset.ReadSources(100).first) {
+    all += source.path + std::to_string(source.bytes) + std::to_string(source.size);
   }
   return all;
 }

@@ -180,7 +180,7 @@ TEST_F(DatasetTest, SplitsAndSourcesAreFoundByName) {
   ASSERT_EQ(sources.first.size(), 2u);
   EXPECT_EQ(sources.first[1].path, "b/second.txt");
   EXPECT_EQ(sources.first[1].bytes, 20u);
-  EXPECT_EQ(sources.first[1].tokens, 500u);
+  EXPECT_EQ(sources.first[1].size, 500u);
   EXPECT_EQ(dataset.ReadSources(1).count, 2u);
   EXPECT_EQ(dataset.ReadSources(1).first.size(), 1u);
 }

@@ -73,11 +73,11 @@ TEST_F(SeriesDatasetTest, EverythingComesBack) {
     dataset.ReadRows(series.first_row, rows);
     EXPECT_TRUE(SameBits(rows, small.rows[i]));
   }
-  const SeriesDataset::Sources sources = dataset.ReadSources(1);
+  const SourceList sources = dataset.ReadSources(1);
   EXPECT_EQ(sources.count, 2u);
   ASSERT_EQ(sources.first.size(), 1u);
   EXPECT_EQ(sources.first[0].path, "first.csv");
-  EXPECT_EQ(sources.first[0].rows, 40u);
+  EXPECT_EQ(sources.first[0].size, 40u);
 }
 
 TEST_F(SeriesDatasetTest, WindowsComeBackWhateverTheCacheHolds) {

@@ -86,7 +86,7 @@ TEST_F(SeriesImportTest, AWideTable) {
   EXPECT_THAT(dataset.means(0), ElementsAre(2, 10));
   EXPECT_THAT(dataset.deviations(0), ElementsAre(1, 1));
   EXPECT_THAT(ValuesOf(options_.output), ElementsAre(1, 10, 3, 10, 100, -5, 1000, 0.5, 7, 8));
-  EXPECT_EQ(dataset.ReadSources(9).first[0].rows, 5u);
+  EXPECT_EQ(dataset.ReadSources(9).first[0].size, 5u);
 }
 
 TEST_F(SeriesImportTest, ColumnsMayBeChosenAndRowsOnlyNumbered) {
