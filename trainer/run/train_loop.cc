@@ -124,7 +124,7 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   timer_.Enter(Phase::kOther);
   ++position.step;
   // The first one that there is: lanes may begin with nothing to predict.
-  if (position.first_loss == 0.0) position.first_loss = totals.loss / weight_or_one;
+  if (position.predictions == 0) position.first_loss = totals.loss / weight_or_one;
   position.validation = {};
   position.predictions += static_cast<int64_t>(totals.weight);
   if (totals.weight > 0.0) position.loss = totals.loss / totals.weight;

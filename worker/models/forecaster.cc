@@ -42,7 +42,7 @@ std::string WhyImpossibleSegments(const ForecasterOptions& o) {
 }
 
 std::string WhyImpossibleNormalization(const ForecasterOptions& o) {
-  if (o.decoding == Decoding::kStream && o.normalization != Normalization::kNone) {
+  if (o.is_stream() && o.normalization != Normalization::kNone) {
     return "decoding STREAM has no windows, so normalization must be NONE";
   }
   const bool shifts = o.normalization == Normalization::kLast ||
@@ -123,7 +123,7 @@ Forecaster::Forecaster(const ForecasterOptions& options, Pass pass)
 Forecaster::~Forecaster() = default;
 
 RecurrentState Forecaster::ZeroState(int64_t lanes) const {
-  if (options_.decoding != Decoding::kStream) return {};
+  if (!options_.is_stream()) return {};
   RecurrentState state = parts_->network->ZeroState(RowsOf(options_, lanes));
   state.lanes = lanes;
   state.units = RowsOf(options_, 1) * options_.hidden_size;
@@ -149,7 +149,7 @@ ForecastSum Forecaster::Run(const ForecastBatch& batch, RecurrentState* state,
   if (!batch.targets) throw std::invalid_argument("a loss needs targets");
   Parts& p = *parts_;
   const int64_t series = batch.items * options_.channels;
-  const bool stream = options_.decoding == Decoding::kStream;
+  const bool stream = options_.is_stream();
   const int64_t history = stream ? batch.time_steps : options_.history;
   p.scaling.Learn(history, series, batch.history);
 
@@ -196,8 +196,7 @@ ForecastSum Forecaster::Evaluate(const ForecastBatch& batch, RecurrentState* sta
 void Forecaster::Backward() { parts_->network->Backward(); }
 
 int64_t Forecaster::WorkingBytes(int64_t time_steps, int64_t lanes) const {
-  const int64_t steps =
-      options_.decoding == Decoding::kStream ? time_steps : options_.history + options_.horizon;
+  const int64_t steps = options_.is_stream() ? time_steps : options_.history + options_.horizon;
   const int64_t values = steps * lanes * options_.channels;
   // As fed, normalised, masks, targets.
   return (4 * values + parts_->network->WorkingFloats(RowsOf(options_, lanes), steps)) *
@@ -207,8 +206,8 @@ int64_t Forecaster::WorkingBytes(int64_t time_steps, int64_t lanes) const {
 void Forecaster::Forecast(const ForecastBatch& batch, const RecurrentState* state,
                           const ForecastRequest& request, ForecastOutput& output) {
   Parts& p = *parts_;
-  const bool stream = options_.decoding == Decoding::kStream;
-  const bool paths = stream || options_.decoding == Decoding::kAutoregressive;
+  const bool stream = options_.is_stream();
+  const bool paths = options_.draws_paths();
   const int64_t history = stream ? batch.time_steps : options_.history;
   p.scaling.Learn(history, batch.items * options_.channels, batch.history);
   const NetworkInput input = p.Read(options_, batch, history, paths ? 1 : 0, batch.history);

@@ -66,6 +66,11 @@ struct ForecasterOptions {
 
   Normalization normalization = Normalization::kNone;
   ForecastLoss loss;
+
+  bool is_stream() const { return decoding == Decoding::kStream; }
+  /// Whether forecasts are drawn step by step, from the values before: then they cost far more than
+  /// the loss.
+  bool draws_paths() const { return is_stream() || decoding == Decoding::kAutoregressive; }
 };
 
 /// Empty, or why a forecaster cannot be made so, in a sentence with the options' names and values.

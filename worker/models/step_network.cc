@@ -34,7 +34,7 @@ class StepNetwork final : public ForecastNetwork {
   // Steps at the beginning that give no outputs. Shorter passes than a whole window are predictions
   // that go on, of which the last step is wanted.
   int64_t Silent(int64_t time_steps) const {
-    if (options_.decoding == Decoding::kStream || options_.loss_on_history) return 0;
+    if (options_.is_stream() || options_.loss_on_history) return 0;
     return std::min(time_steps, options_.history) - 1;
   }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "trainer/tasks/forecast/baselines.h"
+#include "trainer/tasks/forecast/forecast_prediction.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -55,6 +56,7 @@ ForecastMeasurement::ForecastMeasurement(worker::Forecaster& model, const Series
     const int64_t values = options.horizon * options.channels;
     sample_.emplace(windows_.count(), plan.most > 0 ? std::max<int64_t>(1, plan.most / values) : 0);
   }
+  if (!plan.full) return;
   const auto channels = static_cast<size_t>(options.channels);
   shifts_.assign(channels, 0.0);
   const uint64_t series = data.dataset().series_count();
@@ -63,12 +65,11 @@ ForecastMeasurement::ForecastMeasurement(worker::Forecaster& model, const Series
       shifts_[c] += data.means(i)[c] / static_cast<double>(series);
     }
   }
-  naive_errors_.resize(plan.full ? series : 0);
+  naive_errors_.resize(series);
 }
 
 bool ForecastMeasurement::measures_forecasts() const {
-  return plan_.full ||
-         (!is_stream() && model_.options().decoding != worker::Decoding::kAutoregressive);
+  return plan_.full || !model_.options().draws_paths();
 }
 
 int64_t ForecastMeasurement::window_batches() const {
@@ -114,12 +115,7 @@ void ForecastMeasurement::Batch(int64_t batch, worker::RecurrentState& state,
 }
 
 void ForecastMeasurement::WindowBatch(int64_t batch, std::span<double> sums) {
-  const worker::ForecasterOptions& options = model_.options();
-  // Paths of many windows at a time would take gigabytes.
-  constexpr int64_t kMostPathValues = int64_t{1} << 26;
-  const bool paths = is_stream() || options.decoding == worker::Decoding::kAutoregressive;
-  const int64_t values = (paths ? plan_.samples : 1) * options.horizon * options.channels;
-  const auto most = static_cast<size_t>(std::max<int64_t>(1, kMostPathValues / values));
+  const auto most = static_cast<size_t>(WindowsAtATime(model_.options(), plan_.samples));
   const std::vector<int64_t> numbers = WindowsOfBatch(batch);
   for (size_t begin = 0; begin < numbers.size(); begin += most) {
     MeasureWindows(std::span(numbers).subspan(begin, std::min(most, numbers.size() - begin)), sums);
@@ -132,9 +128,8 @@ void ForecastMeasurement::MeasureWindows(std::span<const int64_t> numbers, std::
   std::vector<Window> windows;
   for (const int64_t number : numbers) windows.push_back(windows_.At(number));
   batch_.ReadWindows(windows, options.history, options.horizon);
-  worker::ForecastBatch view = batch_.view();
   if (!is_stream()) {
-    const worker::ForecastSum sum = model_.Evaluate(view, nullptr);
+    const worker::ForecastSum sum = model_.Evaluate(batch_.view(), nullptr);
     sums[kLoss] += sum.loss;
     sums[kTargets] += static_cast<double>(sum.targets);
   }
@@ -144,10 +139,8 @@ void ForecastMeasurement::MeasureWindows(std::span<const int64_t> numbers, std::
   request.paths = plan_.samples;
   request.seed = plan_.seed;
   request.item_numbers = numbers.data();
-  const worker::RecurrentState zero = model_.ZeroState(std::ssize(numbers));
-  if (is_stream()) view.time_steps = options.history;
   worker::ForecastOutput output;
-  model_.Forecast(view, is_stream() ? &zero : nullptr, request, output);
+  ForecastWindowsRead(model_, batch_, request, output);
   if (plan_.full) {
     AddMetrics(windows, output, sums);
   } else {

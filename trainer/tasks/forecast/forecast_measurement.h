@@ -54,7 +54,7 @@ class ForecastMeasurement : public Measurement {
   enum Forecast { kModel, kPersistence, kSeasonalNaive };
   static constexpr int kForecasts = 3;
 
-  bool is_stream() const { return model_.options().decoding == worker::Decoding::kStream; }
+  bool is_stream() const { return model_.options().is_stream(); }
   /// Of models that draw paths, forecasts cost far more than the loss.
   bool measures_forecasts() const;
   int64_t stream_batches() const { return stream_ ? stream_->batches() : 0; }

@@ -12,11 +12,6 @@ namespace {
 constexpr int64_t kMostWindows = 64;
 constexpr int64_t kMostPathValues = int64_t{1} << 26;  // 256 MB
 
-bool DrawsPaths(const worker::ForecasterOptions& options) {
-  return options.decoding == worker::Decoding::kAutoregressive ||
-         options.decoding == worker::Decoding::kStream;
-}
-
 std::vector<double> LevelsOf(const worker::ForecastLoss& loss) {
   if (loss.kind == worker::ForecastLoss::Kind::kQuantiles) return loss.levels;
   if (loss.is_distribution()) return {0.1, 0.25, 0.5, 0.75, 0.9};
@@ -38,6 +33,20 @@ int64_t ItemNumber(const io::SeriesDataset& dataset, const Window& window) {
 
 }  // namespace
 
+int64_t WindowsAtATime(const worker::ForecasterOptions& options, int64_t samples) {
+  const int64_t paths = options.draws_paths() ? samples : 1;
+  return std::max<int64_t>(1, kMostPathValues / (paths * options.horizon * options.channels));
+}
+
+void ForecastWindowsRead(worker::Forecaster& model, const SeriesData::Batch& windows,
+                         const worker::ForecastRequest& request, worker::ForecastOutput& output) {
+  worker::ForecastBatch view = windows.view();
+  if (!model.options().is_stream()) return model.Forecast(view, nullptr, request, output);
+  view.time_steps = model.options().history;
+  const worker::RecurrentState zero = model.ZeroState(view.items);
+  model.Forecast(view, &zero, request, output);
+}
+
 ForecastPredictor::ForecastPredictor(worker::Forecaster& model, const SeriesData& data,
                                      int64_t samples, uint64_t seed)
     : model_(model),
@@ -46,10 +55,7 @@ ForecastPredictor::ForecastPredictor(worker::Forecaster& model, const SeriesData
       seed_(seed),
       levels_(LevelsOf(model.options().loss)),
       batch_(data) {
-  const worker::ForecasterOptions& options = model.options();
-  const int64_t paths = DrawsPaths(options) ? samples : 1;
-  batch_windows_ = std::clamp<int64_t>(
-      kMostPathValues / (paths * options.horizon * options.channels), 1, kMostWindows);
+  batch_windows_ = std::min(WindowsAtATime(model.options(), samples), kMostWindows);
 }
 
 void ForecastPredictor::PredictBatch(std::span<const Window> windows) {
@@ -62,11 +68,7 @@ void ForecastPredictor::PredictBatch(std::span<const Window> windows) {
   request.paths = samples_;
   request.seed = seed_;
   request.item_numbers = numbers.data();
-  worker::ForecastBatch view = batch_.view();
-  const bool stream = options.decoding == worker::Decoding::kStream;
-  if (stream) view.time_steps = options.history;
-  const worker::RecurrentState zero = model_.ZeroState(std::ssize(windows));
-  model_.Forecast(view, stream ? &zero : nullptr, request, output_);
+  ForecastWindowsRead(model_, batch_, request, output_);
   if (output_.quantiles.size() != levels_.size() * output_.mean.size()) {
     throw std::logic_error("a forecast lacks quantiles that were asked for");
   }

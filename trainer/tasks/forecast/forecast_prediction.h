@@ -12,6 +12,13 @@
 
 namespace lockstep::trainer {
 
+/// How many windows may be forecast at a time so that their paths stay below 256 MB; 1 at least.
+int64_t WindowsAtATime(const worker::ForecasterOptions& options, int64_t samples);
+
+/// Forecasts the windows that were read last, in scaled values, each from a zero state.
+void ForecastWindowsRead(worker::Forecaster& model, const SeriesData::Batch& windows,
+                         const worker::ForecastRequest& request, worker::ForecastOutput& output);
+
 /// The forecast of one window, in the original unit.
 struct PredictedWindow {
   Window window;

@@ -22,7 +22,7 @@ ForecastTask::ForecastTask(const proto::RunConfig& config, const RankPlace& plac
 void ForecastTask::PrepareTraining() {
   const std::string& split = config_.data().split();
   const io::SeriesDataset& dataset = data_.dataset();
-  if (is_stream()) {
+  if (options_.is_stream()) {
     stream_.emplace(dataset, split, config_.data().lanes(), config_.data().time_steps());
     if (stream_->predictions() == 0) {
       throw UsageError(
@@ -49,14 +49,14 @@ void ForecastTask::PrepareTraining() {
 }
 
 int64_t ForecastTask::batches() const {
-  if (is_stream()) return stream_->batches();
+  if (options_.is_stream()) return stream_->batches();
   return (windows_->count() + config_.data().lanes() - 1) / config_.data().lanes();
 }
 
 std::string ForecastTask::DescribeData() const {
   std::string text =
       fmt::format("{} series of {} channels, ", data_.dataset().series_count(), data_.channels());
-  if (is_stream()) {
+  if (options_.is_stream()) {
     return text + fmt::format("{} rows to predict in training", stream_->predictions());
   }
   text += fmt::format("{} windows to train on", windows_->count());
@@ -94,7 +94,7 @@ void ForecastTask::ReadWindows(const BatchPlace& place) {
 }
 
 double ForecastTask::Read(const BatchPlace& place) {
-  if (!is_stream()) {
+  if (!options_.is_stream()) {
     ReadWindows(place);
   } else {
     ReadStream(*stream_, range_, place.batch, config_.data().time_steps(), batch_);
@@ -116,10 +116,10 @@ void ForecastTask::RequireCounts() const {
 
 double ForecastTask::Forward(const BatchPlace& place, worker::RecurrentState& state) {
   if (empty_) return 0.0;
-  if (is_stream()) StartSeries(*stream_, range_, place.batch, state);
+  if (options_.is_stream()) StartSeries(*stream_, range_, place.batch, state);
   const worker::DropoutSite site = {place.seed, static_cast<uint64_t>(place.total_batches), 0,
                                     range_.begin};
-  return model_->Forward(batch_.view(), is_stream() ? &state : nullptr, site).loss;
+  return model_->Forward(batch_.view(), options_.is_stream() ? &state : nullptr, site).loss;
 }
 
 void ForecastTask::Backward() {
@@ -130,12 +130,11 @@ void ForecastTask::Backward() {
 const std::vector<MetricFacts>& ForecastTask::metrics() const {
   static const std::vector<MetricFacts> kPoints = {{"loss"}, {"mse"}, {"mae"}};
   static const std::vector<MetricFacts> kPaths = {{"loss"}};
-  const bool paths = is_stream() || options_.decoding == worker::Decoding::kAutoregressive;
-  return paths ? kPaths : kPoints;
+  return options_.draws_paths() ? kPaths : kPoints;
 }
 
 bool ForecastTask::CanMeasure(const std::string& split) const {
-  if (is_stream()) {
+  if (options_.is_stream()) {
     return StreamLanes(data_.dataset(), split, 1, config_.data().time_steps()).predictions() > 0;
   }
   return Windows(data_.dataset(), split, options_.history, options_.horizon).count() > 0;
@@ -164,7 +163,8 @@ double ForecastTask::HopelessLoss(double first_loss) const {
 }
 
 void ForecastTask::Store(io::CheckpointHeader& header) const {
-  header.facts = data_.Facts().dump();
+  if (facts_.empty()) facts_ = data_.Facts().dump();
+  header.facts = facts_;
 }
 
 void ForecastTask::Adopt(const io::CheckpointHeader& header, const std::string& origin) {
@@ -172,6 +172,7 @@ void ForecastTask::Adopt(const io::CheckpointHeader& header, const std::string& 
     throw UsageError(fmt::format("{}: is not of a forecaster.", origin));
   }
   data_.Adopt(nlohmann::ordered_json::parse(header.facts), origin);
+  facts_.clear();
   options_ = ForecasterOptions(config_, data_);  // categories and masks are those of the checkpoint
 }
 

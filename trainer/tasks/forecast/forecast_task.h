@@ -47,7 +47,6 @@ class ForecastTask : public Task {
   void Adopt(const io::CheckpointHeader& header, const std::string& origin) override;
 
  private:
-  bool is_stream() const { return options_.decoding == worker::Decoding::kStream; }
   void ReadWindows(const BatchPlace& place);
   void RequireCounts() const;
 
@@ -59,7 +58,8 @@ class ForecastTask : public Task {
   std::optional<StreamLanes> stream_;  // likewise; one of the two
   std::unique_ptr<worker::Forecaster> model_;
   SeriesData::Batch batch_;
-  bool empty_ = false;  // this rank has no window of the batch
+  mutable std::string facts_;  // as the next checkpoint has them; empty: not written down yet
+  bool empty_ = false;         // this rank has no window of the batch
 };
 
 }  // namespace lockstep::trainer

@@ -154,7 +154,8 @@ void SeriesData::FillInputs(worker::ForecasterOptions& options) const {
   options.mask_inputs = mask_inputs_;
 }
 
-nlohmann::ordered_json SeriesData::Facts() const {
+// Of all series alike.
+nlohmann::ordered_json SeriesData::CommonFacts() const {
   const io::SeriesDescription& description = dataset_.description();
   nlohmann::ordered_json facts = {{"channels", description.channels},
                                   {"time", description.time},
@@ -173,6 +174,11 @@ nlohmann::ordered_json SeriesData::Facts() const {
   };
   facts["known"] = list(known_);
   facts["statics"] = list(statics_);
+  return facts;
+}
+
+nlohmann::ordered_json SeriesData::Facts() const {
+  nlohmann::ordered_json facts = CommonFacts();
   facts["series"] = nlohmann::ordered_json::array();
   for (uint64_t i = 0; i < dataset_.series_count(); ++i) {
     facts["series"].push_back(
@@ -184,7 +190,7 @@ nlohmann::ordered_json SeriesData::Facts() const {
 }
 
 void SeriesData::Adopt(const nlohmann::ordered_json& facts, const std::string& origin) {
-  const nlohmann::ordered_json own = Facts();
+  const nlohmann::ordered_json own = CommonFacts();
   const auto require = [&](const char* what, const nlohmann::ordered_json& here,
                            const nlohmann::ordered_json& there) {
     if (here == there) return;
@@ -224,18 +230,25 @@ void SeriesData::Adopt(const nlohmann::ordered_json& facts, const std::string& o
   }
 }
 
-void SeriesData::Batch::Prepare(int64_t items, int64_t time_steps, int64_t targets, int64_t known) {
+SeriesData::Batch::Batch(const SeriesData& data) : data_(data) {
   worker::ForecasterOptions inputs;
-  data_.FillInputs(inputs);
+  data.FillInputs(inputs);
+  known_numeric_ = inputs.known_numeric;
+  known_categorical_ = std::ssize(inputs.known_categories);
+  static_numeric_ = inputs.static_numeric;
+  static_categorical_ = std::ssize(inputs.static_categories);
+}
+
+void SeriesData::Batch::Prepare(int64_t items, int64_t time_steps, int64_t targets, int64_t known) {
   const int64_t C = data_.channels();
   items_ = items;
   time_steps_ = time_steps;
   history_.assign(time_steps * items * C, kNaN);
   targets_.assign(targets * items * C, kNaN);
-  known_.assign(known * items * inputs.known_numeric, 0.0f);
-  known_categories_.assign(known * items * std::ssize(inputs.known_categories), -1);
-  statics_.assign(items * inputs.static_numeric, 0.0f);
-  static_categories_.assign(items * std::ssize(inputs.static_categories), -1);
+  known_.assign(known * items * known_numeric_, 0.0f);
+  known_categories_.assign(known * items * known_categorical_, -1);
+  statics_.assign(items * static_numeric_, 0.0f);
+  static_categories_.assign(items * static_categorical_, -1);
 }
 
 // Into place `slot` of rows_: those that there are, NaN in front of them and behind.
@@ -284,14 +297,11 @@ void SeriesData::Batch::PutKnown(uint64_t series, int64_t slot, int64_t stride, 
   const io::SeriesDescription& description = data_.dataset_.description();
   const auto width = static_cast<int64_t>(description.row_width());
   const int64_t C = data_.channels();
-  const auto categorical = static_cast<int64_t>(std::ranges::count_if(
-      data_.known_, [](const Covariate& known) { return known.categorical(); }));
-  const int64_t numeric = std::ssize(data_.known_) - categorical + std::ssize(data_.calendar_);
   const int64_t start = data_.dataset_.series(series).start;
   for (int64_t t = 0; t < rows; ++t) {
     const int64_t place = t * items_ + item;
-    float* number = known_.data() + place * numeric;
-    int32_t* category = known_categories_.data() + place * categorical;
+    float* number = known_.data() + place * known_numeric_;
+    int32_t* category = known_categories_.data() + place * known_categorical_;
     for (int64_t k = 0; k < std::ssize(data_.known_); ++k) {
       const Covariate& known = data_.known_[k];
       const float value = rows_[(slot * stride + from + t) * width + C + k];
@@ -307,10 +317,8 @@ void SeriesData::Batch::PutKnown(uint64_t series, int64_t slot, int64_t stride, 
 void SeriesData::Batch::PutStatics(uint64_t series, int64_t item) {
   if (data_.statics_.empty()) return;
   const auto values = data_.dataset_.statics(series);
-  const auto categorical = static_cast<int64_t>(std::ranges::count_if(
-      data_.statics_, [](const Covariate& fact) { return fact.categorical(); }));
-  float* number = statics_.data() + item * (std::ssize(data_.statics_) - categorical);
-  int32_t* category = static_categories_.data() + item * categorical;
+  float* number = statics_.data() + item * static_numeric_;
+  int32_t* category = static_categories_.data() + item * static_categorical_;
   for (size_t a = 0; a < data_.statics_.size(); ++a) {
     const Covariate& fact = data_.statics_[a];
     if (!fact.categorical()) *number++ = fact.Scaled(values[a]);

@@ -59,6 +59,7 @@ class SeriesData {
     float Scaled(float value) const;
     int32_t Category(float value) const;
   };
+  nlohmann::ordered_json CommonFacts() const;
   void LearnCovariates();
 
   const io::SeriesDataset dataset_;
@@ -73,7 +74,7 @@ class SeriesData {
 class SeriesData::Batch {
  public:
   /// `data` must outlive this.
-  explicit Batch(const SeriesData& data) : data_(data) {}
+  explicit Batch(const SeriesData& data);
 
   /// Item b gets `history` rows in front of windows[b].first_target and `horizon` rows from there.
   /// Both may reach beyond the series: values that are not there are NaN, known covariates their
@@ -105,6 +106,9 @@ class SeriesData::Batch {
   void PutStatics(uint64_t series, int64_t item);
 
   const SeriesData& data_;
+  // Of a row of known covariates, and of an item.
+  int64_t known_numeric_ = 0, known_categorical_ = 0;
+  int64_t static_numeric_ = 0, static_categorical_ = 0;
   int64_t items_ = 0, time_steps_ = 0;
   bool pieces_ = false;
   static constexpr int64_t kSlots = 16;

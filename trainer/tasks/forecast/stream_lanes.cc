@@ -15,11 +15,14 @@ StreamLanes::StreamLanes(const io::SeriesDataset& dataset, const std::string& sp
     const uint64_t begin = rows.begin > series.begin ? rows.begin - 1 : rows.begin;
     const uint64_t end = rows.end > begin ? rows.end - 1 : begin;
     inputs_.push_back({begin, end});
+    predictions_ += static_cast<int64_t>(end - begin);
     chunks += (static_cast<int64_t>(end - begin) + time_steps - 1) / time_steps;
     ends_.push_back(chunks);
   }
   longest_ = (chunks + lanes - 1) / lanes;
-  if (most > 0) longest_ = std::min(longest_, std::max<int64_t>(1, most / (lanes * time_steps)));
+  if (most == 0) return;
+  longest_ = std::min(longest_, std::max<int64_t>(1, most / (lanes * time_steps)));
+  predictions_ = 0;
   for (int64_t lane = 0; lane < lanes; ++lane) {
     for (int64_t batch = 0; batch < longest_; ++batch) {
       predictions_ += static_cast<int64_t>(At(lane, batch).piece.targets);
