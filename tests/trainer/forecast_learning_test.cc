@@ -135,6 +135,21 @@ INSTANTIATE_TEST_SUITE_P(Decodings, KnownCovariateTest,
                                          "decoding: AUTOREGRESSIVE gaussian { } samples: 50",
                                          "decoding: STREAM"));
 
+// Its first steps have no target: they say nothing of what a good loss is.
+TEST(ForecastLearningTest, ASeriesThatBeginsWithoutValuesDoesNotDiverge) {
+  const std::string table = Column(400, [](int t) { return 1e4 + 1e3 * std::sin(t / 3.0); });
+  std::string masked = "y\n";
+  for (int t = 0; t < 60; ++t) masked += "NaN\n";
+  masked += table.substr(2);
+  const auto result =
+      Learn(masked, {"series", "--missing", "mask", "--scale", "none"},
+            "data { lanes: 1 time_steps: 4 } model { cell: GRU layers: 1 hidden_size: "
+            "8 dropout: 0 } task { forecast { decoding: STREAM normalization: NONE "
+            "history: 20 horizon: 5 } }",
+            {"training.steps=80"});
+  EXPECT_TRUE(std::isfinite(Mse(result))) << result;
+}
+
 // The level of the test split was never seen in training.
 TEST(ForecastLearningTest, NormalisedWindowsBearAShiftOfTheMean) {
   Noise noise(5);

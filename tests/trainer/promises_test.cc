@@ -198,6 +198,36 @@ TEST_P(PromisesTest, DamageIsFound) {
   EXPECT_EQ(nlohmann::json::parse(inspected.out).at("whole"), false);
 }
 
+// What a cell carries from batch to batch, cut over ranks, written and read again.
+class EveryCellTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(EveryCellTest, IsTheSameOnAnyNumberOfRanksAndAfterAStop) {
+  const SmallRun run;
+  const Settings settings = {"model.cell=" + GetParam(), "optimizer.schedule.constant={}",
+                             "optimizer.learning_rate=0.004", "evaluation.every_steps=15",
+                             "training.steps=30"};
+  for (const int ranks : {1, 2, 3}) {
+    run.TrainToTheEnd(fmt::format("runs/{}", ranks), ranks, settings);
+  }
+  ExpectLossesNear(run.Metrics("runs/1"), run.Metrics("runs/2"), 30, kTolerance);
+  ExpectLossesNear(run.Metrics("runs/1"), run.Metrics("runs/3"), 30, kTolerance);
+  run.TrainToTheEnd("runs/a", 2, settings + Settings{"training.steps=15"});
+  run.TrainToTheEnd("runs/a", 2, settings);
+  ExpectSameMetrics(run.Metrics("runs/2"), run.Metrics("runs/a"), 30);
+  ExpectSameCheckpoints(run.CheckpointPath("runs/2", 30), run.CheckpointPath("runs/a", 30));
+}
+
+std::vector<std::string> AllCellsOfTheSchema() {
+  std::vector<std::string> names;
+  for (int i = 0; i < proto::Cell_descriptor()->value_count(); ++i) {
+    names.emplace_back(proto::Cell_descriptor()->value(i)->name());
+  }
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cells, EveryCellTest, testing::ValuesIn(AllCellsOfTheSchema()),
+                         [](const auto& one) { return one.param; });
+
 INSTANTIATE_TEST_SUITE_P(Tasks, PromisesTest, testing::ValuesIn(AllTaskCases()),
                          [](const auto& one) { return one.param.name; });
 

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/worker/central_difference.h"
 #include "tests/worker/forecaster_case.h"
 #include "tests/worker/model_case.h"
 
@@ -24,24 +25,13 @@ constexpr double kLossTolerance = 3e-6;
 // Of the largest gradient of its parameter, since sums cancel. Central differences add about 1e-9.
 constexpr double kGradientTolerance = 1e-5;
 
-double Norm(const std::vector<double>& x) {
-  return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
-}
-
 // The central difference of the reference's loss along `direction` of one parameter.
 double Slope(ReferenceForecaster& reference, const ForecasterCase& of, const std::string& name,
              const std::vector<double>& direction) {
-  const double step = 1e-5 / Norm(direction);
-  std::vector<double>& values = reference.value(name);
-  const std::vector<double> old = values;
-  const auto loss_at = [&](double x) {
-    for (size_t i = 0; i < old.size(); ++i) values[i] = old[i] + x * direction[i];
+  return CentralDifference(reference.value(name), direction, [&] {
     ReferenceState state = of.InitialReferenceState();
     return reference.Loss(of.batch(), &state, &of.site);
-  };
-  const double slope = (loss_at(step) - loss_at(-step)) / (2.0 * step);
-  values = old;
-  return slope;
+  });
 }
 
 void ExpectForwardAsReference(ForecasterCase& of) {

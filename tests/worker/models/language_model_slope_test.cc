@@ -10,29 +10,19 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/worker/central_difference.h"
 #include "tests/worker/model_case.h"
 
 namespace lockstep::worker {
 namespace {
 
-double Norm(const std::vector<double>& x) {
-  return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
-}
-
 // The central difference of the loss along `direction` of one parameter.
 double Slope(ReferenceModel& reference, const ModelCase& model_case, const std::string& name,
              const std::vector<double>& direction) {
-  const double step = 1e-5 / Norm(direction);
-  std::vector<double>& values = reference.value(name);
-  const std::vector<double> old = values;
-  const auto loss_at = [&](double x) {
-    for (size_t i = 0; i < old.size(); ++i) values[i] = old[i] + x * direction[i];
+  return CentralDifference(reference.value(name), direction, [&] {
     ReferenceState state = model_case.InitialReferenceState();
     return reference.Loss(model_case.batch(), state, &model_case.site);
-  };
-  const double slope = (loss_at(step) - loss_at(-step)) / (2.0 * step);
-  values = old;
-  return slope;
+  });
 }
 
 using Shape = std::tuple<Cell, int64_t>;  // cell, H
