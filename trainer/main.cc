@@ -255,7 +255,9 @@ void AddEvaluate(CLI::App& app, Command& command) {
                    "Read about this many tokens of the split only, spread over it; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  evaluate->add_option("--data", arguments->data, "Another dataset with the same vocabulary");
+  evaluate->add_option(
+      "--data", arguments->data,
+      "Another dataset with the same vocabulary, or the same channels and covariates");
   evaluate->add_flag("--json", arguments->json, "The result as JSON on standard output");
   AddProgress(evaluate, arguments->progress);
   evaluate->callback([&command, arguments] {

@@ -114,6 +114,10 @@ void SeriesCollector::TakeStatics(const Rows& rows, uint64_t index) {
   }
 }
 
+void SeriesCollector::RequireRows(const std::string& name) const {
+  if (names_.size() == 0) throw InputError(name + " has no rows, expected some.");
+}
+
 template void SeriesCollector::Take(const TableRows& rows);
 template void SeriesCollector::Take(const ArrayRows& rows);
 

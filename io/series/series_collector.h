@@ -57,6 +57,8 @@ class SeriesCollector {
   /// lacks a cell that must be there.
   template <typename Rows>
   void Take(const Rows& rows);
+  /// Behind the last row. InputError: there was none; `name` is that of the first table.
+  void RequireRows(const std::string& name) const;
 
   const SeriesNames& names() const { return names_; }
   const State& series(uint64_t index) const { return states_[index]; }

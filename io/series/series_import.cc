@@ -137,9 +137,7 @@ void ReadTables(const SeriesImportOptions& options, Tables* tables, ProgressMete
     }
   }
   meter->Report();
-  if (tables->collector->names().size() == 0) {
-    throw InputError(fmt::format("{} has no rows, expected some.", tables->sources[0].path));
-  }
+  tables->collector->RequireRows(tables->sources[0].path);
 }
 
 /// The second pass: from the spill to the dataset.

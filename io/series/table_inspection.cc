@@ -46,6 +46,16 @@ class Inspection {
     }
   }
 
+  /// Behind the last table; `name` is that of the first.
+  void Finish(const std::string& name) {
+    if (!first_problem_.empty()) return;
+    try {
+      collector_.RequireRows(name);
+    } catch (const InputError& error) {
+      first_problem_ = error.what();
+    }
+  }
+
   void Describe(Json* json) const {
     (*json)["first_time"] = TimeOrNull(first_time_);
     (*json)["last_time"] = TimeOrNull(last_time_);
@@ -142,11 +152,12 @@ bool LooksLikeTable(const std::filesystem::path& path) {
   constexpr std::string_view kOurs = "LOCKSTEP", kGzip = "\x1f\x8b";
   std::string begin(4096, '\0');
   begin.resize(FileDescriptor::OpenForReading(path).ReadAt(0, begin.data(), begin.size()));
-  if (begin.empty() || begin.starts_with(kOurs)) return false;
+  if (begin.starts_with(kOurs)) return false;
   const std::string extension = path.extension().string();
   for (const char* known : {".csv", ".tsv", ".gz", ".npy"}) {
     if (extension == known) return true;
   }
+  if (begin.empty()) return false;
   // Other text is a table where its first line has more cells than one.
   const std::string_view line = std::string_view(begin).substr(0, begin.find('\n'));
   const bool text = begin.find('\0') == begin.npos;
@@ -172,6 +183,7 @@ Json InspectTable(const SeriesImportOptions& options) {
     inspection.Read(&next);
     bytes += next.bytes_read();
   }
+  inspection.Finish(first.name());
   Json json = {{"path", Printable(first.name())},
                {"format", "csv"},
                {"bytes", bytes},

@@ -567,6 +567,21 @@ TEST_F(SeriesImportTest, AnInspectionCounts) {
   EXPECT_NO_THROW(json.dump());
 }
 
+TEST_F(SeriesImportTest, AnInspectionEndsWhereTheImportDoes) {
+  options_.paths = {folder_.Write("a.csv", "a,b\n")};
+  const nlohmann::ordered_json json = InspectTable(options_);
+  ASSERT_TRUE(json["first_problem"].is_string()) << json;
+  EXPECT_THAT(json["first_problem"].get<std::string>(), HasSubstr("a.csv has no rows"));
+  try {
+    ImportSeries(options_);
+    FAIL() << "no rows";
+  } catch (const InputError& error) {
+    EXPECT_EQ(json["first_problem"], error.what());
+  }
+  EXPECT_TRUE(LooksLikeTable(folder_.Write("empty.csv", "")));
+  EXPECT_FALSE(LooksLikeTable(folder_.Write("empty.h5", "")));
+}
+
 // Names go into checkpoints and JSON as they are.
 TEST_F(SeriesImportTest, NamesAreUtf8) {
   const std::pair<const char*, const char*> cases[] = {
