@@ -152,9 +152,9 @@ TEST_F(TextImportTest, FilesAreJoinedInSortedOrder) {
   const std::vector<Source> sources = dataset.ReadSources(100).first;
   ASSERT_EQ(sources.size(), 5u);
   EXPECT_EQ(sources[0].path, (folder_ / "t/a/x.txt").string());
-  EXPECT_EQ(sources[0].tokens, 1u);
+  EXPECT_EQ(sources[0].size, 1u);
   EXPECT_EQ(sources[0].bytes, 1u);
-  EXPECT_EQ(sources[2].tokens, 0u);
+  EXPECT_EQ(sources[2].size, 0u);
   // Once more: the dataset that now stands in the folder is not text.
   ImportText(options);
   EXPECT_EQ(Text(), "1233");
