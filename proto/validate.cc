@@ -22,6 +22,26 @@ void CheckModel(const Model& model) {
   }
 }
 
+// Whose future must not be read cannot be read backwards.
+void CheckDirections(const RunConfig& config) {
+  if (!config.model().bidirectional()) return;
+  const Task& task = config.task();
+  if (task.has_classify() || task.has_tag() || task.has_translate()) return;
+  throw ConfigError(
+      "model.bidirectional is true; allowed: true only with task.classify, task.tag or "
+      "task.translate, which read whole texts before they answer");
+}
+
+void CheckTask(const Task& task) {
+  const auto condition = task.caption().conditioning();
+  if (condition != Translate::STATE && condition != Translate::CONTEXT) {
+    throw ConfigError(
+        fmt::format("task.caption.conditioning is {}; allowed: STATE and CONTEXT, since there is "
+                    "one vector only to attend to",
+                    Translate::Conditioning_Name(condition)));
+  }
+}
+
 void CheckOptimizer(const Optimizer& optimizer) {
   const Sgd& sgd = optimizer.sgd();
   if (sgd.nesterov() && !(sgd.momentum() > 0 && sgd.dampening() == 0)) {
@@ -52,6 +72,8 @@ void CheckEvaluation(const RunConfig& config) {
 void ValidateRunConfig(const RunConfig& config) {
   CheckRanges(config);
   CheckModel(config.model());
+  CheckDirections(config);
+  CheckTask(config.task());
   CheckOptimizer(config.optimizer());
   CheckEvaluation(config);
 }

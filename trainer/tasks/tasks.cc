@@ -40,6 +40,11 @@ std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& 
       return std::make_unique<LanguageModelTask>(config, place);
     case proto::Task::kForecast:
       return std::make_unique<ForecastTask>(config, place);
+    case proto::Task::kClassify:
+    case proto::Task::kTag:
+    case proto::Task::kTranslate:
+    case proto::Task::kCaption:
+      break;
   }
   throw std::logic_error("a task of the schema has no implementation");
 }

@@ -13,6 +13,8 @@ struct DropoutSite {
   uint64_t batch = 0;  ///< batches since the start of the training
   uint32_t layer = 0;
   int64_t first_lane = 0;  ///< global number of the first lane in the array
+  /// [B] global numbers of the lanes, where they do not follow one another; must outlive the pass.
+  const int64_t* lanes = nullptr;
 };
 
 /// Inverted dropout (Srivastava et al. 2014): out = x * mask / (1 - probability), with mask 0 where

@@ -54,7 +54,7 @@ bool RecurrentStack::Drops(int layer) const {
 }
 
 int64_t RecurrentStack::GradientSize() const {
-  return time_steps_ * lanes_ * std::max(options_.hidden_size, options_.input_size);
+  return steps_.rows() * std::max(options_.hidden_size, options_.input_size);
 }
 
 float* RecurrentStack::d_output() { return d_output_.Require(GradientSize()); }
@@ -62,19 +62,19 @@ float* RecurrentStack::d_output() { return d_output_.Require(GradientSize()); }
 void RecurrentStack::ApplyDropout(int layer, const float* x, float* out) {
   DropoutSite site = site_;
   site.layer += static_cast<uint32_t>(layer);
-  Dropout(site, options_.dropout, time_steps_ * lanes_ / mask_lanes_, mask_lanes_,
-          options_.hidden_size, x, out);
+  Dropout(site, options_.dropout, steps_.rows() / mask_lanes_, mask_lanes_, options_.hidden_size, x,
+          out);
 }
 
-const float* RecurrentStack::Forward(int64_t time_steps, int64_t lanes, const StackInput& input,
+const float* RecurrentStack::Forward(const PackedSteps& steps, const StackInput& input,
                                      RecurrentState& state, const DropoutSite* site, Read read,
                                      int64_t mask_lanes) {
+  const int64_t time_steps = steps.time_steps(), lanes = steps.items();
   read_ = read;
   mask_lanes_ = mask_lanes > 0 ? mask_lanes : lanes;
-  time_steps_ = time_steps;
-  lanes_ = lanes;
+  steps_ = steps;
   input_ = input;
-  const int64_t rows = time_steps * lanes, size = lanes * options_.hidden_size;
+  const int64_t rows = steps.rows(), size = lanes * options_.hidden_size;
   const float* x = input.x;
   for (int layer = 0; layer < options_.layers; ++layer) {
     const LayerState part = {state.h.data() + layer * size,
@@ -93,7 +93,7 @@ const float* RecurrentStack::Forward(int64_t time_steps, int64_t lanes, const St
 }
 
 float* RecurrentStack::Backward(const StackStateGradient& state, bool input_gradient) {
-  const int64_t size = lanes_ * options_.hidden_size;
+  const int64_t size = steps_.items() * options_.hidden_size;
   const auto at = [size](auto& values, int layer) {
     return values.empty() ? nullptr : values.data() + layer * size;
   };

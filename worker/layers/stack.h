@@ -7,6 +7,7 @@
 
 #include "worker/buffer.h"
 #include "worker/layers/dropout.h"
+#include "worker/layers/packed_steps.h"
 #include "worker/layers/recurrent_layer.h"
 #include "worker/layers/recurrent_state.h"
 #include "worker/parameters.h"
@@ -15,27 +16,35 @@ namespace lockstep::worker {
 
 struct StackOptions {
   Cell cell = Cell::kLstm;
-  int64_t input_size = 0;   ///< I
-  int64_t hidden_size = 0;  ///< H
-  int layers = 1;           ///< L
-  double dropout = 0.0;     ///< between the layers and after the last one
+  int64_t input_size = 0;      ///< I
+  int64_t hidden_size = 0;     ///< H
+  int layers = 1;              ///< L
+  double dropout = 0.0;        ///< between the layers and after the last one
+  bool bidirectional = false;  ///< D = 2: each layer reads both ways, [forward, reverse] are its
+                               ///< outputs; else D = 1. As PyTorch's bidirectional=True
+  bool residual = false;       ///< layers above the first add their input to their output
+
+  int64_t directions() const { return bidirectional ? 2 : 1; }  ///< D
+  int64_t output_size() const { return directions() * hidden_size; }
 };
 
-/// What a stack reads: vectors x [T, B, I], or tokens [T, B] and what they stand for.
+/// What a stack reads: vectors x [R, I], or tokens [R] and what they stand for.
 struct StackInput {
   const float* x = nullptr;
   const int32_t* tokens = nullptr;  ///< where x is nullptr
   TokenVectors vectors = {};
 };
 
-/// What flows through a stack's state in the way back, [L, B, H] each: see LayerStateGradient.
+/// What flows through a stack's state in the way back, [L D, B, H] each: see LayerStateGradient.
 struct StackStateGradient {
   const RecurrentState* final_state = nullptr;
   RecurrentState* initial_state = nullptr;  ///< of the right size; overwritten
 };
 
-/// L recurrent layers of one cell, each reading the outputs of the one below. Dimension letters as
-/// in RecurrentLayer; states are [L, B, H].
+/// L recurrent layers of one cell in D directions, each reading the outputs of the one below.
+/// Dimension letters as in RecurrentLayer; R rows as in PackedSteps; states are [L D, B, H], the
+/// directions of a layer one behind another, as PyTorch has them. The final state of an item is the
+/// one behind its own last row, in reverse the one behind its first.
 class RecurrentStack {
  public:
   /// Adds its parameters, named `prefix` + "weight_ih_l0" and so on. `parameters` must outlive it.
@@ -50,27 +59,45 @@ class RecurrentStack {
   /// dropout after the last layer, and no gradient from outputs.
   enum class Read { kOutputs, kStateOnly };
 
-  /// Returns the outputs of the last layer [T, B, H] after dropout, which live until the next
+  /// Returns the outputs of the last layer [R, D H] after dropout, which live until the next
   /// Forward, and moves `state` on. Without a site there is no dropout; its layers are numbered
   /// from site->layer. The input must live until Backward. With `mask_lanes`, lane i has the masks
   /// of time step i / mask_lanes and lane i % mask_lanes: for passes of one time step over rows
   /// that stand for several.
-  const float* Forward(int64_t time_steps, int64_t lanes, const StackInput& input,
-                       RecurrentState& state, const DropoutSite* site, Read read = Read::kOutputs,
-                       int64_t mask_lanes = 0);
+  const float* Forward(const PackedSteps& steps, const StackInput& input, RecurrentState& state,
+                       const DropoutSite* site, Read read = Read::kOutputs, int64_t mask_lanes = 0);
 
-  /// Room for dL/d(outputs) [T, B, H] of the last Forward, to be written between Forward and
+  /// Room for dL/d(outputs) [R, D H] of the last Forward, to be written between Forward and
   /// Backward, which uses it up. Not with kStateOnly.
   float* d_output();
 
   /// Adds to the gradients of the parameters, from the last layer to the first, and returns dL/dx
-  /// [T, B, I], which lives until the next Forward; nullptr with tokens, whose vectors' gradient is
+  /// [R, I], which lives until the next Forward; nullptr with tokens, whose vectors' gradient is
   /// added, and where it is not wanted. Only after a Forward with a site or with `dropout` 0.
   float* Backward(const StackStateGradient& state = {}, bool input_gradient = true);
 
+  // The same pass one time step after another, where a step's input needs the step before (a
+  // decoder with attention). One direction only. All that a time step leaves for the way back is
+  // kept, and the gradients of the weights are taken in large products at the end.
+
+  /// Packs the weights; `state` is read and must live until the last Step, which leaves the final
+  /// state there.
+  void BeginSteps(const PackedSteps& steps, RecurrentState& state, const DropoutSite* site);
+  /// Time step t = 0, 1, ..., T - 1. x_t [items_at(t), I] is copied. Returns the outputs of the
+  /// last layer at this time step after dropout [items_at(t), H], which live until the next
+  /// BeginSteps or Forward.
+  const float* Step(int64_t t, const float* x_t);
+  /// After the last Step. Without `state` no gradient flows from behind the last time step.
+  void BeginBackwardSteps(const StackStateGradient& state = {});
+  /// Time step t = T - 1, ..., 0, with dL/d(its outputs) [items_at(t), H], which may be
+  /// overwritten. Returns dL/dx_t [items_at(t), I], which lives until the next call.
+  const float* BackwardStep(int64_t t, float* d_output_t);
+  /// After time step 0: adds to the gradients of the parameters and writes state.initial_state.
+  void FinishBackwardSteps();
+
   const StackOptions& options() const { return options_; }
 
-  /// Floats that a training pass keeps for each of T*B rows, with `gradients` arrays [T, B, max(I,
+  /// Floats that a training pass keeps for each of R rows, with `gradients` arrays [R, max(I, D
   /// H)] of gradients (two, but for passes over one layer that lack one end); and of packed
   /// weights.
   int64_t FloatsOfRow(int gradients = 2) const;
@@ -87,13 +114,14 @@ class RecurrentStack {
   std::vector<RecurrentLayer> layers_;
 
   // Of the last Forward.
-  int64_t time_steps_ = 0, lanes_ = 0, mask_lanes_ = 0;
+  PackedSteps steps_;
+  int64_t mask_lanes_ = 0;
   StackInput input_;
   Read read_ = Read::kOutputs;
   DropoutSite site_;
   std::vector<const float*> inputs_;  // of every layer; nullptr where the first reads tokens
-  std::vector<Buffer> dropped_;       // [T, B, H] outputs after dropout
-  Buffer d_output_, d_input_;         // [T, B, max(I, H)]
+  std::vector<Buffer> dropped_;       // [R, D H] outputs after dropout
+  Buffer d_output_, d_input_;         // [R, max(I, D H)]
 };
 
 }  // namespace lockstep::worker

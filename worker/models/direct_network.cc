@@ -59,8 +59,8 @@ float* DirectNetwork::Forward(const NetworkInput& input, RecurrentState* state,
   rows_ = input.rows;
   const int64_t size = rows_ * options_.hidden_size;
   state_ = stack_.ZeroState(rows_);
-  stack_.Forward(input.time_steps, rows_, {.x = inputs_.Forward(input)}, state_, site,
-                 RecurrentStack::Read::kStateOnly);
+  stack_.Forward(PackedSteps::Uniform(input.time_steps, rows_), {.x = inputs_.Forward(input)},
+                 state_, site, RecurrentStack::Read::kStateOnly);
   float* h = last_.Require(size);
   if (site) {
     site_ = *site;

@@ -43,7 +43,7 @@ const float* LanguageModel::RunStack(const TokenBatch& batch, RecurrentState& st
   batch_ = batch;
   const int64_t T = batch.time_steps, B = batch.lanes;
   const StackInput input = input_.Forward(T * B, batch.inputs, UsesTable(T, B));
-  return stack_.Forward(T, B, input, state, site);
+  return stack_.Forward(PackedSteps::Uniform(T, B), input, state, site);
 }
 
 double LanguageModel::Forward(const TokenBatch& batch, RecurrentState& state,

@@ -144,13 +144,13 @@ float* SegmentNetwork::Forward(const NetworkInput& input, RecurrentState* state,
   embedding_.Forward(rows, x_, embedded_.Require(rows * H));
   Relu(rows * H, embedded_.data());
   state_ = encoder_.ZeroState(R);
-  encoder_.Forward(history_segments_, R, {.x = embedded_.data()}, state_, site,
-                   RecurrentStack::Read::kStateOnly);
+  encoder_.Forward(PackedSteps::Uniform(history_segments_, R), {.x = embedded_.data()}, state_,
+                   site, RecurrentStack::Read::kStateOnly);
   Repeat(options_.layers, segments_, state_.h, repeated_.h);
   Repeat(options_.layers, segments_, state_.c, repeated_.c);
   DropoutSite decoder_site = site ? *site : DropoutSite{};
   decoder_site.layer += static_cast<uint32_t>(options_.layers);
-  decoded_ = decoder_.Forward(1, segments_ * R, DecoderInput(R), repeated_,
+  decoded_ = decoder_.Forward(PackedSteps::Uniform(1, segments_ * R), DecoderInput(R), repeated_,
                               site ? &decoder_site : nullptr, RecurrentStack::Read::kOutputs, R);
   float* raw = raw_.Require(segments_ * R * projection_.output_size());
   projection_.Forward(segments_ * R, decoded_, raw);

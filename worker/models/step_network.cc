@@ -59,7 +59,8 @@ float* StepNetwork::Forward(const NetworkInput& input, RecurrentState* state,
     own_state_ = ZeroState(rows_);
     state = &own_state_;
   }
-  outputs_ = stack_.Forward(time_steps_, rows_, {.x = inputs_.Forward(input)}, *state, site);
+  outputs_ = stack_.Forward(PackedSteps::Uniform(time_steps_, rows_), {.x = inputs_.Forward(input)},
+                            *state, site);
   const int64_t silent = Silent(time_steps_) * rows_, rows = time_steps_ * rows_ - silent;
   float* raw = raw_.Require(rows * projection_.output_size());
   projection_.Forward(rows, outputs_ + silent * options_.hidden_size, raw);
