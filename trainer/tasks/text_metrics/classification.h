@@ -21,23 +21,31 @@ struct ClassScores {
   /// f1_score(average="macro").
   double macro_f1 = 0.0;
   std::vector<ClassScore> rows;    ///< [C]
-  std::vector<int64_t> confusion;  ///< [C, C]: the class, what was said
+  std::vector<int64_t> confusion;  ///< [C, C]: the class, what was said; empty: not counted
 };
 
 /// Counts what items of C classes were said to be, as sums that ranks can add.
 class ClassificationCounts {
  public:
-  explicit ClassificationCounts(int64_t classes);
+  /// With `confusion` which class was taken for which is counted, else only what the rows need.
+  explicit ClassificationCounts(int64_t classes, bool confusion = true);
 
   /// std::out_of_range.
   void Add(int32_t truth, int32_t found);
 
-  std::span<const double> sums() const { return counts_; }  ///< [C, C]
+  /// [C, C], or [3, C]: items of a class, said to be of it, and both.
+  std::span<const double> sums() const { return counts_; }
   size_t size() const { return counts_.size(); }
   ClassScores Finish(std::span<const double> sums) const;
 
  private:
+  struct Margins {
+    double truth = 0.0, found = 0.0, right = 0.0;
+  };
+  Margins MarginsOf(std::span<const double> sums, int64_t c) const;
+
   const int64_t classes_;
+  const bool confusion_;
   std::vector<double> counts_;
 };
 

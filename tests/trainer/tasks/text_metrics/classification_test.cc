@@ -43,6 +43,26 @@ TEST(ClassificationTest, FiguresOfScikitLearn) {
                                             0, 0, 0, 0));
 }
 
+TEST(ClassificationTest, TheSameWithoutATable) {
+  ClassificationCounts table(5), rows(5, false);
+  for (int32_t i = 0; i < 40; ++i) {
+    table.Add(i % 4, i * i % 5), rows.Add(i % 4, i * i % 5);
+  }
+  EXPECT_EQ(rows.size(), 15u);
+  const ClassScores a = table.Finish(table.sums()), b = rows.Finish(rows.sums());
+  EXPECT_EQ(a.items, b.items);
+  EXPECT_EQ(a.accuracy, b.accuracy);
+  EXPECT_EQ(a.macro_f1, b.macro_f1);
+  for (size_t c = 0; c < a.rows.size(); ++c) {
+    EXPECT_EQ(a.rows[c].support, b.rows[c].support);
+    EXPECT_EQ(a.rows[c].found, b.rows[c].found);
+    EXPECT_EQ(a.rows[c].precision, b.rows[c].precision);
+    EXPECT_EQ(a.rows[c].recall, b.rows[c].recall);
+    EXPECT_EQ(a.rows[c].f1, b.rows[c].f1);
+  }
+  EXPECT_TRUE(b.confusion.empty());
+}
+
 TEST(ClassificationTest, SumsAdd) {
   const ClassificationCounts counts = Example();
   std::vector<double> sums(counts.sums().begin(), counts.sums().end());
