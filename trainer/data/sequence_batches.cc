@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "trainer/data/items.h"
+#include "trainer/data/packed_sequences.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -66,11 +67,8 @@ std::vector<int64_t> SequenceBatches::Ordered(int64_t batch) const {
 }
 
 std::vector<int64_t> LanesByLength(std::span<const uint32_t> lengths, int rank, int ranks) {
-  std::vector<int64_t> lanes(lengths.size());
-  std::iota(lanes.begin(), lanes.end(), int64_t{0});
-  std::ranges::stable_sort(lanes, std::greater<>(), [&](int64_t lane) { return lengths[lane]; });
   std::vector<int64_t> tokens(ranks), mine;
-  for (const int64_t lane : lanes) {
+  for (const int64_t lane : LongestFirst(lengths)) {
     const auto least = std::ranges::min_element(tokens);
     *least += lengths[lane];
     if (least - tokens.begin() == rank) mine.push_back(lane);

@@ -6,6 +6,7 @@
 #include "io/files/seal.h"
 #include "trainer/exit_status.h"
 #include "trainer/tasks/forecast/forecast_task.h"
+#include "trainer/tasks/label/label_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
 #include "trainer/tasks/task.h"
 
@@ -42,6 +43,7 @@ std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& 
       return std::make_unique<ForecastTask>(config, place);
     case proto::Task::kClassify:
     case proto::Task::kTag:
+      return std::make_unique<LabelTask>(config, place);
     case proto::Task::kTranslate:
     case proto::Task::kCaption:
       break;
