@@ -7,6 +7,7 @@
 
 #include "trainer/exit_status.h"
 #include "trainer/tasks/label/label_measurement.h"
+#include "trainer/tasks/pretrained.h"
 #include "trainer/tasks/sequence_task.h"
 
 namespace lockstep::trainer {
@@ -50,6 +51,18 @@ ModelSize LabelTask::Size() const {
 
 void LabelTask::Allocate(worker::Pass pass) {
   model_ = std::make_unique<worker::SequenceLabeler>(LabelerOptions(config_, facts_), pass);
+}
+
+std::vector<std::string> LabelTask::LoadPretrained() {
+  const std::string& path = config_.model().pretrained_vectors();
+  if (path.empty()) return {};
+  return {FillEmbedding(path, facts_.vocabulary, model_->embedding_weight(), parameters())};
+}
+
+std::vector<int> LabelTask::frozen() const {
+  const proto::Model& model = config_.model();
+  if (!model.freeze_pretrained() || model.pretrained_vectors().empty()) return {};
+  return {model_->embedding_weight()};
 }
 
 double LabelTask::Read(const BatchPlace& place) {
