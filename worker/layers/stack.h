@@ -45,7 +45,9 @@ struct StackStateGradient {
 /// L recurrent layers of one cell in D directions, each reading the outputs of the one below.
 /// Dimension letters as in RecurrentLayer; R rows as in PackedSteps; states are [L D, B, H], the
 /// directions of a layer one behind another, as PyTorch has them. The final state of an item is the
-/// one behind its own last row, in reverse the one behind its first.
+/// one behind its own last row, in reverse the one behind its first. Models whose batches differ in
+/// their numbers of rows hold a VaryingRows (worker/products/gemm.h) in every pass; passes over
+/// items of unequal lengths do so here.
 class RecurrentStack {
  public:
   /// Adds its parameters, named `prefix` + "weight_ih_l0" and so on. `parameters` must outlive it.
