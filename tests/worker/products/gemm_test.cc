@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -159,6 +160,48 @@ TEST(PackedMatrixTest, TakesRowsOfAnotherStride) {
   packed.Pack(narrow.m, narrow.n, narrow.k, narrow.k, narrow.b());
   packed.Multiply(dense.data(), c.data());
   for (size_t i = 0; i < c.size(); ++i) ASSERT_NEAR(c[i], expected[i], Tolerance(narrow.k));
+}
+
+TEST(PackedMatrixTest, TakesAnyNumberOfRows) {
+  PackedMatrix packed;
+  for (const bool transposed : {false, true}) {
+    const Operands x(11, 67, 45, false, transposed);
+    const int64_t stride = x.n + 3;
+    std::vector<float> bias(x.n), all(x.m * stride);
+    for (int64_t j = 0; j < x.n; ++j) bias[j] = 0.01f * static_cast<float>(j);
+    packed.PackForAnyRows(x.n, x.k, x.a_stride(), x.b(), stride);
+    packed.Multiply(x.m, x.a_values.data(), all.data(), false, bias.data());
+    for (int64_t rows = 0; rows <= x.m; ++rows) {
+      std::vector<float> c(x.m * stride, -9.0f);
+      packed.Multiply(rows, x.a_values.data(), c.data(), false, bias.data());
+      for (int64_t i = 0; i < x.m; ++i) {
+        for (int64_t j = 0; j < stride; ++j) {
+          const float value = c[i * stride + j];
+          if (i >= rows || j >= x.n) {
+            ASSERT_EQ(value, -9.0f) << rows << " rows, row " << i << " column " << j;
+            continue;
+          }
+          ASSERT_NEAR(value, x.Product(i, j) + bias[j], Tolerance(x.k)) << i << " " << j;
+          ASSERT_EQ(value, all[i * stride + j]) << rows << " rows, row " << i << " column " << j;
+        }
+      }
+    }
+    packed.PackForAnyRows(x.n, x.k, x.a_stride(), x.b());
+    std::vector<float> c(2 * x.n, 1.0f);
+    packed.Multiply(2, x.a_values.data(), c.data(), true);
+    for (int64_t j = 0; j < x.n; ++j) {
+      ASSERT_NEAR(c[x.n + j], 1.0 + x.Product(1, j), Tolerance(x.k));
+    }
+  }
+}
+
+TEST(PackedMatrixTest, RefusesRowsThatItWasNotPackedFor) {
+  const Operands x(4, 5, 6, false, false);
+  PackedMatrix packed;
+  packed.Pack(x.m, x.n, x.k, x.a_stride(), x.b());
+  std::vector<float> c(x.m * x.n);
+  EXPECT_THROW(packed.Multiply(3, x.a_values.data(), c.data()), std::logic_error);
+  EXPECT_THROW(packed.Multiply(4, x.a_values.data(), c.data(), false, c.data()), std::logic_error);
 }
 
 TEST(GemmTest, DescribesItself) {
