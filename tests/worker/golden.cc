@@ -32,4 +32,9 @@ const nlohmann::json& GoldenPacked() {
   return golden;
 }
 
+const nlohmann::json& GoldenLabelers() {
+  static const nlohmann::json golden = Read("pytorch_labelers.json");
+  return golden;
+}
+
 }  // namespace lockstep::worker

@@ -37,7 +37,8 @@ ReferenceStack::Array ReferenceStack::RunDirection(int layer, int64_t direction,
 }
 
 ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
-                                          const DropoutSite* site, int64_t item) const {
+                                          const DropoutSite* site, int64_t item,
+                                          bool plain_outputs) const {
   const int64_t D = options_.directions(), H = options_.hidden_size;
   const int64_t n = std::ssize(x) / options_.input_size;
   Array input = x;
@@ -49,8 +50,10 @@ ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
         output[i / H * D * H + direction * H + i % H] = part[i];
       }
     }
+    const bool drops =
+        site && options_.dropout > 0.0 && !(plain_outputs && layer + 1 == options_.layers);
     for (int64_t i = 0; i < n * D * H; ++i) {
-      if (site && options_.dropout > 0.0) {
+      if (drops) {
         DropoutSite own = *site;
         own.layer += static_cast<uint32_t>(layer);
         own.first_lane = site->lanes ? site->lanes[item] : site->first_lane + item;

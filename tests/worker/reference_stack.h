@@ -23,8 +23,10 @@ class ReferenceStack {
   void SetParameters(const Parameters& parameters, const Array& values);
 
   /// One item: x [n, I], its states [L D, H] (c empty but for an LSTM), which move on. Returns the
-  /// outputs [n, D H]. `item` is its place in the batch, for dropout.
-  Array Run(const Array& x, Array& h, Array& c, const DropoutSite* site, int64_t item) const;
+  /// outputs [n, D H], with `plain_outputs` without dropout after the last layer. `item` is its
+  /// place in the batch, for dropout.
+  Array Run(const Array& x, Array& h, Array& c, const DropoutSite* site, int64_t item,
+            bool plain_outputs = false) const;
 
  private:
   Array RunDirection(int layer, int64_t direction, const Array& x, double* h, double* c) const;

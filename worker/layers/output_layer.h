@@ -23,8 +23,10 @@ class OutputLayer {
   /// H].
   double Loss(int64_t rows, const float* y, const int32_t* targets);
 
-  /// The same, and adds to the gradients of the parameters and writes dL/dy [rows, H] to d_y.
-  double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y);
+  /// The same with label smoothing (see CrossEntropyOptions), and adds to the gradients of the
+  /// parameters and writes dL/dy [rows, H] to d_y.
+  double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y,
+                         double label_smoothing = 0.0);
 
   /// How many of `rows` rows have their logits in memory at a time.
   int64_t BlockRows(int64_t rows) const;
@@ -35,7 +37,7 @@ class OutputLayer {
  private:
   template <class UseBlock>
   double OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
-                    const UseBlock& use_block);
+                    double label_smoothing, const UseBlock& use_block);
 
   const int64_t vocabulary_size_, hidden_size_;
   Parameters& parameters_;

@@ -67,10 +67,6 @@ double Crf::Prepare(const CrfScores& scores) {
     const auto [low, high] = std::minmax_element(edge, edge + K);
     apart = std::max(apart, static_cast<double>(*high) - *low);
   }
-  // A NaN may hide from the comparisons above.
-  for (int64_t i = 0; i < K * K; ++i) apart += A[i] - A[i];
-  for (int64_t i = 0; i < K; ++i) apart += scores.start[i] - scores.start[i];
-  for (int64_t i = 0; i < K; ++i) apart += scores.end[i] - scores.end[i];
   return apart;
 }
 
