@@ -8,6 +8,7 @@
 #include "worker/layers/dropout.h"
 #include "worker/layers/packed_steps.h"
 #include "worker/layers/stack.h"
+#include "worker/models/beam_search.h"
 #include "worker/models/model.h"
 
 namespace lockstep::worker {
@@ -56,30 +57,6 @@ struct PairBatch {
 struct PairSum {
   double loss = 0.0;
   double weight = 0.0;
-};
-
-/// How targets are found.
-struct SearchOptions {
-  int beam = 1;   ///< 1: greedy
-  int nbest = 1;  ///< at most `beam`
-  /// Hypotheses are compared by log p / ((5 + length) / 6)^alpha: Wu et al. 2016, eq. 14; 0: by
-  /// log p. length counts the end.
-  double length_penalty = 1.0;
-  /// A target has at most factor x source length + constant tokens (vectors: the constant alone).
-  double length_factor = 2.0;
-  int64_t length_constant = 20;
-  /// Above 0: drawn instead of searched for, from softmax(logits / temperature), as a pure function
-  /// of (seed, number of the item, place).
-  double temperature = 0.0;
-  uint64_t seed = 1;
-};
-
-struct Hypothesis {
-  std::vector<int32_t> tokens;  ///< without the end
-  /// For each token the row of its item's source that had most attention; empty without attention.
-  std::vector<int32_t> attended;
-  double log_probability = 0.0;  ///< of the tokens and the end
-  double score = 0.0;            ///< what it was compared by
 };
 
 /// A recurrent encoder and decoder: tokens or a vector to tokens. Initial states of the decoder are
