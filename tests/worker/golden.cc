@@ -27,4 +27,9 @@ const nlohmann::json& GoldenForecasters() {
   return golden;
 }
 
+const nlohmann::json& GoldenPacked() {
+  static const nlohmann::json golden = Read("pytorch_packed.json");
+  return golden;
+}
+
 }  // namespace lockstep::worker

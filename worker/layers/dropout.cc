@@ -77,8 +77,12 @@ namespace lockstep::worker {
 
 HWY_EXPORT(DropoutRow);
 
-void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
-             int64_t units, const float* x, float* out) {
+namespace {
+
+// Rows [rows, H]; place_of(row) gives its time step and its lane in the array.
+template <class PlaceOf>
+void DropoutRows(const DropoutSite& site, double probability, int64_t rows, int64_t units,
+                 const float* x, float* out, PlaceOf place_of) {
   // A probability that rounds to 1 keeps the one word that is not below the threshold.
   constexpr double kWords = 0x1.0p32;
   const auto threshold =
@@ -89,14 +93,41 @@ void Dropout(const DropoutSite& site, double probability, int64_t time_steps, in
                            (site.layer & 0xFFF) << 16 |
                            static_cast<uint32_t>(site.batch >> 32 & 0xFFFF);
 #pragma omp parallel for schedule(static)
-  for (int64_t row = 0; row < time_steps * lanes; ++row) {
-    const int64_t time_step = row / lanes, lane = row % lanes;
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto [time_step, lane] = place_of(row);
+    const int64_t number = site.lanes ? site.lanes[lane] : site.first_lane + lane;
     const PhiloxCounter base = {static_cast<uint32_t>(time_step * blocks),
-                                static_cast<uint32_t>(site.first_lane + lane),
-                                static_cast<uint32_t>(site.batch), purpose};
+                                static_cast<uint32_t>(number), static_cast<uint32_t>(site.batch),
+                                purpose};
     LOCKSTEP_DISPATCH(DropoutRow)
     (base, SeedKey(site.seed), threshold, scale, units, x + row * units, out + row * units);
   }
+}
+
+struct Place {
+  int64_t time_step, lane;
+};
+
+}  // namespace
+
+void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
+             int64_t units, const float* x, float* out) {
+  DropoutRows(site, probability, time_steps * lanes, units, x, out, [lanes](int64_t row) {
+    return Place{row / lanes, row % lanes};
+  });
+}
+
+void Dropout(const DropoutSite& site, double probability, const PackedSteps& steps, int64_t units,
+             const float* x, float* out) {
+  DropoutRows(site, probability, steps.rows(), units, x, out, [&steps](int64_t row) {
+    const int64_t t = steps.time_step_of(row);
+    return Place{t, row - steps.first_row(t)};
+  });
+}
+
+void DropoutOfStep(const DropoutSite& site, double probability, int64_t t, int64_t lanes,
+                   int64_t units, const float* x, float* out) {
+  DropoutRows(site, probability, lanes, units, x, out, [t](int64_t row) { return Place{t, row}; });
 }
 
 }  // namespace lockstep::worker

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "worker/layers/packed_steps.h"
+
 namespace lockstep::worker {
 
 /// Where in a training a dropout mask belongs. The mask is a pure function of these, of the lane,
@@ -22,6 +24,14 @@ struct DropoutSite {
 /// rounded to a multiple of 2^-32 below 1; the gradient goes through the same call.
 void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
              int64_t units, const float* x, float* out);
+
+/// The same for packed rows [R, H]; an item is a lane, whatever else is in the batch.
+void Dropout(const DropoutSite& site, double probability, const PackedSteps& steps, int64_t units,
+             const float* x, float* out);
+
+/// The same for the rows [lanes, H] of time step t alone, those of the first lanes.
+void DropoutOfStep(const DropoutSite& site, double probability, int64_t t, int64_t lanes,
+                   int64_t units, const float* x, float* out);
 
 }  // namespace lockstep::worker
 

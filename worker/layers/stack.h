@@ -22,7 +22,8 @@ struct StackOptions {
   double dropout = 0.0;        ///< between the layers and after the last one
   bool bidirectional = false;  ///< D = 2: each layer reads both ways, [forward, reverse] are its
                                ///< outputs; else D = 1. As PyTorch's bidirectional=True
-  bool residual = false;       ///< layers above the first add their input to their output
+  bool residual = false;       ///< layers above the first add their input to their output, behind
+                               ///< its dropout: x + dropout(layer(x)), as GNMT (Wu et al. 2016)
 
   int64_t directions() const { return bidirectional ? 2 : 1; }  ///< D
   int64_t output_size() const { return directions() * hidden_size; }
@@ -73,7 +74,7 @@ class RecurrentStack {
 
   /// Adds to the gradients of the parameters, from the last layer to the first, and returns dL/dx
   /// [R, I], which lives until the next Forward; nullptr with tokens, whose vectors' gradient is
-  /// added, and where it is not wanted. Only after a Forward with a site or with `dropout` 0.
+  /// added, and where it is not wanted.
   float* Backward(const StackStateGradient& state = {}, bool input_gradient = true);
 
   // The same pass one time step after another, where a step's input needs the step before (a
@@ -91,27 +92,40 @@ class RecurrentStack {
   void BeginBackwardSteps(const StackStateGradient& state = {});
   /// Time step t = T - 1, ..., 0, with dL/d(its outputs) [items_at(t), H], which may be
   /// overwritten. Returns dL/dx_t [items_at(t), I], which lives until the next call.
-  const float* BackwardStep(int64_t t, float* d_output_t);
+  float* BackwardStep(int64_t t, float* d_output_t);
   /// After time step 0: adds to the gradients of the parameters and writes state.initial_state.
   void FinishBackwardSteps();
 
   const StackOptions& options() const { return options_; }
 
-  /// Floats that a training pass keeps for each of R rows, with `gradients` arrays [R, max(I, D
-  /// H)] of gradients (two, but for passes over one layer that lack one end); and of packed
-  /// weights.
-  int64_t FloatsOfRow(int gradients = 2) const;
+  /// Floats that a training pass keeps for each of R rows, with items of one length or of `uneven`
+  /// ones, and with `gradients` arrays [R, max(I, D H)] of gradients (two, but for passes over one
+  /// layer that lack one end); and of packed weights.
+  int64_t FloatsOfRow(int gradients = 2, bool uneven = false) const;
   int64_t FloatsOfWeights() const;
 
  private:
   RecurrentStack(const StackOptions& options, std::vector<RecurrentLayer> layers);
-  /// Whether there is dropout after a layer in a pass with a site.
+
+  RecurrentLayer& LayerAt(int layer, int64_t direction) {
+    return layers_[layer * options_.directions() + direction];
+  }
+  LayerState StateOf(RecurrentState& state, int layer, int64_t direction) const;
+  LayerStateGradient StateGradientOf(const StackStateGradient& state, int layer,
+                                     int64_t direction) const;
+  /// Whether there is dropout after a layer in the last pass, and whether it adds its input.
   bool Drops(int layer) const;
-  void ApplyDropout(int layer, const float* x, float* out);
-  int64_t GradientSize() const;
+  bool Adds(int layer) const { return options_.residual && layer > 0; }
+  int64_t GradientSize(int64_t rows) const;
+  static void AddArrays(int64_t size, const float* a, const float* b, float* sum);
+
+  /// The outputs of a layer, [R, D H], from those of its directions, h[0] and h[1], and its input.
+  const float* Join(int layer, const float* const* h, const float* x);
+  void DropAll(int layer, const float* x, float* out) const;
+  void DropStep(int layer, int64_t t, const float* x, float* out) const;
 
   const StackOptions options_;
-  std::vector<RecurrentLayer> layers_;
+  std::vector<RecurrentLayer> layers_;  // [L D]
 
   // Of the last Forward.
   PackedSteps steps_;
@@ -119,9 +133,14 @@ class RecurrentStack {
   StackInput input_;
   Read read_ = Read::kOutputs;
   DropoutSite site_;
+  bool has_site_ = false;
   std::vector<const float*> inputs_;  // of every layer; nullptr where the first reads tokens
-  std::vector<Buffer> dropped_;       // [R, D H] outputs after dropout
+  std::vector<Buffer> outputs_;       // [R, D H] of a layer, where they are not what it has itself
   Buffer d_output_, d_input_;         // [R, max(I, D H)]
+  Buffer d_dropped_;                  // [R, D H] d_output behind dropout, where both are needed
+  Buffer d_direction_;                // [R, H] the columns of one direction
+  Buffer step_inputs_;                // [R, I] of stepwise passes
+  Buffer d_steps_[2];                 // [B, max(I, H)] of one time step
 };
 
 }  // namespace lockstep::worker

@@ -2,6 +2,7 @@
 
 #include <list>
 #include <optional>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -166,11 +167,14 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
 
 // Where oneDNN's kernel has no layout of its own for B, it answers with plain rows and packs them
 // again at every call. There the weights stand in panels of ours (2 threads, AVX2, 64 x 512 x 2048:
-// 65 GFLOP/s by oneDNN's plain product in a training step).
+// 65 GFLOP/s by oneDNN's plain product in a training step). They do, too, where the number of rows
+// changes: oneDNN needs a primitive for each number, made in 0.5 to 4 ms, and is at most 1.3 times
+// as fast, at 32 rows and more of AVX-512; at less rows and on AVX2 they are even (1 thread,
+// AVX-512, 1024 x 256: 49 and 54 us for 16 rows, 235 and 288 us for 64).
 struct PackedMatrix::Impl {
   explicit Impl(const ProductShape& shape_in)
       : shape(shape_in), plain(Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed)) {
-    if (!FindLayout()) Note(shape, PanelProduct::Name());
+    if (shape.m == 0 || !FindLayout()) Note(shape, PanelProduct::Name());
   }
 
   // False where not all that it takes is there: a layout, a copy into it, and both products.
@@ -208,11 +212,21 @@ PackedMatrix::PackedMatrix(PackedMatrix&&) noexcept = default;
 PackedMatrix& PackedMatrix::operator=(PackedMatrix&&) noexcept = default;
 
 void PackedMatrix::Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matrix b) {
-  const ProductShape shape = {m,     n,     k,   a_stride, b.stride, n, false, b.transposed,
-                              false, false, true};
+  Pack({m, n, k, a_stride, b.stride, n, false, b.transposed, false, false, true}, b);
+}
+
+void PackedMatrix::PackForAnyRows(int64_t n, int64_t k, int64_t a_stride, Matrix b,
+                                  int64_t c_stride) {
+  Pack({0, n, k, a_stride, b.stride, c_stride > 0 ? c_stride : n, false, b.transposed, false, false,
+        true},
+       b);
+}
+
+void PackedMatrix::Pack(const ProductShape& shape, Matrix b) {
   if (!impl_ || impl_->shape != shape) impl_ = std::make_unique<Impl>(shape);
   if (!impl_->packed) {
-    impl_->panels.Pack(n, k, b.data, b.transposed ? 1 : b.stride, b.transposed ? b.stride : 1);
+    impl_->panels.Pack(shape.n, shape.k, b.data, b.transposed ? 1 : b.stride,
+                       b.transposed ? b.stride : 1);
     return;
   }
   dnnl::memory from(impl_->plain, Engine(), const_cast<float*>(b.data));
@@ -221,10 +235,18 @@ void PackedMatrix::Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matri
 }
 
 void PackedMatrix::Multiply(const float* a, float* c, bool accumulate) const {
+  Multiply(impl_->shape.m, a, c, accumulate);
+}
+
+void PackedMatrix::Multiply(int64_t rows, const float* a, float* c, bool accumulate,
+                            const float* bias) const {
   Impl& impl = *impl_;
+  const ProductShape& shape = impl.shape;
+  if (shape.m > 0 && (rows != shape.m || bias)) {
+    throw std::logic_error("a matrix that was packed for other products");
+  }
   if (!impl.packed) {
-    impl.panels.Multiply(impl.shape.m,
-                         {a, impl.shape.a_stride, 1, c, impl.shape.c_stride, accumulate});
+    impl.panels.Multiply(rows, {a, shape.a_stride, 1, c, shape.c_stride, accumulate, bias});
     return;
   }
   impl.products[accumulate]->Execute(a, static_cast<const float*>(impl.packed.get_data_handle()),
