@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "io/errors.h"
+#include "io/text/subwords.h"
 #include "io/text/text_decoder.h"
 #include "io/text/text_segmenter.h"
 #include "io/text/token_ids.h"
@@ -20,7 +21,20 @@ class Texts : public TokenSink {
   void TakeUnits(std::span<const uint32_t> units) override {
     for (const uint32_t unit : units) texts.push_back(UnitText(vocabulary_.kind(), unit));
   }
-  void TakeWord(std::string_view word) override { texts.emplace_back(word); }
+  void TakeWord(std::string_view word) override {
+    const bool separated = SeparatedByWhiteSpace(vocabulary_.kind());
+    if (word == "\n" && separated && !vocabulary_.line_end()) return;
+    if (word == "\n" || !vocabulary_.subwords()) {
+      texts.emplace_back(word);
+      return;
+    }
+    for (std::string& piece : vocabulary_.subwords()->Segment(word)) {
+      // The last piece is what it is, whatever it ends in.
+      texts.push_back(std::move(piece));
+      if (Subwords::Continues(texts.back()))
+        texts.back().resize(texts.back().size() - Subwords::kContinues.size());
+    }
+  }
 
   std::vector<std::string> texts;
 
