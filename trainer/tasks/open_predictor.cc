@@ -8,6 +8,7 @@
 #include "trainer/exit_status.h"
 #include "trainer/tasks/label/label_predictor.h"
 #include "trainer/tasks/prediction.h"
+#include "trainer/tasks/translate/text_predictor.h"
 
 namespace lockstep::trainer {
 
@@ -38,7 +39,7 @@ std::unique_ptr<Predictor> OpenPredictor(const std::filesystem::path& checkpoint
       return std::make_unique<LabelPredictor>(reader, config, options);
     case proto::Task::kTranslate:
     case proto::Task::kCaption:
-      break;
+      return std::make_unique<TextPredictor>(reader, config, options);
   }
   throw std::logic_error("a task of the schema has no implementation");
 }

@@ -11,6 +11,7 @@
 #include "trainer/tasks/label/label_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
 #include "trainer/tasks/task.h"
+#include "trainer/tasks/translate/translate_task.h"
 
 namespace lockstep::trainer {
 
@@ -67,7 +68,7 @@ std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& 
       return std::make_unique<LabelTask>(config, place);
     case proto::Task::kTranslate:
     case proto::Task::kCaption:
-      break;
+      return std::make_unique<TranslateTask>(config, place);
   }
   throw std::logic_error("a task of the schema has no implementation");
 }
