@@ -58,9 +58,9 @@ class RecurrentStack {
 
   RecurrentState ZeroState(int64_t lanes) const;
 
-  /// What of a pass is read: the outputs (and the state), or the last state alone. Then there is no
-  /// dropout after the last layer, and no gradient from outputs.
-  enum class Read { kOutputs, kStateOnly };
+  /// What of a pass is read: the outputs (and the state); the outputs without dropout after the
+  /// last layer; or the last state alone, likewise, and then there is no gradient from outputs.
+  enum class Read { kOutputs, kPlainOutputs, kStateOnly };
 
   /// Returns the outputs of the last layer [R, D H] after dropout, which live until the next
   /// Forward, and moves `state` on. Without a site there is no dropout; its layers are numbered
