@@ -81,6 +81,7 @@ float* RecurrentLayer::CombinedBias() {
 }
 
 const float* RecurrentLayer::Forward(const PackedSteps& steps, const float* x, LayerState state) {
+  const VaryingRows varying(!steps.is_uniform());
   Prepare(steps);
   MatMul(steps.rows(), width(), input_size_, {x, input_size_},
          {parameters_.value(weight_ih_), input_size_, true}, pre_.data(), gate_stride_, false,
@@ -91,6 +92,7 @@ const float* RecurrentLayer::Forward(const PackedSteps& steps, const float* x, L
 
 const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32_t* tokens,
                                            const TokenVectors& of, LayerState state) {
+  const VaryingRows varying(!steps.is_uniform());
   Prepare(steps);
   table_.Forward(steps.rows(), tokens, of, {width(), input_size_, parameters_.value(weight_ih_)},
                  CombinedBias(), pre_.data(), gate_stride_);
@@ -135,6 +137,7 @@ void RecurrentLayer::InputGradients(const float* x) {
 
 void RecurrentLayer::Backward(const float* x, const float* d_output, float* d_x,
                               const LayerStateGradient& state, bool add_to_d_x) {
+  const VaryingRows varying(!steps_.is_uniform());
   BackwardSteps(d_output, state);
   RecurrentGradients();
   InputGradients(x);
@@ -150,6 +153,7 @@ void RecurrentLayer::Backward(const float* x, const float* d_output, float* d_x,
 
 void RecurrentLayer::BackwardTokens(const int32_t* tokens, const TokenVectors& of,
                                     const float* d_output, const LayerStateGradient& state) {
+  const VaryingRows varying(!steps_.is_uniform());
   BackwardSteps(d_output, state);
   RecurrentGradients();
   table_.Backward(steps_.rows(), tokens, of, {width(), input_size_, parameters_.value(weight_ih_)},

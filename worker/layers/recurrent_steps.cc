@@ -7,10 +7,11 @@
 namespace lockstep::worker {
 namespace {
 
-// Where all items reach every time step, products of one shape; else of any number of rows.
+// Where all items reach every time step of every pass, products of one shape; else of any number of
+// rows.
 void PackFor(const PackedSteps& steps, int64_t n, int64_t k, int64_t a_stride, Matrix b,
              PackedMatrix& packed) {
-  if (steps.is_uniform()) {
+  if (steps.is_uniform() && !VaryingRows::IsOn()) {
     packed.Pack(steps.items(), n, k, a_stride, b);
   } else {
     packed.PackForAnyRows(n, k, a_stride, b);
@@ -227,6 +228,7 @@ void RecurrentLayer::BackwardStep(int64_t t, const float* d_output_t, float* d_x
 }
 
 void RecurrentLayer::FinishBackwardSteps(const float* x) {
+  const VaryingRows varying(!steps_.is_uniform());
   EndBackward();
   RecurrentGradients();
   InputGradients(x);

@@ -153,7 +153,7 @@ const float* RecurrentStack::Forward(const PackedSteps& steps, const StackInput&
       h[direction] = x ? part.Forward(steps, x, part_state)
                        : part.ForwardTokens(steps, input.tokens, input.vectors, part_state);
     }
-    const bool is_read = read == Read::kOutputs || layer + 1 < options_.layers;
+    const bool is_read = read != Read::kStateOnly || layer + 1 < options_.layers;
     x = is_read ? Join(layer, h, x) : nullptr;
   }
   return x;
@@ -161,7 +161,7 @@ const float* RecurrentStack::Forward(const PackedSteps& steps, const StackInput&
 
 float* RecurrentStack::Backward(const StackStateGradient& state, bool input_gradient) {
   const int64_t rows = steps_.rows(), H = options_.hidden_size, width = options_.output_size();
-  float* d_output = read_ == Read::kOutputs ? d_output_.data() : nullptr;
+  float* d_output = read_ != Read::kStateOnly ? d_output_.data() : nullptr;
   for (int layer = options_.layers - 1; layer >= 0; --layer) {
     const float* d_h = d_output;  // of the directions, as they stand side by side
     if (Drops(layer)) {

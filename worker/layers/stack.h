@@ -45,7 +45,9 @@ struct StackStateGradient {
 /// L recurrent layers of one cell in D directions, each reading the outputs of the one below.
 /// Dimension letters as in RecurrentLayer; R rows as in PackedSteps; states are [L D, B, H], the
 /// directions of a layer one behind another, as PyTorch has them. The final state of an item is the
-/// one behind its own last row, in reverse the one behind its first.
+/// one behind its own last row, in reverse the one behind its first. Models whose batches differ in
+/// their numbers of rows hold a VaryingRows (worker/products/gemm.h) in every pass; passes over
+/// items of unequal lengths do so here.
 class RecurrentStack {
  public:
   /// Adds its parameters, named `prefix` + "weight_ih_l0" and so on. `parameters` must outlive it.
@@ -56,9 +58,9 @@ class RecurrentStack {
 
   RecurrentState ZeroState(int64_t lanes) const;
 
-  /// What of a pass is read: the outputs (and the state), or the last state alone. Then there is no
-  /// dropout after the last layer, and no gradient from outputs.
-  enum class Read { kOutputs, kStateOnly };
+  /// What of a pass is read: the outputs (and the state); the outputs without dropout after the
+  /// last layer; or the last state alone, likewise, and then there is no gradient from outputs.
+  enum class Read { kOutputs, kPlainOutputs, kStateOnly };
 
   /// Returns the outputs of the last layer [R, D H] after dropout, which live until the next
   /// Forward, and moves `state` on. Without a site there is no dropout; its layers are numbered

@@ -61,6 +61,32 @@ TEST(DropoutTest, MaskOfALaneDoesNotDependOnTheLanesBesideIt) {
   }
 }
 
+// Packed rows: an item's mask is that of its number and of its own time steps, whatever is beside
+// it; a time step alone has the same.
+TEST(DropoutTest, MaskOfAnItemOfPackedRows) {
+  const int64_t H = 13, numbers[] = {9, 1, 70'000'000'000, 2};
+  const PackedSteps steps = PackedSteps::OfLengths(std::vector<int64_t>{5, 3, 3, 1});
+  DropoutSite site = kSite;
+  site.lanes = numbers;
+  std::vector<float> all(steps.rows() * H, 1.0f), by_steps = all;
+  Dropout(site, 0.5, steps, H, all.data(), all.data());
+  for (int64_t t = 0; t < steps.time_steps(); ++t) {
+    float* rows = by_steps.data() + steps.first_row(t) * H;
+    DropoutOfStep(site, 0.5, t, steps.items_at(t), H, rows, rows);
+  }
+  EXPECT_EQ(all, by_steps);
+  for (int64_t item = 0; item < steps.items(); ++item) {
+    DropoutSite own = kSite;
+    own.first_lane = numbers[item];
+    const auto alone = Factors(own, 0.5, steps.length(item), 1, H);
+    for (int64_t t = 0; t < steps.length(item); ++t) {
+      EXPECT_TRUE(std::equal(alone.begin() + t * H, alone.begin() + (t + 1) * H,
+                             all.begin() + (steps.first_row(t) + item) * H))
+          << "item " << item << " time step " << t;
+    }
+  }
+}
+
 TEST(DropoutTest, EveryPartOfTheSiteChangesTheMask) {
   const auto mask = Factors(kSite, 0.5, 2, 2, 50);
   DropoutSite seed = kSite, batch = kSite, far_batch = kSite, layer = kSite, lane = kSite;
