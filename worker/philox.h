@@ -37,6 +37,7 @@ enum class RandomPurpose : uint32_t {
   kSampling = 3,
   kForecastPaths = 4,
   kOrder = 5,
+  kScheduledSampling = 8,
 };
 
 constexpr PhiloxKey SeedKey(uint64_t seed) {

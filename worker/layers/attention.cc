@@ -6,7 +6,6 @@
 
 #include "worker/layers/attention_kernels.h"
 #include "worker/products/column_sum.h"
-#include "worker/products/gemm.h"
 
 namespace lockstep::worker {
 namespace {
@@ -46,6 +45,8 @@ void Attention::SetSource(const PackedSteps& source, const float* values) {
   if (!is_additive()) return;
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < rows; ++row) ExponentialsOfTwice(K, keys + row * K);
+  const int64_t Q = options_.query_size;
+  query_weights_.PackForAnyRows(K, Q, Q, {parameters_.value(query_weight_), Q, true});
 }
 
 void Attention::Begin(const PackedSteps& target, const int64_t* source_of, const float* queries,
@@ -55,10 +56,7 @@ void Attention::Begin(const PackedSteps& target, const int64_t* source_of, const
   queries_ = queries;
   contexts_ = contexts;
   weights_.Require(target.rows() * source_.time_steps());
-  if (!is_additive()) return;
-  projected_.Require(target.rows() * options_.units);
-  query_product_.Pack(options_.units, options_.query_size, parameters_.value(query_weight_), 1,
-                      options_.query_size);
+  if (is_additive()) projected_.Require(target.rows() * options_.units);
 }
 
 // Items in turn for every thread: the long ones come first.
@@ -79,10 +77,7 @@ void Attention::Forward(int64_t first, int64_t last) {
   const int64_t begin = target_.first_row(first), rows = target_.first_row(last) - begin;
   const float* v = is_additive() ? parameters_.value(vector_) : nullptr;
   if (v) {
-    query_product_.Multiply(rows, {.a = queries_ + begin * Q,
-                                   .a_row_stride = Q,
-                                   .c = projected_.data() + begin * K,
-                                   .c_stride = K});
+    query_weights_.Multiply(rows, queries_ + begin * Q, projected_.data() + begin * K);
   }
   ForEachRow(first, last, [&](int64_t item, int64_t row, int64_t source) {
     const int64_t n = SourceLength(item);
@@ -123,8 +118,8 @@ void Attention::BeginBackward(const float* d_contexts, float* d_queries) {
   std::fill_n(d_keys_.data(), size, 0.0f);
   d_projected_.Require(target_.rows() * K);
   std::fill_n(d_vectors_.Require(target_.items() * K), target_.items() * K, 0.0f);
-  query_product_back_.Pack(options_.query_size, K, parameters_.value(query_weight_),
-                           options_.query_size, 1);
+  query_weights_back_.PackForAnyRows(options_.query_size, K, K,
+                                     {parameters_.value(query_weight_), options_.query_size});
 }
 
 void Attention::Backward(int64_t first, int64_t last) {
@@ -146,10 +141,7 @@ void Attention::Backward(int64_t first, int64_t last) {
   });
   if (!v) return;
   const int64_t begin = target_.first_row(first), rows = target_.first_row(last) - begin;
-  query_product_back_.Multiply(rows, {.a = d_projected_.data() + begin * K,
-                                      .a_row_stride = K,
-                                      .c = d_queries_ + begin * Q,
-                                      .c_stride = Q});
+  query_weights_back_.Multiply(rows, d_projected_.data() + begin * K, d_queries_ + begin * Q);
 }
 
 // What sums over the rows of a target: gradients of the values and of general keys.

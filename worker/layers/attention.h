@@ -8,7 +8,7 @@
 #include "worker/buffer.h"
 #include "worker/layers/packed_steps.h"
 #include "worker/parameters.h"
-#include "worker/products/panel_product.h"
+#include "worker/products/gemm.h"
 
 namespace lockstep::worker {
 
@@ -87,14 +87,14 @@ class Attention {
   // Rows of sources stand here an item behind another, as attention comes by: those of item i begin
   // at first_[i].
   std::vector<int64_t> first_;
-  Buffer values_, d_values_;  // [R_s, C]
-  Buffer keys_, d_keys_;      // [R_s, A or Q]; additive: their exponentials
+  Buffer values_, d_values_;                         // [R_s, C]
+  Buffer keys_, d_keys_;                             // [R_s, A or Q]; additive: their exponentials
+  PackedMatrix query_weights_, query_weights_back_;  // W^T and W
 
   // Of the pass.
   const int64_t* source_of_ = nullptr;
   const float* queries_ = nullptr;
   float* contexts_ = nullptr;
-  PanelProduct query_product_, query_product_back_;
   Buffer projected_;           // [R_t, A] additive: exponentials of W s
   Buffer weights_, d_scores_;  // [R_t, T_s] a and gradients of the scores
   const float* d_contexts_ = nullptr;

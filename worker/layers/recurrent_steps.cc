@@ -48,12 +48,17 @@ GateStep RecurrentLayer::StepAt(int64_t t) {
 }
 
 void RecurrentLayer::BeginForward(LayerState state) {
-  const int64_t H = units_, from_h = facts_.gates_from_h() * H, size = steps_.items() * H;
+  const int64_t H = units_, from_h = facts_.gates_from_h() * H;
   const float* weights = parameters_.value(weight_hh_);
   PackFor(steps_, from_h, H, H, {weights, H, true}, forward_weights_);
   if (facts_.reset_before) {
     PackFor(steps_, H, H, H, {weights + from_h * H, H, true}, forward_candidate_);
   }
+  PlaceFirstState(state);
+}
+
+void RecurrentLayer::PlaceFirstState(LayerState state) {
+  const int64_t H = units_, size = steps_.items() * H;
   std::copy_n(state.h, size, h_.data() + FirstStates() * H);
   if (facts_.has_c) std::copy_n(state.c, size, c_.data() + FirstStates() * H);
 }
@@ -227,6 +232,27 @@ void RecurrentLayer::FinishBackwardSteps(const float* x) {
   EndBackward();
   RecurrentGradients();
   InputGradients(x);
+}
+
+void RecurrentLayer::BeginSingleSteps() {
+  const int64_t H = units_, from_h = facts_.gates_from_h() * H;
+  const float* weights = parameters_.value(weight_hh_);
+  CombinedBias();
+  input_weights_.PackForAnyRows(width(), input_size_, input_size_,
+                                {parameters_.value(weight_ih_), input_size_, true}, gate_stride_);
+  forward_weights_.PackForAnyRows(from_h, H, H, {weights, H, true});
+  if (facts_.reset_before) {
+    forward_candidate_.PackForAnyRows(H, H, H, {weights + from_h * H, H, true});
+  }
+}
+
+const float* RecurrentLayer::SingleStep(int64_t rows, const float* x, LayerState state) {
+  Prepare(PackedSteps::Uniform(1, rows));
+  PlaceFirstState(state);
+  input_weights_.Multiply(rows, x, pre_.data(), false, bias_.data());
+  ForwardStep(0);
+  EndForward(state);
+  return h_.data() + Behind(0) * units_;
 }
 
 }  // namespace lockstep::worker
