@@ -35,30 +35,30 @@ bool TokensAreOfKind(TokenKind kind, const std::vector<std::string>& tokens, int
 
 }  // namespace
 
-void WriteVocabulary(H5Writer& writer, const Vocabulary& vocabulary) {
-  WriteStringList(writer, kVocabularyGroup, vocabulary.tokens());
-  writer.WriteAttribute(kVocabularyGroup, "kind", std::string(TokenKindName(vocabulary.kind())));
+void WriteVocabulary(H5Writer& writer, const Vocabulary& vocabulary, const std::string& group) {
+  WriteStringList(writer, group, vocabulary.tokens());
+  writer.WriteAttribute(group, "kind", std::string(TokenKindName(vocabulary.kind())));
   writer.WriteAttribute(
-      kVocabularyGroup, "unknown",
+      group, "unknown",
       vocabulary.unknown() ? static_cast<int64_t>(*vocabulary.unknown()) : kNoUnknown);
-  writer.WriteAttribute(kVocabularyGroup, "normalization", vocabulary.normalization());
-  writer.WriteAttribute(kVocabularyGroup, "lowercase", int64_t{vocabulary.lowercase()});
+  writer.WriteAttribute(group, "normalization", vocabulary.normalization());
+  writer.WriteAttribute(group, "lowercase", int64_t{vocabulary.lowercase()});
 }
 
-Vocabulary ReadVocabulary(const H5Reader& reader) {
-  const std::string kind_name = reader.ReadString(kVocabularyGroup, "kind");
+Vocabulary ReadVocabulary(const H5Reader& reader, const std::string& group) {
+  const std::string kind_name = reader.ReadString(group, "kind");
   const std::optional<TokenKind> kind = TokenKindFromName(kind_name);
   if (!kind) reader.FailBecause("its vocabulary is of an unknown kind: " + kind_name);
-  std::vector<std::string> tokens = ReadStringList(reader, kVocabularyGroup);
-  const int64_t unknown = reader.ReadInteger(kVocabularyGroup, "unknown");
+  std::vector<std::string> tokens = ReadStringList(reader, group);
+  const int64_t unknown = reader.ReadInteger(group, "unknown");
   if (unknown < kNoUnknown || unknown > std::numeric_limits<uint32_t>::max()) {
     reader.FailBecause("its vocabulary's unknown token is no id");
   }
   if (!TokensAreOfKind(*kind, tokens, unknown)) {
     reader.FailBecause(fmt::format("a token of its vocabulary is not one {}", kind_name));
   }
-  const std::string normalization = reader.ReadString(kVocabularyGroup, "normalization");
-  const bool lowercase = reader.ReadInteger(kVocabularyGroup, "lowercase") != 0;
+  const std::string normalization = reader.ReadString(group, "normalization");
+  const bool lowercase = reader.ReadInteger(group, "lowercase") != 0;
   try {
     return Vocabulary(
         *kind, std::move(tokens),
