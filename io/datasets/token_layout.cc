@@ -7,12 +7,6 @@
 
 namespace lockstep::io {
 
-ElementType TokenType(uint64_t vocabulary_size) {
-  if (vocabulary_size <= uint64_t{1} << 8) return ElementType::kUint8;
-  if (vocabulary_size <= uint64_t{1} << 16) return ElementType::kUint16;
-  return ElementType::kUint32;
-}
-
 std::string DatasetFingerprint(const std::string& tokens_digest, uint64_t size_tokens,
                                const Vocabulary& vocabulary, const std::vector<Split>& splits) {
   std::string text = fmt::format("tokens {} {}\n", size_tokens, tokens_digest);
