@@ -1,5 +1,7 @@
 #include "io/datasets/sequence_layout.h"
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "io/datasets/id_pieces.h"
@@ -19,6 +21,15 @@ constexpr FormField kTags[] = {
 constexpr FormField kPairs[] = {{"source", Kind::kTokens, true}, {"target", Kind::kTokens, true}};
 constexpr FormField kCaptions[] = {{"vector", Kind::kVector, true}, {"text", Kind::kTokens, true}};
 
+bool ScaleFits(const SequenceField& field) {
+  const size_t size = field.kind == Kind::kVector ? field.names.size() : 0;
+  const auto finite = [](double number) { return std::isfinite(number); };
+  return field.means.size() == size && field.deviations.size() == size &&
+         std::ranges::all_of(field.means, finite) &&
+         std::ranges::all_of(field.deviations, finite) &&
+         std::ranges::all_of(field.deviations, [](double deviation) { return deviation > 0; });
+}
+
 }  // namespace
 
 SequencePlaces::SequencePlaces(std::string_view field)
@@ -27,7 +38,9 @@ SequencePlaces::SequencePlaces(std::string_view field)
       digests(group + "/value_digests"),
       lengths(group + "/lengths"),
       vocabulary(group + "/vocabulary"),
-      names(group + "/names") {}
+      names(group + "/names"),
+      means(group + "/means"),
+      deviations(group + "/deviations") {}
 
 std::string_view SequenceFormName(SequenceForm form) {
   return kFormNames[static_cast<size_t>(form)];
@@ -71,6 +84,7 @@ std::string ProblemOfFields(SequenceForm form, const std::vector<SequenceField>&
       return fmt::format("the field {} cannot have {} {}", meant.name, size,
                          meant.kind == Kind::kTokens ? "tokens" : "names");
     }
+    if (!ScaleFits(*next)) return fmt::format("the scale of the field {} is none", meant.name);
     ++next;
   }
   if (next == fields.end()) return "";

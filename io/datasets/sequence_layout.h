@@ -33,6 +33,8 @@ struct SequencePlaces {
   std::string lengths;     ///< of kTokens
   std::string vocabulary;  ///< of kTokens
   std::string names;       ///< of all others
+  std::string means;       ///< of kVector
+  std::string deviations;  ///< of kVector
 };
 
 /// A field of a form.
