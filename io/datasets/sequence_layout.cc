@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "io/datasets/id_pieces.h"
+#include "io/datasets/stored_vocabulary.h"
 #include "io/files/digest.h"
 
 namespace lockstep::io {
@@ -96,14 +97,11 @@ std::string SequencesFingerprint(const H5Reader& reader, SequenceForm form,
   std::string text = fmt::format("form {}\n", SequenceFormName(form));
   for (const SequenceField& field : fields) {
     text += fmt::format("field {} {}\n", field.name, FieldKindName(field.kind));
-    if (field.kind != Kind::kTokens) continue;
-    const Vocabulary& vocabulary = field.vocabulary;
-    text += fmt::format("vocabulary {} {} {} {}\n", TokenKindName(vocabulary.kind()),
-                        vocabulary.unknown() ? fmt::to_string(*vocabulary.unknown()) : "-1",
-                        vocabulary.normalization(), int{vocabulary.lowercase()});
+    if (field.kind == Kind::kTokens) text += VocabularyLines(field.vocabulary);
   }
   for (const std::string& name : reader.array_names()) {
     if (name.ends_with("/value_digests") || name.starts_with("/sources/")) continue;
+    if (name.find("/vocabulary/") != std::string::npos) continue;  // is in a line above
     const H5Array array = reader.OpenArray(name);
     text +=
         fmt::format("{} {}\n", name, DescribeArray(array.type(), array.shape(), array.digest()));
