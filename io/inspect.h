@@ -17,6 +17,8 @@ inline constexpr uint64_t kMostInspectedSources = 1000;
 /// sources and the first `most_sources` of them, fingerprint; for a dataset of series series_count,
 /// time, frequency, missing, scale, channels (name, range of mean and deviation over the series),
 /// known, statics, the first 100 series, rows, splits (rows of all series), sources, fingerprint;
+/// for a dataset of sequences form, examples, splits, sources, fingerprint, fields (kind; tokens,
+/// longest, mean_length and vocabulary, or the first 100 names with count or mean and deviation);
 /// for a checkpoint configuration,
 /// dataset fingerprint, counters, measures, the tensors' names and shapes, number of parameters.
 /// Verifies the whole file. InputError when it is missing or not ours.

@@ -36,6 +36,11 @@ struct SequenceField {
   Kind kind = Kind::kTokens;
   Vocabulary vocabulary;
   std::vector<std::string> names;
+  /// kVector: of each number over the training examples (population deviation, 1 where that is 0),
+  /// as the importer found them, for models that see (number - mean) / deviation. A writer takes
+  /// empty ones for 0 and 1; a reader gives one for each name.
+  std::vector<double> means = {};
+  std::vector<double> deviations = {};
 };
 
 /// Examples of one or two sequences, labels, tags or vectors each, open for reading: the dataset of

@@ -46,6 +46,10 @@ SequenceField ReadField(const H5Reader& reader, const FormField& meant) {
   } else {
     field.names = ReadStringList(reader, places.names);
   }
+  if (meant.kind == Kind::kVector) {
+    field.means = reader.ReadArray<double>(places.means);
+    field.deviations = reader.ReadArray<double>(places.deviations);
+  }
   return field;
 }
 

@@ -91,6 +91,10 @@ struct SequenceDatasetWriter::Impl {
       } else {
         WriteStringList(*writer, open.places.names, fields[i].names);
       }
+      if (open.numbers) {
+        writer->WriteArray(open.places.means, std::span<const double>(fields[i].means));
+        writer->WriteArray(open.places.deviations, std::span<const double>(fields[i].deviations));
+      }
     }
     WriteSplits(*writer, splits);
     WriteSources(*writer, sources, kSequenceSourceUnit);
@@ -107,6 +111,11 @@ struct SequenceDatasetWriter::Impl {
 
 SequenceDatasetWriter::SequenceDatasetWriter(const std::filesystem::path& output, SequenceForm form,
                                              std::vector<SequenceField> fields) {
+  for (SequenceField& field : fields) {
+    if (field.kind != Kind::kVector) continue;
+    if (field.means.empty()) field.means.assign(field.names.size(), 0);
+    if (field.deviations.empty()) field.deviations.assign(field.names.size(), 1);
+  }
   const std::string problem = ProblemOfFields(form, fields);
   if (!problem.empty()) throw std::invalid_argument(output.string() + ": " + problem);
   impl_ = std::make_unique<Impl>(output, form, std::move(fields));

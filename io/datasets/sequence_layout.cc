@@ -1,8 +1,11 @@
 #include "io/datasets/sequence_layout.h"
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "io/datasets/id_pieces.h"
+#include "io/datasets/stored_vocabulary.h"
 #include "io/files/digest.h"
 
 namespace lockstep::io {
@@ -19,6 +22,15 @@ constexpr FormField kTags[] = {
 constexpr FormField kPairs[] = {{"source", Kind::kTokens, true}, {"target", Kind::kTokens, true}};
 constexpr FormField kCaptions[] = {{"vector", Kind::kVector, true}, {"text", Kind::kTokens, true}};
 
+bool ScaleFits(const SequenceField& field) {
+  const size_t size = field.kind == Kind::kVector ? field.names.size() : 0;
+  const auto finite = [](double number) { return std::isfinite(number); };
+  return field.means.size() == size && field.deviations.size() == size &&
+         std::ranges::all_of(field.means, finite) &&
+         std::ranges::all_of(field.deviations, finite) &&
+         std::ranges::all_of(field.deviations, [](double deviation) { return deviation > 0; });
+}
+
 }  // namespace
 
 SequencePlaces::SequencePlaces(std::string_view field)
@@ -27,7 +39,9 @@ SequencePlaces::SequencePlaces(std::string_view field)
       digests(group + "/value_digests"),
       lengths(group + "/lengths"),
       vocabulary(group + "/vocabulary"),
-      names(group + "/names") {}
+      names(group + "/names"),
+      means(group + "/means"),
+      deviations(group + "/deviations") {}
 
 std::string_view SequenceFormName(SequenceForm form) {
   return kFormNames[static_cast<size_t>(form)];
@@ -71,6 +85,7 @@ std::string ProblemOfFields(SequenceForm form, const std::vector<SequenceField>&
       return fmt::format("the field {} cannot have {} {}", meant.name, size,
                          meant.kind == Kind::kTokens ? "tokens" : "names");
     }
+    if (!ScaleFits(*next)) return fmt::format("the scale of the field {} is none", meant.name);
     ++next;
   }
   if (next == fields.end()) return "";
@@ -82,14 +97,11 @@ std::string SequencesFingerprint(const H5Reader& reader, SequenceForm form,
   std::string text = fmt::format("form {}\n", SequenceFormName(form));
   for (const SequenceField& field : fields) {
     text += fmt::format("field {} {}\n", field.name, FieldKindName(field.kind));
-    if (field.kind != Kind::kTokens) continue;
-    const Vocabulary& vocabulary = field.vocabulary;
-    text += fmt::format("vocabulary {} {} {} {}\n", TokenKindName(vocabulary.kind()),
-                        vocabulary.unknown() ? fmt::to_string(*vocabulary.unknown()) : "-1",
-                        vocabulary.normalization(), int{vocabulary.lowercase()});
+    if (field.kind == Kind::kTokens) text += VocabularyLines(field.vocabulary);
   }
   for (const std::string& name : reader.array_names()) {
     if (name.ends_with("/value_digests") || name.starts_with("/sources/")) continue;
+    if (name.find("/vocabulary/") != std::string::npos) continue;  // is in a line above
     const H5Array array = reader.OpenArray(name);
     text +=
         fmt::format("{} {}\n", name, DescribeArray(array.type(), array.shape(), array.digest()));

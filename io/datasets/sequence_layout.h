@@ -33,6 +33,8 @@ struct SequencePlaces {
   std::string lengths;     ///< of kTokens
   std::string vocabulary;  ///< of kTokens
   std::string names;       ///< of all others
+  std::string means;       ///< of kVector
+  std::string deviations;  ///< of kVector
 };
 
 /// A field of a form.
@@ -60,8 +62,9 @@ inline uint64_t VectorPieceRows(uint64_t width) {
   return std::max<uint64_t>(kPieceNumbers / std::max<uint64_t>(width, 1), 1);
 }
 
-/// The digest of what a training sees: of the arrays but the digests of pieces and /sources, and of
-/// the attributes. io/FORMATS.md has the lines of text it is taken of.
+/// The digest of what a training sees: of the form, the fields with their vocabularies, and the
+/// arrays but the digests of pieces and /sources. io/FORMATS.md has the lines of text it is taken
+/// of.
 std::string SequencesFingerprint(const H5Reader& reader, SequenceForm form,
                                  const std::vector<SequenceField>& fields);
 

@@ -9,8 +9,8 @@
 
 namespace lockstep::io {
 
-/// The group of a vocabulary, the same in datasets and checkpoints: the tokens as a list of
-/// strings, and what the import did as attributes. Layout: io/FORMATS.md.
+/// The group /vocabulary, the same in datasets and checkpoints: the tokens as a list of strings,
+/// and what the import did as attributes. Layout: io/FORMATS.md.
 inline constexpr char kVocabularyGroup[] = "/vocabulary";
 
 /// `group` is another place for one of several vocabularies.

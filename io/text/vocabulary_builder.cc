@@ -105,12 +105,13 @@ std::shared_ptr<const Subwords> VocabularyBuilder::LearnSubwords(uint64_t most_m
 Vocabulary VocabularyBuilder::Build(uint64_t limit, const std::string& normalization,
                                     bool lowercase, std::shared_ptr<const Subwords> subwords) {
   if (limit == 0) limit = std::numeric_limits<uint64_t>::max();
-  bool has_unknown = word_counts_ != nullptr || MissesUnits();
+  bool has_unknown = word_counts_ != nullptr || keep_unknown_ || MissesUnits();
   const uint64_t room = has_unknown ? limit - 1 : limit;
   BestCandidates best(room);
   uint64_t different = 0;
   const auto offer = [&](const TokenCount& token) {
     if (SeparatedByWhiteSpace(kind_) && token.token == kUnknownText) return;
+    if (token.count < least_count_) return;
     ++different;
     best.Offer(token);
   };

@@ -38,6 +38,15 @@ class VocabularyBuilder : public TokenSink {
   /// where it has a character or byte that they lack. By default all are.
   void CountFirst(uint64_t tokens) { counted_ = tokens; }
 
+  /// Characters and bytes, too, have an unknown token.
+  void KeepUnknown() { keep_unknown_ = true; }
+  /// Tokens (for subwords: pieces) that occur less often are none of the vocabulary's. Implies
+  /// KeepUnknown.
+  void DropBelow(uint64_t least_count) {
+    least_count_ = least_count;
+    keep_unknown_ = true;
+  }
+
   /// All tokens so far (for subwords: words), not only the different ones.
   uint64_t tokens() const { return tokens_; }
 
@@ -73,6 +82,8 @@ class VocabularyBuilder : public TokenSink {
   std::string line_end_;
   uint64_t tokens_ = 0;
   uint64_t counted_ = std::numeric_limits<uint64_t>::max();
+  bool keep_unknown_ = false;
+  uint64_t least_count_ = 0;
   std::vector<uint64_t> unit_counts_;  // by code point or byte
   std::vector<bool> unit_elsewhere_;   // seen where nothing is counted
   std::unique_ptr<TokenCounter> word_counts_;

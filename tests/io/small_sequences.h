@@ -30,6 +30,8 @@ struct SmallSequences {
         break;
       case SequenceForm::kCaptions:
         fields = {Named("vector", Kind::kVector), Tokens("text")};
+        fields[0].means = {1, 2, 3, -4.5};
+        fields[0].deviations = {1, 0.5, 3, 1e-3};
     }
     for (uint64_t i = 0; i < count; ++i) Add(i);
     ends = {count / 2, count * 3 / 4, count};

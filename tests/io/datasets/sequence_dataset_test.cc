@@ -83,6 +83,8 @@ TEST_F(SequenceDatasetTest, EveryFormComesBack) {
       EXPECT_EQ(field.kind, small.fields[i].kind);
       EXPECT_EQ(field.vocabulary, small.fields[i].vocabulary);
       EXPECT_EQ(field.names, small.fields[i].names);
+      EXPECT_EQ(field.means, small.fields[i].means);
+      EXPECT_EQ(field.deviations, small.fields[i].deviations);
     }
     EXPECT_EQ(dataset.Find("none"), -1);
     EXPECT_THROW(dataset.field("none"), std::out_of_range);
@@ -115,6 +117,19 @@ TEST_F(SequenceDatasetTest, TagsMayComeWithoutLabels) {
   const SequenceDataset dataset = SequenceDataset::Open(path_);
   EXPECT_EQ(dataset.Find("label"), -1);
   EXPECT_EQ(ReadIds(dataset, 1, 12), small.ids[12][1]);
+}
+
+TEST_F(SequenceDatasetTest, NumbersWithoutScaleHaveMean0AndDeviation1) {
+  SmallSequences small(SequenceForm::kCaptions);
+  small.fields[0].means = small.fields[0].deviations = {};
+  small.Write(path_);
+  EXPECT_THAT(SequenceDataset::Open(path_).field("vector").means, ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(SequenceDataset::Open(path_).field("vector").deviations, ElementsAre(1, 1, 1, 1));
+  for (const std::vector<double>& wrong :
+       {std::vector<double>{1, 1, 1}, {1, 1, 1, 0}, {1, 1, 1, NAN}, {1, 1, 1, -1}}) {
+    small.fields[0].deviations = wrong;
+    EXPECT_THROW(small.Write(path_), std::invalid_argument);
+  }
 }
 
 TEST_F(SequenceDatasetTest, TheSameContentsGiveTheSameBytes) {
