@@ -19,8 +19,8 @@ class ReferenceStack {
   /// The parameters are those of a stack with the prefix "rnn.".
   explicit ReferenceStack(const StackOptions& options) : options_(options) {}
 
-  /// Values of all parameters, as `parameters` has them one behind another.
-  void SetParameters(const Parameters& parameters, const Array& values);
+  /// Values of all parameters, as `parameters` has them one behind another. A site drops weights.
+  void SetParameters(const Parameters& parameters, const Array& values, const DropoutSite* site);
 
   /// One item: x [n, I], its states [L D, H] (c empty but for an LSTM), which move on. Returns the
   /// outputs [n, D H], with `plain_outputs` without dropout after the last layer. `item` is its
@@ -29,6 +29,8 @@ class ReferenceStack {
             bool plain_outputs = false) const;
 
  private:
+  void DropOn(Array& x, double probability, int64_t width, const DropoutSite* site, int layer,
+              int64_t item) const;
   Array RunDirection(int layer, int64_t direction, const Array& x, double* h, double* c) const;
 
   const StackOptions options_;

@@ -71,6 +71,19 @@ void RecurrentLayer::Prepare(const PackedSteps& steps) {
   }
 }
 
+void RecurrentLayer::DropRecurrentWeights(const DropoutSite& site, double probability) {
+  weight_drop_site_ = site;
+  weight_drop_ = probability;
+}
+
+const float* RecurrentLayer::MakeRecurrentWeights() {
+  if (weight_drop_ > 0.0) {
+    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), units_,
+                parameters_.value(weight_hh_), dropped_weights_.Require(width() * units_));
+  }
+  return recurrent_weights();
+}
+
 float* RecurrentLayer::CombinedBias() {
   float* bias = bias_.Require(width());
   const float* ih = parameters_.value(bias_ih_);
@@ -81,6 +94,7 @@ float* RecurrentLayer::CombinedBias() {
 }
 
 const float* RecurrentLayer::Forward(const PackedSteps& steps, const float* x, LayerState state) {
+  const VaryingRows varying(!steps.is_uniform());
   Prepare(steps);
   MatMul(steps.rows(), width(), input_size_, {x, input_size_},
          {parameters_.value(weight_ih_), input_size_, true}, pre_.data(), gate_stride_, false,
@@ -91,6 +105,7 @@ const float* RecurrentLayer::Forward(const PackedSteps& steps, const float* x, L
 
 const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32_t* tokens,
                                            const TokenVectors& of, LayerState state) {
+  const VaryingRows varying(!steps.is_uniform());
   Prepare(steps);
   table_.Forward(steps.rows(), tokens, of, {width(), input_size_, parameters_.value(weight_ih_)},
                  CombinedBias(), pre_.data(), gate_stride_);
@@ -102,6 +117,10 @@ const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32
 void RecurrentLayer::RecurrentGradients() {
   const int64_t rows = steps_.rows(), H = units_;
   float* gradient = parameters_.gradient(weight_hh_);
+  if (weight_drop_ > 0.0) {
+    gradient = d_dropped_weights_.Require(width() * H);
+    std::fill_n(gradient, width() * H, 0.0f);
+  }
   const float* d_pre = pre_.data();
   const float* h_previous = AllStatesBefore();
   const int64_t from_h = facts_.gates_from_h() * H;
@@ -109,6 +128,11 @@ void RecurrentLayer::RecurrentGradients() {
   if (facts_.reset_before) {
     MatMul(H, H, rows, {d_pre + from_h, gate_stride_, true}, {candidate_.data(), H},
            gradient + from_h * H, H, true);
+  }
+  if (weight_drop_ > 0.0) {
+    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), H, gradient, gradient);
+    float* sum = parameters_.gradient(weight_hh_);
+    for (int64_t i = 0; i < width() * H; ++i) sum[i] += gradient[i];
   }
   float* d_bias_ih = parameters_.gradient(bias_ih_);
   float* d_bias_hh = parameters_.gradient(bias_hh_);
@@ -135,6 +159,7 @@ void RecurrentLayer::InputGradients(const float* x) {
 
 void RecurrentLayer::Backward(const float* x, const float* d_output, float* d_x,
                               const LayerStateGradient& state, bool add_to_d_x) {
+  const VaryingRows varying(!steps_.is_uniform());
   BackwardSteps(d_output, state);
   RecurrentGradients();
   InputGradients(x);
@@ -150,6 +175,7 @@ void RecurrentLayer::Backward(const float* x, const float* d_output, float* d_x,
 
 void RecurrentLayer::BackwardTokens(const int32_t* tokens, const TokenVectors& of,
                                     const float* d_output, const LayerStateGradient& state) {
+  const VaryingRows varying(!steps_.is_uniform());
   BackwardSteps(d_output, state);
   RecurrentGradients();
   table_.Backward(steps_.rows(), tokens, of, {width(), input_size_, parameters_.value(weight_ih_)},

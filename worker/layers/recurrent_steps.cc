@@ -7,10 +7,11 @@
 namespace lockstep::worker {
 namespace {
 
-// Where all items reach every time step, products of one shape; else of any number of rows.
+// Where all items reach every time step of every pass, products of one shape; else of any number of
+// rows.
 void PackFor(const PackedSteps& steps, int64_t n, int64_t k, int64_t a_stride, Matrix b,
              PackedMatrix& packed) {
-  if (steps.is_uniform()) {
+  if (steps.is_uniform() && !VaryingRows::IsOn()) {
     packed.Pack(steps.items(), n, k, a_stride, b);
   } else {
     packed.PackForAnyRows(n, k, a_stride, b);
@@ -48,7 +49,7 @@ GateStep RecurrentLayer::StepAt(int64_t t) {
 
 void RecurrentLayer::BeginForward(LayerState state) {
   const int64_t H = units_, from_h = facts_.gates_from_h() * H, size = steps_.items() * H;
-  const float* weights = parameters_.value(weight_hh_);
+  const float* weights = MakeRecurrentWeights();
   PackFor(steps_, from_h, H, H, {weights, H, true}, forward_weights_);
   if (facts_.reset_before) {
     PackFor(steps_, H, H, H, {weights + from_h * H, H, true}, forward_candidate_);
@@ -118,7 +119,7 @@ void RecurrentLayer::ForwardSteps(LayerState state) {
 void RecurrentLayer::BeginBackward(const LayerStateGradient& state) {
   state_gradient_ = state;
   const int64_t H = units_, from_h = facts_.gates_from_h() * H, size = steps_.items() * H;
-  const float* weights = parameters_.value(weight_hh_);
+  const float* weights = recurrent_weights();
   PackFor(steps_, H, from_h, gate_stride_, {weights, H}, backward_weights_);
   if (facts_.reset_before) {
     PackFor(steps_, H, H, gate_stride_, {weights + from_h * H, H}, backward_candidate_);
@@ -222,6 +223,7 @@ void RecurrentLayer::BackwardStep(int64_t t, const float* d_output_t, float* d_x
 }
 
 void RecurrentLayer::FinishBackwardSteps(const float* x) {
+  const VaryingRows varying(!steps_.is_uniform());
   EndBackward();
   RecurrentGradients();
   InputGradients(x);

@@ -25,6 +25,23 @@ struct Matrix {
 void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
             bool accumulate = false, const float* bias = nullptr);
 
+/// While one lives, the products of MatMul are taken to be of numbers of rows that differ from pass
+/// to pass: what is prepared for one serves all that differ in M and K only. Without it each shape
+/// is prepared by itself, in up to 1 ms. Scopes nest. Which of both ways a product takes may change
+/// its roundings, so that the same pass must always be under one or never.
+class VaryingRows {
+ public:
+  explicit VaryingRows(bool on = true);
+  ~VaryingRows();
+  VaryingRows(const VaryingRows&) = delete;
+  VaryingRows& operator=(const VaryingRows&) = delete;
+
+  static bool IsOn();
+
+ private:
+  const bool on_;
+};
+
 struct ProductShape;
 
 /// A right operand B[K,N] that many products share: laid out once as the product's kernel likes it

@@ -159,6 +159,10 @@ TEST(SequenceLabelerTest, OtherShapesAreAsTheReference) {
   expect("one-hot", [](auto& o) { o.embedding_size = 0, o.vocabulary_size = 6; });
   expect("by a table", [](auto& o) { o.vocabulary_size = 6, o.stack.dropout = 0.0; });
   expect("dropout where a table would do", [](auto& o) { o.vocabulary_size = 6; });
+  expect("locked dropout", [](auto& o) { o.stack.locked_dropout = true; });
+  expect("dropouts of their own", [](auto& o) {
+    o.stack.input_dropout = 0.1, o.stack.output_dropout = 0.5, o.stack.weight_drop = 0.4;
+  });
   expect("no dropout", [](auto& o) { o.stack.dropout = 0.0; });
   expect("one direction", [](auto& o) { o.stack.bidirectional = false; });
   expect("one layer and the state alone", [](auto& o) {

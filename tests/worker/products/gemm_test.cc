@@ -162,6 +162,36 @@ TEST(PackedMatrixTest, TakesRowsOfAnotherStride) {
   for (size_t i = 0; i < c.size(); ++i) ASSERT_NEAR(c[i], expected[i], Tolerance(narrow.k));
 }
 
+TEST(MatMulTest, EqualsPlainLoopsWhereRowsVary) {
+  const VaryingRows varying;
+  for (const Shape& shape : kShapes) {
+    for (int kind = 0; kind < 16; ++kind) {
+      const Operands x(shape.m, shape.n, shape.k, (kind & 1) != 0, (kind & 2) != 0);
+      const bool accumulate = (kind & 4) != 0;
+      ExpectMatMulAsLoops(x, accumulate, (kind & 8) != 0 && !accumulate);
+    }
+  }
+}
+
+// Nothing is prepared for another number of rows, be they M or K.
+TEST(MatMulTest, PreparesOnceForAllNumbersOfRows) {
+  int64_t prepared = 0;
+  ObserveProducts([&](const ProductShape&, const std::string&) { ++prepared; });
+  const std::vector<float> a(50 * 50, 1.0f), b(50 * 50, 1.0f);
+  std::vector<float> c(50 * 50);
+  for (const bool on : {true, false}) {
+    const VaryingRows varying(on);
+    EXPECT_EQ(VaryingRows::IsOn(), on);
+    prepared = 0;
+    for (int64_t rows = 31; rows < 41; ++rows) {
+      MatMul(rows, 43, 17, {a.data(), 17}, {b.data(), 43}, c.data(), 43);
+      MatMul(17, 43, rows, {a.data(), 17, true}, {b.data(), 43}, c.data(), 43, true);
+    }
+    EXPECT_EQ(prepared, on ? 2 : 20);
+  }
+  ObserveProducts({});
+}
+
 TEST(PackedMatrixTest, TakesAnyNumberOfRows) {
   PackedMatrix packed;
   for (const bool transposed : {false, true}) {
