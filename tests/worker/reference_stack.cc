@@ -92,8 +92,9 @@ ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
       }
     }
     const bool last = layer + 1 == options_.layers;
-    DropOn(output, last && options_.output_dropout ? *options_.output_dropout : options_.dropout,
-           D * H, site, layer, item);
+    if (!(last && plain_outputs)) {
+      DropOn(output, options_.dropout_after(layer), D * H, site, layer, item);
+    }
     for (int64_t i = 0; i < n * D * H && options_.residual && layer > 0; ++i) {
       output[i] += input[i];
     }
