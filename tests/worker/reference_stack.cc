@@ -7,16 +7,17 @@
 
 namespace lockstep::worker {
 
-void ReferenceStack::SetParameters(const Parameters& parameters, const Array& values) {
+void ReferenceStack::SetParameters(const Parameters& parameters, const Array& values,
+                                   const std::string& prefix) {
   const int64_t directions = options_.directions();
   values_.assign(options_.layers * directions, {});
   for (int64_t part = 0; part < std::ssize(values_); ++part) {
     const std::string suffix =
         "_l" + std::to_string(part / directions) + (part % directions > 0 ? "_reverse" : "");
-    for (const char* kind : {"rnn.weight_ih", "rnn.weight_hh", "rnn.bias_ih", "rnn.bias_hh"}) {
-      const Parameter& parameter = parameters.list()[parameters.Find(kind + suffix)];
+    for (const std::string kind : {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}) {
+      const Parameter& parameter = parameters.list()[parameters.Find(prefix + kind + suffix)];
       const auto first = values.begin() + parameter.offset;
-      values_[part][std::string(kind) + "_l0"].assign(first, first + parameter.size);
+      values_[part]["rnn." + kind + "_l0"].assign(first, first + parameter.size);
     }
   }
 }
@@ -37,7 +38,8 @@ ReferenceStack::Array ReferenceStack::RunDirection(int layer, int64_t direction,
 }
 
 ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
-                                          const DropoutSite* site, int64_t item) const {
+                                          const DropoutSite* site, int64_t item,
+                                          int64_t first_time) const {
   const int64_t D = options_.directions(), H = options_.hidden_size;
   const int64_t n = std::ssize(x) / options_.input_size;
   Array input = x;
@@ -54,8 +56,8 @@ ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
         DropoutSite own = *site;
         own.layer += static_cast<uint32_t>(layer);
         own.first_lane = site->lanes ? site->lanes[item] : site->first_lane + item;
-        output[i] *=
-            ReferenceDropoutFactor(own, options_.dropout, i / (D * H), 0, i % (D * H), D * H);
+        output[i] *= ReferenceDropoutFactor(own, options_.dropout, first_time + i / (D * H), 0,
+                                            i % (D * H), D * H);
       }
       if (options_.residual && layer > 0) output[i] += input[i];
     }

@@ -2,6 +2,7 @@
 #define LOCKSTEP_TESTS_WORKER_REFERENCE_STACK_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "tests/worker/reference_cell.h"
@@ -16,15 +17,18 @@ class ReferenceStack {
  public:
   using Array = std::vector<double>;
 
-  /// The parameters are those of a stack with the prefix "rnn.".
   explicit ReferenceStack(const StackOptions& options) : options_(options) {}
 
-  /// Values of all parameters, as `parameters` has them one behind another.
-  void SetParameters(const Parameters& parameters, const Array& values);
+  /// Values of all parameters, as `parameters` has them one behind another. The stack's are those
+  /// with `prefix`.
+  void SetParameters(const Parameters& parameters, const Array& values,
+                     const std::string& prefix = "rnn.");
 
   /// One item: x [n, I], its states [L D, H] (c empty but for an LSTM), which move on. Returns the
-  /// outputs [n, D H]. `item` is its place in the batch, for dropout.
-  Array Run(const Array& x, Array& h, Array& c, const DropoutSite* site, int64_t item) const;
+  /// outputs [n, D H]. `item` is its place in the batch, and `first_time` the time step of row 0,
+  /// for dropout.
+  Array Run(const Array& x, Array& h, Array& c, const DropoutSite* site, int64_t item,
+            int64_t first_time = 0) const;
 
  private:
   Array RunDirection(int layer, int64_t direction, const Array& x, double* h, double* c) const;
