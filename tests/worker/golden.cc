@@ -32,4 +32,9 @@ const nlohmann::json& GoldenPacked() {
   return golden;
 }
 
+const nlohmann::json& GoldenEncoderDecoders() {
+  static const nlohmann::json golden = Read("pytorch_encoder_decoders.json");
+  return golden;
+}
+
 }  // namespace lockstep::worker

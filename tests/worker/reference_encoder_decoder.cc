@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <string>
 
 #include "tests/worker/reference_model.h"
 #include "worker/philox.h"
@@ -25,182 +27,228 @@ void Tanh(Array& x) {
   for (double& value : x) value = std::tanh(value);
 }
 
-int64_t LaneOf(const DropoutSite& site, int64_t item) {
-  return site.lanes ? site.lanes[item] : site.first_lane + item;
-}
+// The values of the parameters, by their names, and the stacks that have them.
+struct Weights {
+  Weights(const EncoderDecoder& model, const Array& values)
+      : options(model.options()), encoder(Encoder(options)), decoder(Decoder(options)) {
+    for (const Parameter& parameter : model.parameters().list()) {
+      const auto first = values.begin() + parameter.offset;
+      of[parameter.name].assign(first, first + parameter.size);
+    }
+    if (options.source_vector_size == 0) {
+      encoder.SetParameters(model.parameters(), values, "encoder.rnn.");
+    }
+    decoder.SetParameters(model.parameters(), values, "decoder.rnn.");
+  }
+
+  static StackOptions Encoder(const EncoderDecoderOptions& options) {
+    StackOptions stack = options.stack;
+    stack.input_size =
+        options.embedding_size > 0 ? options.embedding_size : options.source_vocabulary_size;
+    return stack;
+  }
+
+  static StackOptions Decoder(const EncoderDecoderOptions& options) {
+    StackOptions stack = options.stack;
+    const int64_t context =
+        options.source_vector_size > 0 ? options.source_vector_size : options.stack.output_size();
+    stack.bidirectional = false;
+    stack.input_size =
+        options.embedding_size > 0 ? options.embedding_size : options.target_vocabulary_size + 1;
+    if (options.conditioning == Conditioning::kContext ||
+        options.conditioning == Conditioning::kBahdanau) {
+      stack.input_size += context;
+    }
+    if (options.input_feeding) stack.input_size += stack.hidden_size;
+    return stack;
+  }
+
+  // x W^T (+ b).
+  Array Product(const std::string& weight, const Array& x, const std::string& bias = "") const {
+    const Array& w = of.at(weight);
+    const size_t rows = w.size() / x.size();
+    Array y = bias.empty() ? Array(rows, 0.0) : of.at(bias);
+    for (size_t i = 0; i < rows; ++i) {
+      y[i] += std::inner_product(x.begin(), x.end(), w.begin() + i * x.size(), 0.0);
+    }
+    return y;
+  }
+
+  Array Embedded(const std::string& embedding, int64_t vocabulary_size, int32_t token) const {
+    if (options.embedding_size == 0) {
+      Array x(vocabulary_size, 0.0);
+      x[token] = 1.0;
+      return x;
+    }
+    const auto first = of.at(embedding).begin() + token * options.embedding_size;
+    return {first, first + options.embedding_size};
+  }
+
+  const EncoderDecoderOptions& options;
+  std::map<std::string, Array> of;
+  ReferenceStack encoder, decoder;
+};
 
 }  // namespace
 
-ReferenceEncoderDecoder::ReferenceEncoderDecoder(const EncoderDecoder& model)
-    : model_(model),
-      options_(model.options()),
-      values_(model.parameters().values().begin(), model.parameters().values().end()) {}
-
-Array ReferenceEncoderDecoder::Value(const std::string& name) const {
-  const Parameter& parameter = model_.parameters().list().at(model_.parameters().Find(name));
-  const auto first = values_.begin() + parameter.offset;
-  return {first, first + parameter.size};
-}
-
-Array ReferenceEncoderDecoder::Product(const std::string& weight, const Array& x,
-                                       const std::string& bias) const {
-  const Array w = Value(weight);
-  const size_t rows = w.size() / x.size();
-  Array y = bias.empty() ? Array(rows, 0.0) : Value(bias);
-  for (size_t i = 0; i < rows; ++i) {
-    y[i] += std::inner_product(x.begin(), x.end(), w.begin() + i * x.size(), 0.0);
+// One target's item as it goes through the model.
+class ReferenceEncoderDecoder::Item {
+ public:
+  Item(const Weights& weights, const PairBatch& batch, int64_t item, const DropoutSite* site)
+      : weights_(weights),
+        options_(weights.options),
+        item_(item),
+        site_(site),
+        lane_(!site         ? 0
+              : site->lanes ? site->lanes[item]
+                            : site->first_lane + item),
+        first_layer_(options_.source_vector_size > 0 ? 0 : options_.stack.layers + 1),
+        fed_(options_.stack.hidden_size, 0.0) {
+    Encode(batch);
   }
-  return y;
-}
 
-Array ReferenceEncoderDecoder::Embedded(const std::string& embedding, int64_t vocabulary_size,
-                                        int32_t token) const {
-  if (options_.embedding_size == 0) {
-    Array x(vocabulary_size, 0.0);
-    x[token] = 1.0;
-    return x;
+  // The decoder's next step, behind `input`; log softmax.
+  Array Step(int32_t input, int32_t* attended) {
+    const int64_t H = options_.stack.hidden_size;
+    Array x =
+        weights_.Embedded("decoder.embedding.weight", options_.target_vocabulary_size + 1, input);
+    if (options_.embedding_size > 0) Drop(first_layer_, time_, x);
+    Array context = summary_;
+    if (is(Conditioning::kBahdanau)) context = Attend(Array(h_.end() - H, h_.end()), attended);
+    if (is(Conditioning::kBahdanau) || is(Conditioning::kContext)) x = Joined(x, context);
+    if (options_.input_feeding) x = Joined(x, fed_);
+    DropoutSite own = site_ ? *site_ : DropoutSite{};
+    own.layer = first_layer_ + 1;
+    const Array s = weights_.decoder.Run(x, h_, c_, site_ ? &own : nullptr, item_, time_);
+    if (is(Conditioning::kLuong)) context = Attend(s, attended);
+    Array readout = s;
+    if (!is(Conditioning::kState)) {
+      Drop(first_layer_ + 1 + options_.stack.layers, time_, context);
+      readout = weights_.Product("readout.weight", Joined(context, s));
+      Tanh(readout);
+    }
+    fed_ = readout;
+    ++time_;
+    Array logits =
+        weights_.Product(options_.tie_embedding ? "decoder.embedding.weight" : "projection.weight",
+                         readout, "projection.bias");
+    double sum = 0.0;
+    for (const double logit : logits) sum += std::exp(logit);
+    for (double& logit : logits) logit -= std::log(sum);
+    return logits;
   }
-  const Array all = Value(embedding);
-  const auto first = all.begin() + token * options_.embedding_size;
-  return {first, first + options_.embedding_size};
-}
 
-void ReferenceEncoderDecoder::Drop(const DropoutSite* site, uint32_t layer, int64_t lane,
-                                   int64_t time_step, Array& x) const {
-  if (!site || options_.stack.dropout == 0.0) return;
-  DropoutSite own = *site;
-  own.layer = layer;
-  own.first_lane = lane;
-  const auto units = static_cast<int64_t>(x.size());
-  for (int64_t i = 0; i < units; ++i) {
-    x[i] *= ReferenceDropoutFactor(own, options_.stack.dropout, time_step, 0, i, units);
+ private:
+  bool is(Conditioning conditioning) const { return options_.conditioning == conditioning; }
+
+  void Drop(uint32_t layer, int64_t time_step, Array& x) const {
+    if (!site_ || options_.stack.dropout == 0.0) return;
+    DropoutSite own = *site_;
+    own.layer = layer;
+    own.first_lane = lane_;
+    const auto units = static_cast<int64_t>(x.size());
+    for (int64_t i = 0; i < units; ++i) {
+      x[i] *= ReferenceDropoutFactor(own, options_.stack.dropout, time_step, 0, i, units);
+    }
   }
-}
 
-ReferenceEncoderDecoder::Source ReferenceEncoderDecoder::Encode(const PairBatch& batch,
-                                                                int64_t item,
-                                                                const DropoutSite* site) const {
-  const int64_t H = options_.stack.hidden_size, L = options_.stack.layers;
-  Source source;
-  const bool lstm = options_.stack.cell == Cell::kLstm;
-  std::vector<Array> h_summaries(L), c_summaries(L);
-  if (options_.source_vector_size > 0) {
-    const float* first = batch.source_vectors + item * options_.source_vector_size;
-    h_summaries.assign(L, Array(first, first + options_.source_vector_size));
-    c_summaries = h_summaries;
-  } else {
-    const int64_t own = batch.source_of[item], D = options_.stack.directions();
+  void Encode(const PairBatch& batch) {
+    const int64_t H = options_.stack.hidden_size, L = options_.stack.layers;
+    const int64_t D = options_.stack.directions();
+    const bool lstm = options_.stack.cell == Cell::kLstm;
+    Array h(L * D * H), c(lstm ? L * D * H : 0);
+    if (options_.source_vector_size == 0) ReadSource(batch, h, c);
+    for (int64_t layer = 0; layer < L; ++layer) {
+      const std::string suffix = "_l" + std::to_string(layer);
+      const auto summary = [&](const Array& state) {
+        const float* vector = batch.source_vectors + item_ * options_.source_vector_size;
+        return options_.source_vector_size > 0
+                   ? Array(vector, vector + options_.source_vector_size)
+                   : Array(state.begin() + layer * D * H, state.begin() + (layer + 1) * D * H);
+      };
+      const auto initial = [&](const std::string& name, const Array& state) {
+        return weights_.Product(name + suffix + ".weight", summary(state), name + suffix + ".bias");
+      };
+      Array first = initial("initial.h", h);
+      Tanh(first);
+      h_ = Joined(h_, first);
+      if (lstm) c_ = Joined(c_, initial("initial.c", c));
+      summary_ = summary(h);
+    }
+  }
+
+  void ReadSource(const PairBatch& batch, Array& h, Array& c) {
+    const int64_t own = batch.source_of[item_];
     Array x;
-    StackOptions stack = options_.stack;
     for (int64_t t = 0; t < batch.source.length(own); ++t) {
       const int32_t token = batch.source_tokens[batch.source.first_row(t) + own];
-      Array row = Embedded("encoder.embedding.weight", options_.source_vocabulary_size, token);
-      if (options_.embedding_size > 0) Drop(site, 0, site ? LaneOf(*site, item) : 0, t, row);
-      stack.input_size = static_cast<int64_t>(row.size());
+      Array row =
+          weights_.Embedded("encoder.embedding.weight", options_.source_vocabulary_size, token);
+      if (options_.embedding_size > 0) Drop(0, t, row);
       x = Joined(x, row);
     }
-    ReferenceStack encoder(stack);
-    encoder.SetParameters(model_.parameters(), values_, "encoder.rnn.");
-    DropoutSite own_site = site ? *site : DropoutSite{};
+    DropoutSite own_site = site_ ? *site_ : DropoutSite{};
     own_site.layer = 1;
-    Array h(L * D * H), c(lstm ? L * D * H : 0);
-    const Array outputs = encoder.Run(x, h, c, site ? &own_site : nullptr, item);
-    for (auto first = outputs.begin(); first != outputs.end(); first += D * H) {
-      source.outputs.emplace_back(first, first + D * H);
-    }
-    for (int64_t layer = 0; layer < L; ++layer) {
-      const auto part = [&](const Array& state) {
-        return Array(state.begin() + layer * D * H, state.begin() + (layer + 1) * D * H);
-      };
-      h_summaries[layer] = part(h);
-      if (lstm) c_summaries[layer] = part(c);
+    const Array outputs = weights_.encoder.Run(x, h, c, site_ ? &own_site : nullptr, item_);
+    const int64_t width = options_.stack.output_size();
+    for (auto first = outputs.begin(); first != outputs.end(); first += width) {
+      values_.emplace_back(first, first + width);
+      if (is(Conditioning::kBahdanau) || is(Conditioning::kLuong)) {
+        keys_.push_back(weights_.Product("attention.key.weight", values_.back()));
+      }
     }
   }
-  for (int64_t layer = 0; layer < L; ++layer) {
-    const std::string suffix = "_l" + std::to_string(layer);
-    Array h = Product("initial.h" + suffix + ".weight", h_summaries[layer],
-                      "initial.h" + suffix + ".bias");
-    Tanh(h);
-    source.h = Joined(source.h, h);
-    if (!lstm) continue;
-    source.c = Joined(source.c, Product("initial.c" + suffix + ".weight", c_summaries[layer],
-                                        "initial.c" + suffix + ".bias"));
-  }
-  source.summary = h_summaries.back();
-  return source;
-}
 
-Array ReferenceEncoderDecoder::Attend(const Array& query, const Source& source,
-                                      int32_t* attended) const {
-  Array scores;
-  for (const Array& value : source.outputs) {
-    const Array key = Product("attention.key.weight", value);
-    if (options_.conditioning == Conditioning::kLuong) {
-      scores.push_back(Dot(query, key));
-      continue;
+  Array Attend(const Array& query, int32_t* attended) const {
+    Array scores;
+    for (const Array& key : keys_) {
+      if (is(Conditioning::kLuong)) {
+        scores.push_back(Dot(query, key));
+        continue;
+      }
+      Array sum = weights_.Product("attention.query.weight", query);
+      for (size_t i = 0; i < sum.size(); ++i) sum[i] += key[i];
+      Tanh(sum);
+      scores.push_back(Dot(weights_.of.at("attention.vector"), sum));
     }
-    Array sum = Product("attention.query.weight", query);
-    for (size_t i = 0; i < sum.size(); ++i) sum[i] += key[i];
-    Tanh(sum);
-    scores.push_back(Dot(Value("attention.vector"), sum));
-  }
-  *attended = static_cast<int32_t>(std::ranges::max_element(scores) - scores.begin());
-  double total = 0.0;
-  for (double& score : scores) total += score = std::exp(score);
-  Array context(source.summary.size(), 0.0);
-  for (size_t j = 0; j < scores.size(); ++j) {
-    for (size_t i = 0; i < context.size(); ++i) {
-      context[i] += scores[j] / total * source.outputs[j][i];
+    *attended = static_cast<int32_t>(std::ranges::max_element(scores) - scores.begin());
+    double total = 0.0;
+    for (double& score : scores) total += score = std::exp(score);
+    Array context(summary_.size(), 0.0);
+    for (size_t j = 0; j < scores.size(); ++j) {
+      for (size_t i = 0; i < context.size(); ++i) {
+        context[i] += scores[j] / total * values_[j][i];
+      }
     }
+    return context;
   }
-  return context;
-}
+
+  const Weights& weights_;
+  const EncoderDecoderOptions& options_;
+  const int64_t item_;
+  const DropoutSite* const site_;
+  const int64_t lane_;
+  const uint32_t first_layer_;
+  std::vector<Array> values_, keys_;  // [n] of [C] and of [A or H]
+  Array h_, c_;                       // [L H]
+  Array summary_, fed_;
+  int64_t time_ = 0;
+};
+
+ReferenceEncoderDecoder::ReferenceEncoderDecoder(const EncoderDecoder& model)
+    : model_(model),
+      values_(model.parameters().values().begin(), model.parameters().values().end()) {}
 
 std::vector<Array> ReferenceEncoderDecoder::LogProbabilities(const PairBatch& batch, int64_t item,
                                                              const std::vector<int32_t>& inputs,
                                                              const DropoutSite* site,
                                                              std::vector<int32_t>* attended) const {
-  const auto is = [&](Conditioning c) { return options_.conditioning == c; };
-  const int64_t H = options_.stack.hidden_size;
-  const int64_t lane = site ? LaneOf(*site, item) : 0;
-  const uint32_t L = options_.stack.layers;
-  const uint32_t first_layer = options_.source_vector_size > 0 ? 0 : L + 1;
-  Source source = Encode(batch, item, site);
-  Array fed(H, 0.0);
+  const Weights weights(model_, values_);
+  Item of(weights, batch, item, site);
   std::vector<Array> all;
-  for (int64_t t = 0; t < std::ssize(inputs); ++t) {
+  for (const int32_t input : inputs) {
     int32_t most = 0;
-    Array x = Embedded("decoder.embedding.weight", options_.target_vocabulary_size + 1, inputs[t]);
-    if (options_.embedding_size > 0) Drop(site, first_layer, lane, t, x);
-    Array context = source.summary;
-    if (is(Conditioning::kBahdanau)) {
-      context = Attend(Array(source.h.end() - H, source.h.end()), source, &most);
-    }
-    if (is(Conditioning::kBahdanau) || is(Conditioning::kContext)) x = Joined(x, context);
-    if (options_.input_feeding) x = Joined(x, fed);
-    StackOptions stack = options_.stack;
-    stack.bidirectional = false;
-    stack.input_size = static_cast<int64_t>(x.size());
-    ReferenceStack decoder(stack);
-    decoder.SetParameters(model_.parameters(), values_, "decoder.rnn.");
-    DropoutSite own = site ? *site : DropoutSite{};
-    own.layer = first_layer + 1;
-    const Array s = decoder.Run(x, source.h, source.c, site ? &own : nullptr, item, t);
-    if (is(Conditioning::kLuong)) context = Attend(s, source, &most);
-    Array readout = s;
-    if (!is(Conditioning::kState)) {
-      Drop(site, first_layer + 1 + L, lane, t, context);
-      readout = Product("readout.weight", Joined(context, s));
-      Tanh(readout);
-    }
-    fed = readout;
-    Array logits =
-        Product(options_.tie_embedding ? "decoder.embedding.weight" : "projection.weight", readout,
-                "projection.bias");
-    double sum = 0.0;
-    for (const double logit : logits) sum += std::exp(logit);
-    for (double& logit : logits) logit -= std::log(sum);
-    all.push_back(logits);
+    all.push_back(of.Step(input, &most));
     if (attended) attended->push_back(most);
   }
   return all;
@@ -208,15 +256,14 @@ std::vector<Array> ReferenceEncoderDecoder::LogProbabilities(const PairBatch& ba
 
 double ReferenceEncoderDecoder::Loss(const PairBatch& batch, const std::vector<int32_t>& inputs,
                                      const DropoutSite* site) const {
+  const Weights weights(model_, values_);
   double loss = 0.0;
+  int32_t most;
   for (int64_t item = 0; item < batch.target.items(); ++item) {
-    std::vector<int32_t> own;
+    Item of(weights, batch, item, site);
     for (int64_t t = 0; t < batch.target.length(item); ++t) {
-      own.push_back(inputs[batch.target.first_row(t) + item]);
-    }
-    const std::vector<Array> rows = LogProbabilities(batch, item, own, site);
-    for (int64_t t = 0; t < batch.target.length(item); ++t) {
-      loss -= rows[t][batch.targets[batch.target.first_row(t) + item]];
+      const int64_t row = batch.target.first_row(t) + item;
+      loss -= of.Step(inputs[row], &most)[batch.targets[row]];
     }
   }
   return loss;
@@ -225,20 +272,23 @@ double ReferenceEncoderDecoder::Loss(const PairBatch& batch, const std::vector<i
 std::vector<int32_t> ReferenceEncoderDecoder::SampledInputs(const PairBatch& batch,
                                                             const DropoutSite& site,
                                                             double sampling) const {
+  const Weights weights(model_, values_);
   std::vector<int32_t> inputs(batch.inputs, batch.inputs + batch.target.rows());
+  int32_t most;
   for (int64_t item = 0; item < batch.target.items(); ++item) {
-    std::vector<int32_t> own = {batch.inputs[item]};
+    Item of(weights, batch, item, &site);
+    const int64_t lane = site.lanes ? site.lanes[item] : site.first_lane + item;
+    Array last = of.Step(inputs[item], &most);
     for (int64_t t = 1; t < batch.target.length(item); ++t) {
       const int64_t row = batch.target.first_row(t) + item;
       const PhiloxCounter words = Philox(
-          {static_cast<uint32_t>(t), static_cast<uint32_t>(LaneOf(site, item)),
-           static_cast<uint32_t>(site.batch), 8u << 28 | static_cast<uint32_t>(site.batch >> 32)},
+          {static_cast<uint32_t>(t), static_cast<uint32_t>(lane), static_cast<uint32_t>(site.batch),
+           8u << 28 | static_cast<uint32_t>(site.batch >> 32)},
           SeedKey(site.seed));
       if (UniformDouble(words[0], words[1]) < sampling) {
-        const Array last = LogProbabilities(batch, item, own, &site).back();
         inputs[row] = static_cast<int32_t>(std::ranges::max_element(last) - last.begin());
       }
-      own.push_back(inputs[row]);
+      last = of.Step(inputs[row], &most);
     }
   }
   return inputs;

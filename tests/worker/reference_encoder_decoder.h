@@ -2,7 +2,6 @@
 #define LOCKSTEP_TESTS_WORKER_REFERENCE_ENCODER_DECODER_H_
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "tests/worker/reference_stack.h"
@@ -40,23 +39,9 @@ class ReferenceEncoderDecoder {
                                      double sampling) const;
 
  private:
-  struct Source {
-    std::vector<Array> outputs;  // [n] of [C]
-    Array h, c;                  // [L H] of the decoder
-    Array summary;               // [C]
-  };
-
-  Array Value(const std::string& name) const;
-  /// x W^T (+ b).
-  Array Product(const std::string& weight, const Array& x, const std::string& bias = "") const;
-  Array Embedded(const std::string& embedding, int64_t vocabulary_size, int32_t token) const;
-  void Drop(const DropoutSite* site, uint32_t layer, int64_t lane, int64_t time_step,
-            Array& x) const;
-  Source Encode(const PairBatch& batch, int64_t item, const DropoutSite* site) const;
-  Array Attend(const Array& query, const Source& source, int32_t* attended) const;
+  class Item;
 
   const EncoderDecoder& model_;
-  const EncoderDecoderOptions options_;
   Array values_;
 };
 

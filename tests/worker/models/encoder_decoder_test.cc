@@ -245,7 +245,7 @@ TEST_P(EncoderDecoderShapeTest, CountsCorrectTokens) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, EncoderDecoderShapeTest, testing::ValuesIn(kShapes),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(EncoderDecoderOptionsTest, RefusesWhatCannotBe) {
   const auto refuses = [](auto change, bool vector = false) {
