@@ -37,6 +37,7 @@ enum class RandomPurpose : uint32_t {
   kSampling = 3,
   kForecastPaths = 4,
   kOrder = 5,
+  kWeightDrop = 6,
   kScheduledSampling = 8,
 };
 

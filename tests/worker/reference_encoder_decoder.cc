@@ -36,9 +36,9 @@ struct Weights {
       of[parameter.name].assign(first, first + parameter.size);
     }
     if (options.source_vector_size == 0) {
-      encoder.SetParameters(model.parameters(), values, "encoder.rnn.");
+      encoder.SetParameters(model.parameters(), values, nullptr, "encoder.rnn.");
     }
-    decoder.SetParameters(model.parameters(), values, "decoder.rnn.");
+    decoder.SetParameters(model.parameters(), values, nullptr, "decoder.rnn.");
   }
 
   static StackOptions Encoder(const EncoderDecoderOptions& options) {

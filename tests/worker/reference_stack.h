@@ -19,9 +19,9 @@ class ReferenceStack {
 
   explicit ReferenceStack(const StackOptions& options) : options_(options) {}
 
-  /// Values of all parameters, as `parameters` has them one behind another. The stack's are those
-  /// with `prefix`.
-  void SetParameters(const Parameters& parameters, const Array& values,
+  /// Values of all parameters, as `parameters` has them one behind another; the stack's are those
+  /// with `prefix`. A site drops weights.
+  void SetParameters(const Parameters& parameters, const Array& values, const DropoutSite* site,
                      const std::string& prefix = "rnn.");
 
   /// One item: x [n, I], its states [L D, H] (c empty but for an LSTM), which move on. Returns the
@@ -31,6 +31,8 @@ class ReferenceStack {
             int64_t first_time = 0) const;
 
  private:
+  void DropOn(Array& x, double probability, int64_t width, const DropoutSite* site, int layer,
+              int64_t item, int64_t first_time) const;
   Array RunDirection(int layer, int64_t direction, const Array& x, double* h, double* c) const;
 
   const StackOptions options_;

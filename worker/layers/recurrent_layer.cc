@@ -71,6 +71,19 @@ void RecurrentLayer::Prepare(const PackedSteps& steps) {
   }
 }
 
+void RecurrentLayer::DropRecurrentWeights(const DropoutSite& site, double probability) {
+  weight_drop_site_ = site;
+  weight_drop_ = probability;
+}
+
+const float* RecurrentLayer::MakeRecurrentWeights() {
+  if (weight_drop_ > 0.0) {
+    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), units_,
+                parameters_.value(weight_hh_), dropped_weights_.Require(width() * units_));
+  }
+  return recurrent_weights();
+}
+
 float* RecurrentLayer::CombinedBias() {
   float* bias = bias_.Require(width());
   const float* ih = parameters_.value(bias_ih_);
@@ -104,6 +117,10 @@ const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32
 void RecurrentLayer::RecurrentGradients() {
   const int64_t rows = steps_.rows(), H = units_;
   float* gradient = parameters_.gradient(weight_hh_);
+  if (weight_drop_ > 0.0) {
+    gradient = d_dropped_weights_.Require(width() * H);
+    std::fill_n(gradient, width() * H, 0.0f);
+  }
   const float* d_pre = pre_.data();
   const float* h_previous = AllStatesBefore();
   const int64_t from_h = facts_.gates_from_h() * H;
@@ -111,6 +128,11 @@ void RecurrentLayer::RecurrentGradients() {
   if (facts_.reset_before) {
     MatMul(H, H, rows, {d_pre + from_h, gate_stride_, true}, {candidate_.data(), H},
            gradient + from_h * H, H, true);
+  }
+  if (weight_drop_ > 0.0) {
+    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), H, gradient, gradient);
+    float* sum = parameters_.gradient(weight_hh_);
+    for (int64_t i = 0; i < width() * H; ++i) sum[i] += gradient[i];
   }
   float* d_bias_ih = parameters_.gradient(bias_ih_);
   float* d_bias_hh = parameters_.gradient(bias_hh_);

@@ -6,6 +6,7 @@
 
 #include "worker/buffer.h"
 #include "worker/layers/cell.h"
+#include "worker/layers/dropout.h"
 #include "worker/layers/gate_kernels.h"
 #include "worker/layers/packed_steps.h"
 #include "worker/layers/token_table.h"
@@ -56,6 +57,11 @@ class RecurrentLayer {
   /// before the first one does. Both must be there until the last Backward.
   static RecurrentLayer Sharing(const RecurrentLayer& other);
 
+  /// From the next Forward or BeginSteps on, passes take weight_hh with a mask (see DropWeights of
+  /// worker/layers/dropout.h); with probability 0 as it is. Between a pass and its way back it must
+  /// not change.
+  void DropRecurrentWeights(const DropoutSite& site, double probability);
+
   /// x is [R, I]. `state` is read at the start and replaced at the end. Returns the outputs [R, H],
   /// which live until the next Forward.
   const float* Forward(const PackedSteps& steps, const float* x, LayerState state);
@@ -104,7 +110,10 @@ class RecurrentLayer {
     return units_ * (facts_.gates + 1 + facts_.has_c + facts_.keeps_candidate +
                      (uneven ? 1 + (reverse_ && facts_.has_c) : 0));
   }
-  int64_t FloatsOfWeights() const { return 2 * facts_.gates * units_ * units_; }
+  /// With `dropped` weight_hh has a mask.
+  int64_t FloatsOfWeights(bool dropped = false) const {
+    return (dropped ? 4 : 2) * facts_.gates * units_ * units_;
+  }
 
  private:
   /// Of which `weight_ih_` and the others are the parameters.
@@ -113,6 +122,11 @@ class RecurrentLayer {
 
   /// Makes room for a pass.
   void Prepare(const PackedSteps& steps);
+  /// Wh as the pass takes it; makes the one with a mask at the start of a pass.
+  const float* MakeRecurrentWeights();
+  const float* recurrent_weights() const {
+    return weight_drop_ > 0.0 ? dropped_weights_.data() : parameters_.value(weight_hh_);
+  }
   /// [gH] what the input side adds: b_ih, and b_hh of the shared gates.
   float* CombinedBias();
   /// Expects the pre-activations of the input side in pre_, for all time steps. Leaves the
@@ -168,6 +182,9 @@ class RecurrentLayer {
   PackedSteps steps_;
   LayerState state_;                   // of stepwise passes
   LayerStateGradient state_gradient_;  // of the way back
+  DropoutSite weight_drop_site_;
+  double weight_drop_ = 0.0;
+  Buffer dropped_weights_, d_dropped_weights_;  // [gH, H] weight_hh with its mask, its gradient
   Buffer bias_;  // [gH] what the large product adds; later the sums of dG's columns
   Buffer pre_;   // [R, gate_stride_] pre-activations, activations, their gradients
   Buffer h_;     // [B + R, H] the first states, H[0], H[1], ...; in reverse the first states

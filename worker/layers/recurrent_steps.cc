@@ -49,7 +49,7 @@ GateStep RecurrentLayer::StepAt(int64_t t) {
 
 void RecurrentLayer::BeginForward(LayerState state) {
   const int64_t H = units_, from_h = facts_.gates_from_h() * H;
-  const float* weights = parameters_.value(weight_hh_);
+  const float* weights = MakeRecurrentWeights();
   PackFor(steps_, from_h, H, H, {weights, H, true}, forward_weights_);
   if (facts_.reset_before) {
     PackFor(steps_, H, H, H, {weights + from_h * H, H, true}, forward_candidate_);
@@ -124,7 +124,7 @@ void RecurrentLayer::ForwardSteps(LayerState state) {
 void RecurrentLayer::BeginBackward(const LayerStateGradient& state) {
   state_gradient_ = state;
   const int64_t H = units_, from_h = facts_.gates_from_h() * H, size = steps_.items() * H;
-  const float* weights = parameters_.value(weight_hh_);
+  const float* weights = recurrent_weights();
   PackFor(steps_, H, from_h, gate_stride_, {weights, H}, backward_weights_);
   if (facts_.reset_before) {
     PackFor(steps_, H, H, gate_stride_, {weights + from_h * H, H}, backward_candidate_);

@@ -1,6 +1,7 @@
 #include "worker/layers/stack.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace lockstep::worker {
@@ -103,14 +104,30 @@ int64_t RecurrentStack::GradientSize(int64_t rows) const {
 
 float* RecurrentStack::d_output() { return d_output_.Require(GradientSize(steps_.rows())); }
 
-void RecurrentStack::DropAll(int layer, const float* x, float* out) const {
+DropoutSite RecurrentStack::SiteOf(int layer) const {
   DropoutSite site = site_;
   site.layer += static_cast<uint32_t>(layer);
+  site.locked = site.locked || options_.locked_dropout;
+  return site;
+}
+
+void RecurrentStack::DropRecurrentWeights() {
+  for (int layer = 0; layer < options_.layers; ++layer) {
+    for (int64_t direction = 0; direction < options_.directions(); ++direction) {
+      LayerAt(layer, direction)
+          .DropRecurrentWeights(SiteOf(layer), has_site_ ? options_.weight_drop : 0.0);
+    }
+  }
+}
+
+void RecurrentStack::DropAll(int layer, const float* x, float* out) const {
+  const bool input = layer == options_.layers;
+  const double probability = input ? options_.input_dropout : options_.dropout_after(layer);
+  const int64_t width = input ? options_.input_size : options_.output_size();
   if (mask_lanes_ > 0) {
-    Dropout(site, options_.dropout, steps_.rows() / mask_lanes_, mask_lanes_,
-            options_.output_size(), x, out);
+    Dropout(SiteOf(layer), probability, steps_.rows() / mask_lanes_, mask_lanes_, width, x, out);
   } else {
-    Dropout(site, options_.dropout, steps_, options_.output_size(), x, out);
+    Dropout(SiteOf(layer), probability, steps_, width, x, out);
   }
 }
 
@@ -143,7 +160,14 @@ const float* RecurrentStack::Forward(const PackedSteps& steps, const StackInput&
   input_ = input;
   has_site_ = site != nullptr;
   if (site) site_ = *site;
+  DropRecurrentWeights();
   const float* x = input.x;
+  if (DropsInput()) {
+    if (!x) throw std::logic_error("dropout on the input of a stack needs vectors");
+    float* dropped = dropped_input_.Require(steps.rows() * options_.input_size);
+    DropAll(options_.layers, x, dropped);
+    x = dropped;
+  }
   for (int layer = 0; layer < options_.layers; ++layer) {
     inputs_[layer] = x;
     const float* h[2] = {nullptr, nullptr};
@@ -192,25 +216,31 @@ float* RecurrentStack::Backward(const StackStateGradient& state, bool input_grad
     std::swap(d_output_, d_input_);
     d_output = d_output_.data();
   }
+  if (DropsInput()) DropAll(options_.layers, d_output, d_output);
   return d_output;
 }
 
 int64_t RecurrentStack::FloatsOfRow(int gradients, bool uneven) const {
   const int64_t width = options_.output_size();
-  const bool drops = options_.dropout > 0.0;
   int64_t floats = gradients * std::max(width, options_.input_size);
   for (const RecurrentLayer& layer : layers_) floats += layer.FloatsOfRow(uneven);
+  bool drops_and_adds = false;
   for (int layer = 0; layer < options_.layers; ++layer) {
+    const bool drops = options_.dropout_after(layer) > 0.0;
     if (drops || options_.bidirectional || Adds(layer)) floats += width;
+    drops_and_adds = drops_and_adds || (drops && Adds(layer));
   }
   if (options_.bidirectional) floats += options_.hidden_size;
-  if (drops && options_.residual && options_.layers > 1) floats += width;
+  if (drops_and_adds) floats += width;
+  if (options_.input_dropout > 0.0) floats += options_.input_size;
   return floats;
 }
 
 int64_t RecurrentStack::FloatsOfWeights() const {
   int64_t floats = 0;
-  for (const RecurrentLayer& layer : layers_) floats += layer.FloatsOfWeights();
+  for (const RecurrentLayer& layer : layers_) {
+    floats += layer.FloatsOfWeights(options_.weight_drop > 0.0);
+  }
   return floats;
 }
 

@@ -2,6 +2,7 @@
 #define LOCKSTEP_WORKER_LAYERS_STACK_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,18 @@ struct StackOptions {
   bool residual = false;       ///< layers above the first add their input to their output, behind
                                ///< its dropout: x + dropout(layer(x)), as GNMT (Wu et al. 2016)
 
+  // Merity et al. 2017. What they leave at their defaults changes nothing.
+  std::optional<double> output_dropout = {};  ///< after the last layer, instead of `dropout`
+  double input_dropout = 0.0;                 ///< on x, which must not be tokens then
+  bool locked_dropout = false;  ///< all time steps of a lane have one mask: variational
+                                ///< dropout, Gal and Ghahramani 2016
+  double weight_drop = 0.0;  ///< DropConnect on weight_hh of all layers: one mask for a batch, the
+                             ///< same on all ranks; without a site there is none
+
+  /// Of the outputs of a layer.
+  double dropout_after(int layer) const {
+    return layer + 1 < layers ? dropout : output_dropout.value_or(dropout);
+  }
   int64_t directions() const { return bidirectional ? 2 : 1; }  ///< D
   int64_t output_size() const { return directions() * hidden_size; }
 };
@@ -64,9 +77,9 @@ class RecurrentStack {
 
   /// Returns the outputs of the last layer [R, D H] after dropout, which live until the next
   /// Forward, and moves `state` on. Without a site there is no dropout; its layers are numbered
-  /// from site->layer. The input must live until Backward. With `mask_lanes`, lane i has the masks
-  /// of time step i / mask_lanes and lane i % mask_lanes: for passes of one time step over rows
-  /// that stand for several.
+  /// from site->layer; the input's mask has number site->layer + L. The input must live until
+  /// Backward. With `mask_lanes`, lane i has the masks of time step i / mask_lanes and lane i %
+  /// mask_lanes: for passes of one time step over rows that stand for several.
   const float* Forward(const PackedSteps& steps, const StackInput& input, RecurrentState& state,
                        const DropoutSite* site, Read read = Read::kOutputs, int64_t mask_lanes = 0);
 
@@ -136,6 +149,10 @@ class RecurrentStack {
 
   /// The outputs of a layer, [R, D H], from those of its directions, h[0] and h[1], and its input.
   const float* Join(int layer, const float* const* h, const float* x);
+  /// The site of a layer's outputs; of the input where layer = L.
+  DropoutSite SiteOf(int layer) const;
+  bool DropsInput() const { return has_site_ && options_.input_dropout > 0.0; }
+  void DropRecurrentWeights();
   void DropAll(int layer, const float* x, float* out) const;
   void DropStep(int layer, int64_t t, const float* x, float* out) const;
 
@@ -154,6 +171,7 @@ class RecurrentStack {
   Buffer d_output_, d_input_;         // [R, max(I, D H)]
   Buffer d_dropped_;                  // [R, D H] d_output behind dropout, where both are needed
   Buffer d_direction_;                // [R, H] the columns of one direction
+  Buffer dropped_input_;              // [R, I] the input after dropout
   Buffer step_inputs_;                // [R, I] of stepwise passes
   Buffer d_steps_[2];                 // [B, max(I, H)] of one time step
 };

@@ -8,9 +8,9 @@
 namespace lockstep::worker {
 
 void RecurrentStack::DropStep(int layer, int64_t t, const float* x, float* out) const {
-  DropoutSite site = site_;
-  site.layer += static_cast<uint32_t>(layer);
-  DropoutOfStep(site, options_.dropout, t, steps_.items_at(t), options_.hidden_size, x, out);
+  const bool input = layer == options_.layers;
+  DropoutOfStep(SiteOf(layer), input ? options_.input_dropout : options_.dropout_after(layer), t,
+                steps_.items_at(t), input ? options_.input_size : options_.hidden_size, x, out);
 }
 
 void RecurrentStack::BeginSteps(const PackedSteps& steps, RecurrentState& state,
@@ -23,6 +23,7 @@ void RecurrentStack::BeginSteps(const PackedSteps& steps, RecurrentState& state,
   steps_ = steps;
   has_site_ = site != nullptr;
   if (site) site_ = *site;
+  DropRecurrentWeights();
   step_inputs_.Require(steps.rows() * options_.input_size);
   for (int layer = 0; layer < options_.layers; ++layer) {
     layers_[layer].BeginSteps(steps, StateOf(state, layer, 0));
@@ -35,7 +36,11 @@ void RecurrentStack::BeginSteps(const PackedSteps& steps, RecurrentState& state,
 const float* RecurrentStack::Step(int64_t t, const float* x_t) {
   const int64_t H = options_.hidden_size, row = steps_.first_row(t), items = steps_.items_at(t);
   float* input = step_inputs_.data() + row * options_.input_size;
-  std::copy_n(x_t, items * options_.input_size, input);
+  if (DropsInput()) {
+    DropStep(options_.layers, t, x_t, input);
+  } else {
+    std::copy_n(x_t, items * options_.input_size, input);
+  }
   const float* x = input;
   for (int layer = 0; layer < options_.layers; ++layer) {
     if (t == 0) inputs_[layer] = x;
@@ -79,6 +84,7 @@ float* RecurrentStack::BackwardStep(int64_t t, float* d_output_t) {
     }
     d_output = d_input;
   }
+  if (DropsInput()) DropStep(options_.layers, t, d_output, d_output);
   return d_output;
 }
 

@@ -98,7 +98,7 @@ double StackCase::ReferenceLoss(const DropoutSite* site, std::vector<double>* ou
                                 std::vector<double>* final_h, std::vector<double>* final_c) const {
   const int64_t B = steps.items(), H = options.hidden_size, width = options.output_size();
   ReferenceStack reference(options);
-  reference.SetParameters(parameters, values);
+  reference.SetParameters(parameters, values, site);
   if (outputs) outputs->resize(d_output.size());
   if (final_h) final_h->resize(reference_h.size());
   if (final_c) final_c->resize(reference_c.size());

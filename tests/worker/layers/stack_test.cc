@@ -116,6 +116,25 @@ TEST_P(EveryStack, ValuesAndGradientsAreTheReferences) {
   }
 }
 
+// Variational dropout, its own probabilities at both ends, and DropConnect.
+StackOptions WithRegularisation(StackOptions options) {
+  options.output_dropout = 0.45;
+  options.input_dropout = 0.2;
+  options.locked_dropout = true;
+  options.weight_drop = 0.35;
+  return options;
+}
+
+TEST_P(EveryStack, RegularisationIsTheReferences) {
+  for (const auto& lengths : {kUneven, kEven}) {
+    StackCase x(WithRegularisation(Options()), lengths);
+    const StackPass pass = x.Run(&kSite);
+    ExpectAsReference(x, &kSite, pass);
+    ExpectAsReference(x, nullptr, x.Run(nullptr));  // as an evaluation: all weights
+    EXPECT_EQ(x.Run(&kSite).gradient, pass.gradient) << "not as before an evaluation";
+  }
+}
+
 // The same item alone, with its number: its mask, its values and its share of the gradients.
 TEST_P(EveryStack, AnItemDoesNotDependOnWhatElseIsInTheBatch) {
   StackCase all(Options(), kUneven);
@@ -205,7 +224,7 @@ TEST_P(EveryCellOfStack, StepByStepIsTheWholePass) {
     for (const bool residual : {false, true}) {
       StackOptions options = OptionsOf(GetParam(), false);
       options.residual = residual;
-      StackCase x(options, lengths);
+      StackCase x(residual ? options : WithRegularisation(options), lengths);
       for (const DropoutSite* site : {&kSite, static_cast<const DropoutSite*>(nullptr)}) {
         SCOPED_TRACE(testing::Message()
                      << lengths.size() << " items" << (residual ? ", residual" : "")
@@ -254,6 +273,14 @@ TEST(StackTest, ParametersStandInPyTorchsOrder) {
                                           "rnn.weight_ih_l1_reverse", "rnn.weight_hh_l1_reverse",
                                           "rnn.bias_ih_l1_reverse", "rnn.bias_hh_l1_reverse"));
   EXPECT_EQ(x.stack.ZeroState(2).h.size(), 4u * 2u * 11u);
+}
+
+TEST(StackTest, DropoutOnTheInputNeedsVectors) {
+  StackCase x(WithRegularisation(OptionsOf(Cell::kGru, false)), kEven);
+  const std::vector<int32_t> tokens(x.steps.rows(), 0);
+  RecurrentState state = x.initial;
+  const StackInput input = {.tokens = tokens.data(), .vectors = {x.options.input_size}};
+  EXPECT_THROW(x.stack.Forward(x.steps, input, state, &kSite), std::logic_error);
 }
 
 TEST(StackTest, TwoDirectionsCannotGoStepByStep) {
