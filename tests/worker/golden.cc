@@ -37,4 +37,9 @@ const nlohmann::json& GoldenEncoderDecoders() {
   return golden;
 }
 
+const nlohmann::json& GoldenLabelers() {
+  static const nlohmann::json golden = Read("pytorch_labelers.json");
+  return golden;
+}
+
 }  // namespace lockstep::worker

@@ -119,7 +119,7 @@ class ReferenceEncoderDecoder::Item {
     if (options_.input_feeding) x = Joined(x, fed_);
     DropoutSite own = site_ ? *site_ : DropoutSite{};
     own.layer = first_layer_ + 1;
-    const Array s = weights_.decoder.Run(x, h_, c_, site_ ? &own : nullptr, item_, time_);
+    const Array s = weights_.decoder.Run(x, h_, c_, site_ ? &own : nullptr, item_, false, time_);
     if (is(Conditioning::kLuong)) context = Attend(s, attended);
     Array readout = s;
     if (!is(Conditioning::kState)) {

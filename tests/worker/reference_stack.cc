@@ -30,7 +30,7 @@ void DropWeightsOf(const DropoutSite& site, double probability, uint32_t layer, 
 }  // namespace
 
 void ReferenceStack::SetParameters(const Parameters& parameters, const Array& values,
-                                   const DropoutSite* site) {
+                                   const DropoutSite* site, const std::string& prefix) {
   const int64_t directions = options_.directions();
   values_.assign(options_.layers * directions, {});
   for (int64_t part = 0; part < std::ssize(values_); ++part) {
@@ -77,12 +77,13 @@ void ReferenceStack::DropOn(Array& x, double probability, int64_t width, const D
 }
 
 ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
-                                          const DropoutSite* site, int64_t item,
+                                          const DropoutSite* site, int64_t item, bool plain_outputs,
                                           int64_t first_time) const {
   const int64_t D = options_.directions(), H = options_.hidden_size;
   const int64_t n = std::ssize(x) / options_.input_size;
   Array input = x;
-  DropOn(input, options_.input_dropout, options_.input_size, site, options_.layers, item);
+  DropOn(input, options_.input_dropout, options_.input_size, site, options_.layers, item,
+         first_time);
   for (int layer = 0; layer < options_.layers; ++layer) {
     Array output(n * D * H);
     for (int64_t direction = 0; direction < D; ++direction) {
@@ -92,8 +93,10 @@ ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
       }
     }
     const bool last = layer + 1 == options_.layers;
-    DropOn(output, last && options_.output_dropout ? *options_.output_dropout : options_.dropout,
-           D * H, site, layer, item, first_time);
+    if (!(last && plain_outputs)) {
+      DropOn(output, last && options_.output_dropout ? *options_.output_dropout : options_.dropout,
+             D * H, site, layer, item, first_time);
+    }
     for (int64_t i = 0; i < n * D * H && options_.residual && layer > 0; ++i) {
       output[i] += input[i];
     }

@@ -25,10 +25,10 @@ class ReferenceStack {
                      const std::string& prefix = "rnn.");
 
   /// One item: x [n, I], its states [L D, H] (c empty but for an LSTM), which move on. Returns the
-  /// outputs [n, D H]. `item` is its place in the batch, and `first_time` the time step of row 0,
-  /// for dropout.
+  /// outputs [n, D H], with `plain_outputs` without dropout after the last layer. `item` is its
+  /// place in the batch and `first_time` the time step of row 0, for dropout.
   Array Run(const Array& x, Array& h, Array& c, const DropoutSite* site, int64_t item,
-            int64_t first_time = 0) const;
+            bool plain_outputs = false, int64_t first_time = 0) const;
 
  private:
   void DropOn(Array& x, double probability, int64_t width, const DropoutSite* site, int layer,

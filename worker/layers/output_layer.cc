@@ -62,7 +62,7 @@ int64_t OutputLayer::CountLikeliest(int64_t rows, const int32_t* targets) const 
 
 template <class UseBlock>
 double OutputLayer::OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
-                               double* correct, const UseBlock& use_block) {
+                               double label_smoothing, double* correct, const UseBlock& use_block) {
   const int64_t block = BlockRows(rows);
   double loss = 0.0;
   for (int64_t begin = 0; begin < rows; begin += block) {
@@ -70,7 +70,8 @@ double OutputLayer::OverBlocks(int64_t rows, const float* y, const int32_t* targ
     const float* block_y = y + begin * hidden_size_;
     Logits(count, block_y);
     if (correct) *correct += static_cast<double>(CountLikeliest(count, targets + begin));
-    loss += SoftmaxCrossEntropy(count, vocabulary_size_, targets + begin, logits_.data(), gradient);
+    loss += SoftmaxCrossEntropy(count, vocabulary_size_, targets + begin, logits_.data(), gradient,
+                                {.label_smoothing = label_smoothing});
     use_block(begin, count, block_y);
   }
   return loss;
@@ -78,14 +79,15 @@ double OutputLayer::OverBlocks(int64_t rows, const float* y, const int32_t* targ
 
 double OutputLayer::Loss(int64_t rows, const float* y, const int32_t* targets, double* correct) {
   if (correct) *correct = 0.0;
-  return OverBlocks(rows, y, targets, false, correct, [](int64_t, int64_t, const float*) {});
+  return OverBlocks(rows, y, targets, false, 0.0, correct, [](int64_t, int64_t, const float*) {});
 }
 
 double OutputLayer::LossAndGradient(int64_t rows, const float* y, const int32_t* targets,
-                                    float* d_y) {
+                                    float* d_y, double label_smoothing) {
   const int64_t V = vocabulary_size_, H = hidden_size_;
   return OverBlocks(
-      rows, y, targets, true, nullptr, [&](int64_t begin, int64_t count, const float* block) {
+      rows, y, targets, true, label_smoothing, nullptr,
+      [&](int64_t begin, int64_t count, const float* block) {
         const float* d_logits = logits_.data();
         MatMul(count, H, V, {d_logits, V}, {parameters_.value(weight_), H}, d_y + begin * H, H);
         MatMul(V, H, count, {d_logits, V, true}, {block, H}, parameters_.gradient(weight_), H,

@@ -24,8 +24,10 @@ class OutputLayer {
   /// H]. `correct`, unless nullptr, is the number of rows whose target is the likeliest.
   double Loss(int64_t rows, const float* y, const int32_t* targets, double* correct = nullptr);
 
-  /// The same, and adds to the gradients of the parameters and writes dL/dy [rows, H] to d_y.
-  double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y);
+  /// The same with label smoothing (see CrossEntropyOptions), and adds to the gradients of the
+  /// parameters and writes dL/dy [rows, H] to d_y.
+  double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y,
+                         double label_smoothing = 0.0);
 
   /// How many of `rows` rows have their logits in memory at a time.
   int64_t BlockRows(int64_t rows) const;
@@ -44,7 +46,7 @@ class OutputLayer {
 
   template <class UseBlock>
   double OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
-                    double* correct, const UseBlock& use_block);
+                    double label_smoothing, double* correct, const UseBlock& use_block);
 
   const int64_t vocabulary_size_, hidden_size_;
   Parameters& parameters_;
