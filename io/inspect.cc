@@ -287,6 +287,9 @@ void DescribeCheckpoint(const std::filesystem::path& path, uint64_t /*most_sourc
   json["configuration"] = Printable(header.configuration);
   json["dataset_fingerprint"] = Printable(header.dataset_fingerprint);
   if (header.vocabulary) json["vocabulary"] = DescribeVocabulary(*header.vocabulary);
+  for (const auto& [name, vocabulary] : header.vocabularies) {
+    json["vocabularies"][Printable(name)] = DescribeVocabulary(vocabulary);
+  }
   if (!header.facts.empty()) json["facts"] = Printable(header.facts);
   json["counters"] = Json::object();
   for (const auto& [name, value] : header.counters) json["counters"][Printable(name)] = value;

@@ -293,6 +293,45 @@ void AddSample(CLI::App& app, Command& command) {
   });
 }
 
+void AddPredict(CLI::App& app, Command& command) {
+  CLI::App* predict = app.add_subcommand(
+      "predict",
+      "Let a model answer lines of standard input: labels, tags, translations, texts for vectors; "
+      "under mpirun on all ranks");
+  auto arguments = std::make_shared<PredictArguments>();
+  PredictionOptions& options = arguments->options;
+  predict->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
+  predict->add_flag("--json", options.json, "A JSON object for each line");
+  predict
+      ->add_option("--beam", options.beam,
+                   "Translations, captions: beginnings that are followed at a time; by default "
+                   "as the configuration says")
+      ->check(CLI::Range(1, 1000));
+  predict
+      ->add_option("--nbest", options.nbest,
+                   "So many answers to each line, the best first: a line each, with its number")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  predict->add_flag("--copy-unknown", options.copy_unknown,
+                    "Translations with attention: unknown words are copied from the source");
+  predict
+      ->add_option("--temperature", options.temperature,
+                   "Translations, captions: drawn, not searched for; below 1 bolder, above 1 more "
+                   "varied")
+      ->check(CLI::PositiveNumber);
+  predict->add_option("--seed", options.seed, "The same seed draws the same texts")
+      ->capture_default_str();
+  predict->add_flag("--each-line", arguments->each_line,
+                    "Answer what has come before waiting for more, for a program at the other end");
+  AddProgress(predict, arguments->progress);
+  predict->callback([&command, arguments] {
+    command = [arguments] {
+      return RunOnRanks(
+          [&](Communicator& communicator) { return Predict(communicator, *arguments); });
+    };
+  });
+}
+
 void AddForecast(CLI::App& app, Command& command) {
   CLI::App* forecast = app.add_subcommand(
       "forecast", "Let a model continue series past their end; a table on standard output");
@@ -395,6 +434,7 @@ ExitStatus Run(int argc, char** argv) {
   AddTrain(app, command);
   AddEvaluate(app, command);
   AddSample(app, command);
+  AddPredict(app, command);
   AddForecast(app, command);
   AddInspect(app, command);
   AddConfig(app, command);

@@ -37,6 +37,8 @@ enum class RandomPurpose : uint32_t {
   kSampling = 3,
   kForecastPaths = 4,
   kOrder = 5,
+  kWeightDrop = 6,
+  kScheduledSampling = 8,
 };
 
 constexpr PhiloxKey SeedKey(uint64_t seed) {

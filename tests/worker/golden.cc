@@ -27,4 +27,14 @@ const nlohmann::json& GoldenForecasters() {
   return golden;
 }
 
+const nlohmann::json& GoldenPacked() {
+  static const nlohmann::json golden = Read("pytorch_packed.json");
+  return golden;
+}
+
+const nlohmann::json& GoldenLabelers() {
+  static const nlohmann::json golden = Read("pytorch_labelers.json");
+  return golden;
+}
+
 }  // namespace lockstep::worker

@@ -9,6 +9,7 @@
 #include "io/text/text_import.h"
 #include "trainer/exit_status.h"
 #include "trainer/ranks/communicator.h"
+#include "trainer/tasks/prediction.h"
 #include "trainer/terminal/console.h"
 #include "worker/models/sampling.h"
 
@@ -49,6 +50,15 @@ struct SampleArguments {
   worker::SamplingOptions options;
 };
 ExitStatus Sample(const SampleArguments& arguments);
+
+struct PredictArguments {
+  std::filesystem::path checkpoint;
+  PredictionOptions options;
+  bool each_line = false;  ///< answers what has come before it waits for more
+  Console::Mode progress = Console::Mode::kAuto;
+};
+/// Collective; rank 0 reads standard input and writes.
+ExitStatus Predict(Communicator& communicator, const PredictArguments& arguments);
 
 struct InspectArguments {
   std::filesystem::path file;

@@ -77,26 +77,69 @@ namespace lockstep::worker {
 
 HWY_EXPORT(DropoutRow);
 
-void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
-             int64_t units, const float* x, float* out) {
+namespace {
+
+// A time step, and the global number of a lane.
+struct Place {
+  int64_t time_step, number;
+};
+
+Place PlaceOf(const DropoutSite& site, int64_t time_step, int64_t lane) {
+  return {site.locked ? 0 : time_step, site.lanes ? site.lanes[lane] : site.first_lane + lane};
+}
+
+// Rows [rows, H]; place_of(row) says whose mask a row has.
+template <class PlaceOf>
+void DropoutRows(RandomPurpose of, const DropoutSite& site, double probability, int64_t rows,
+                 int64_t units, const float* x, float* out, PlaceOf place_of) {
   // A probability that rounds to 1 keeps the one word that is not below the threshold.
   constexpr double kWords = 0x1.0p32;
   const auto threshold =
       static_cast<uint32_t>(std::min(kWords - 1, std::round(probability * kWords)));
   const auto scale = static_cast<float>(kWords / (kWords - threshold));
   const int64_t blocks = (units + 3) / 4;
-  const uint32_t purpose = static_cast<uint32_t>(RandomPurpose::kDropout) << 28 |
-                           (site.layer & 0xFFF) << 16 |
+  const uint32_t purpose = static_cast<uint32_t>(of) << 28 | (site.layer & 0xFFF) << 16 |
                            static_cast<uint32_t>(site.batch >> 32 & 0xFFFF);
 #pragma omp parallel for schedule(static)
-  for (int64_t row = 0; row < time_steps * lanes; ++row) {
-    const int64_t time_step = row / lanes, lane = row % lanes;
-    const PhiloxCounter base = {static_cast<uint32_t>(time_step * blocks),
-                                static_cast<uint32_t>(site.first_lane + lane),
+  for (int64_t row = 0; row < rows; ++row) {
+    const Place place = place_of(row);
+    const PhiloxCounter base = {static_cast<uint32_t>(place.time_step * blocks),
+                                static_cast<uint32_t>(place.number),
                                 static_cast<uint32_t>(site.batch), purpose};
     LOCKSTEP_DISPATCH(DropoutRow)
     (base, SeedKey(site.seed), threshold, scale, units, x + row * units, out + row * units);
   }
+}
+
+}  // namespace
+
+void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
+             int64_t units, const float* x, float* out) {
+  DropoutRows(RandomPurpose::kDropout, site, probability, time_steps * lanes, units, x, out,
+              [&](int64_t row) { return PlaceOf(site, row / lanes, row % lanes); });
+}
+
+void Dropout(const DropoutSite& site, double probability, const PackedSteps& steps, int64_t units,
+             const float* x, float* out) {
+  DropoutRows(RandomPurpose::kDropout, site, probability, steps.rows(), units, x, out,
+              [&](int64_t row) {
+                const int64_t t = steps.time_step_of(row);
+                return PlaceOf(site, t, row - steps.first_row(t));
+              });
+}
+
+void DropoutOfStep(const DropoutSite& site, double probability, int64_t t, int64_t lanes,
+                   int64_t units, const float* x, float* out) {
+  DropoutRows(RandomPurpose::kDropout, site, probability, lanes, units, x, out,
+              [&](int64_t row) { return PlaceOf(site, t, row); });
+}
+
+void DropWeights(const DropoutSite& site, double probability, uint32_t part, int64_t rows,
+                 int64_t columns, const float* weights, float* out) {
+  DropoutRows(RandomPurpose::kWeightDrop, site, probability, rows, columns, weights, out,
+              [part](int64_t row) {
+                return Place{row, part};
+              });
 }
 
 }  // namespace lockstep::worker

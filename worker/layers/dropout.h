@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "worker/layers/packed_steps.h"
+
 namespace lockstep::worker {
 
 /// Where in a training a dropout mask belongs. The mask is a pure function of these, of the lane,
@@ -15,6 +17,8 @@ struct DropoutSite {
   int64_t first_lane = 0;  ///< global number of the first lane in the array
   /// [B] global numbers of the lanes, where they do not follow one another; must outlive the pass.
   const int64_t* lanes = nullptr;
+  /// All time steps of a lane have one mask: Gal and Ghahramani 2016.
+  bool locked = false;
 };
 
 /// Inverted dropout (Srivastava et al. 2014): out = x * mask / (1 - probability), with mask 0 where
@@ -22,6 +26,20 @@ struct DropoutSite {
 /// rounded to a multiple of 2^-32 below 1; the gradient goes through the same call.
 void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
              int64_t units, const float* x, float* out);
+
+/// The same for packed rows [R, H]; an item is a lane, whatever else is in the batch.
+void Dropout(const DropoutSite& site, double probability, const PackedSteps& steps, int64_t units,
+             const float* x, float* out);
+
+/// The same for the rows [lanes, H] of time step t alone, those of the first lanes.
+void DropoutOfStep(const DropoutSite& site, double probability, int64_t t, int64_t lanes,
+                   int64_t units, const float* x, float* out);
+
+/// DropConnect (Wan et al. 2013): out = weights * mask / (1 - probability) of weights [rows,
+/// columns]. The mask is a pure function of site.seed, batch and layer and of `part`, which tells
+/// weights of one layer apart: all ranks have the same.
+void DropWeights(const DropoutSite& site, double probability, uint32_t part, int64_t rows,
+                 int64_t columns, const float* weights, float* out);
 
 }  // namespace lockstep::worker
 

@@ -33,4 +33,9 @@ PackedSteps PackedSteps::OfLengths(std::span<const int64_t> lengths) {
   return steps;
 }
 
+int64_t PackedSteps::time_step_of(int64_t row) const {
+  if (first_.empty()) return row / items_;
+  return std::ranges::upper_bound(first_, row) - first_.begin() - 1;
+}
+
 }  // namespace lockstep::worker

@@ -31,6 +31,8 @@ class PackedSteps {
   /// The row of item 0 at time step t; R for t = T.
   int64_t first_row(int64_t t) const { return first_.empty() ? t * items_ : first_[t]; }
   int64_t length(int64_t item) const { return lengths_.empty() ? time_steps_ : lengths_[item]; }
+  /// The time step of a row; 0 <= row < R.
+  int64_t time_step_of(int64_t row) const;
   int64_t last_row(int64_t item) const { return first_row(length(item) - 1) + item; }
 
  private:

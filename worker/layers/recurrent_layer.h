@@ -6,7 +6,9 @@
 
 #include "worker/buffer.h"
 #include "worker/layers/cell.h"
+#include "worker/layers/dropout.h"
 #include "worker/layers/gate_kernels.h"
+#include "worker/layers/packed_steps.h"
 #include "worker/layers/token_table.h"
 #include "worker/parameters.h"
 #include "worker/products/gemm.h"
@@ -31,14 +33,16 @@ struct LayerStateGradient {
 /// Which end of time a layer begins at.
 enum class Direction { kForward, kReverse };
 
-/// One recurrent layer in one direction. T time steps, B lanes, I input size, H units, g gates. All
-/// cells share its scheme:
-///     forward:   G[T*B, gH] = X[T*B, I] Wx^T + b          one product over all time steps
+/// One recurrent layer in one direction. T time steps, B items ("lanes"), R rows (PackedSteps), I
+/// input size, H units, g gates. All cells share its scheme:
+///     forward:   G[R, gH] = X[R, I] Wx^T + b              one product over all time steps
 ///                for t: P = H[t-1] Wh^T; gate kernel      one product and one fused kernel a time
-///                step
+///                step, over the items that reach it
 ///     backward:  for t from the last: gate kernel gives dG[t]; dH[t-1] = dG[t] Wh
 ///                dX = dG Wx; dWx += dG^T X; dWh += dG^T Hprev; db += column sums
-/// In reverse, H[t+1] stands for H[t-1] and t goes the other way. Parameters have PyTorch's names
+/// In reverse, H[t+1] stands for H[t-1] and t goes the other way; an item begins at its own last
+/// row. States are [B, H], each item's before its first row and behind its last one, in the order
+/// that the layer comes by them. Parameters have PyTorch's names
 /// and shapes: weight_ih_l0 [gH, I], weight_hh_l0 [gH, H], bias_ih_l0 [gH], bias_hh_l0 [gH]; in
 /// reverse weight_ih_l0_reverse and so on. As PyTorch draws them: U(-1/sqrt(H), 1/sqrt(H)).
 class RecurrentLayer {
@@ -53,59 +57,117 @@ class RecurrentLayer {
   /// before the first one does. Both must be there until the last Backward.
   static RecurrentLayer Sharing(const RecurrentLayer& other);
 
-  /// x is [T, B, I]. `state` is read at the start and replaced at the end. Returns the outputs [T,
-  /// B, H], which live until the next Forward.
-  const float* Forward(int64_t time_steps, int64_t lanes, const float* x, LayerState state);
+  /// From the next Forward or BeginSteps on, passes take weight_hh with a mask (see DropWeights of
+  /// worker/layers/dropout.h); with probability 0 as it is. Between a pass and its way back it must
+  /// not change.
+  void DropRecurrentWeights(const DropoutSite& site, double probability);
 
-  /// The same where x[t, b] is what the token [t, b] of `tokens` stands for.
-  const float* ForwardTokens(int64_t time_steps, int64_t lanes, const int32_t* tokens,
+  /// x is [R, I]. `state` is read at the start and replaced at the end. Returns the outputs [R, H],
+  /// which live until the next Forward.
+  const float* Forward(const PackedSteps& steps, const float* x, LayerState state);
+
+  /// The same where row r of x is what the token r of `tokens` [R] stands for.
+  const float* ForwardTokens(const PackedSteps& steps, const int32_t* tokens,
                              const TokenVectors& of, LayerState state);
 
-  /// d_output is dL/d(outputs) [T, B, H] of the last Forward, nullptr where all of it is 0; the
-  /// same x must be given again. Adds to the gradients of the parameters and writes dL/dx [T, B,
-  /// I] to d_x unless that is nullptr. Without `state` no gradient flows from behind the last time
-  /// step or into the state before the first one (truncated BPTT). Once for each Forward.
+  /// d_output is dL/d(outputs) [R, H] of the last Forward, nullptr where all of it is 0; the same x
+  /// must be given again. Adds to the gradients of the parameters and writes dL/dx [R, I] to d_x
+  /// (or adds it, with `add_to_d_x`) unless that is nullptr. Without `state` no gradient flows from
+  /// behind the last time step or into the state before the first one (truncated BPTT). Once for
+  /// each Forward.
   void Backward(const float* x, const float* d_output, float* d_x,
-                const LayerStateGradient& state = {});
+                const LayerStateGradient& state = {}, bool add_to_d_x = false);
   /// After ForwardTokens, with the same tokens: adds to the gradients, of the vectors, too.
   void BackwardTokens(const int32_t* tokens, const TokenVectors& of, const float* d_output,
                       const LayerStateGradient& state = {});
 
+  // The same pass one time step after another, forward in time only: see RecurrentStack.
+
+  /// `state` is read and must live until the last Step, which leaves the final state there.
+  void BeginSteps(const PackedSteps& steps, LayerState state);
+  /// Time step t = 0, 1, ..., T - 1 of x_t [items_at(t), I]. Returns the outputs [items_at(t), H];
+  /// those of all time steps stand one behind another, as Forward's do.
+  const float* Step(int64_t t, const float* x_t);
+  void BeginBackwardSteps(const LayerStateGradient& state = {});
+  /// Time step t = T - 1, ..., 0 of d_output_t [items_at(t), H], or nullptr: all of it is 0. Writes
+  /// dL/dx_t [items_at(t), I] unless d_x_t is nullptr.
+  void BackwardStep(int64_t t, const float* d_output_t, float* d_x_t);
+  /// x is [R, I], the rows of all steps.
+  void FinishBackwardSteps(const float* x);
+  /// See RecurrentStack.
+  const float* StateBefore(int64_t t) const { return h_.data() + Before(t) * units_; }
+  float* d_state_before() { return d_h_.data(); }
+
+  /// See RecurrentStack.
+  void BeginSingleSteps();
+  const float* SingleStep(int64_t rows, const float* x, LayerState state);
+
   int64_t hidden_size() const { return units_; }
 
-  /// Floats that a training pass keeps for each of T*B rows, and of packed weights.
-  int64_t FloatsOfRow() const {
-    return units_ * (facts_.gates + 1 + facts_.has_c + facts_.keeps_candidate);
+  /// Floats that a training pass keeps for each of R rows, with items of one length or of `uneven`
+  /// ones, and of packed weights.
+  int64_t FloatsOfRow(bool uneven = false) const {
+    return units_ * (facts_.gates + 1 + facts_.has_c + facts_.keeps_candidate +
+                     (uneven ? 1 + (reverse_ && facts_.has_c) : 0));
   }
-  int64_t FloatsOfWeights() const { return 2 * facts_.gates * units_ * units_; }
+  /// With `dropped` weight_hh has a mask.
+  int64_t FloatsOfWeights(bool dropped = false) const {
+    return (dropped ? 4 : 2) * facts_.gates * units_ * units_;
+  }
 
  private:
   /// Of which `weight_ih_` and the others are the parameters.
   RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_size, Parameters& parameters,
                  Direction direction);
 
-  /// Makes room for a pass over [T, B].
-  void Prepare(int64_t time_steps, int64_t lanes);
+  /// Makes room for a pass.
+  void Prepare(const PackedSteps& steps);
+  /// Wh as the pass takes it; makes the one with a mask at the start of a pass.
+  const float* MakeRecurrentWeights();
+  const float* recurrent_weights() const {
+    return weight_drop_ > 0.0 ? dropped_weights_.data() : parameters_.value(weight_hh_);
+  }
   /// [gH] what the input side adds: b_ih, and b_hh of the shared gates.
   float* CombinedBias();
   /// Expects the pre-activations of the input side in pre_, for all time steps. Leaves the
   /// activations there, the states in h_ and c_, what the way back needs in candidate_, and the
-  /// last state in `state`.
+  /// last state in `state`. Its parts: pack Wh and place the first state, one time step, the last
+  /// state.
   void ForwardSteps(LayerState state);
+  void BeginForward(LayerState state);
+  void PlaceFirstState(LayerState state);
+  void ForwardStep(int64_t t);
+  void EndForward(LayerState state) const;
+  /// For GathersStates(): of `states`, those before time step t, to its rows of `before`.
+  void GatherStates(int64_t t, Buffer& states, Buffer& before);
   /// Expects what ForwardSteps left. Leaves dL/d(pre-activation of the hidden side) in pre_ (of the
   /// input side, too, but where the cell's last gate's bias stands apart: that gate's is in
-  /// candidate_) and writes the gradient of the initial state.
+  /// candidate_) and writes the gradient of the initial state. Its parts likewise; d_output_t may
+  /// be nullptr.
   void BackwardSteps(const float* d_output, const LayerStateGradient& state);
+  void BeginBackward(const LayerStateGradient& state);
+  void BackwardTimeStep(int64_t t, const float* d_output_t);
+  void EndBackward() const;
   /// Expects what BackwardSteps left; adds to the gradients of Wh and of both biases.
   void RecurrentGradients();
+  /// Likewise; adds to that of Wx.
+  void InputGradients(const float* x);
 
   int64_t width() const { return facts_.gates * units_; }
-  int64_t state_size() const { return lanes_ * units_; }
   /// The place among T time steps of the i-th that a pass comes by.
-  int64_t TimeOf(int64_t i) const { return reverse_ ? time_steps_ - 1 - i : i; }
-  /// Where h_ and c_ have the state before and behind time step t.
-  int64_t Before(int64_t t) const { return (reverse_ ? t + 1 : t) * state_size(); }
-  int64_t Behind(int64_t t) const { return (reverse_ ? t : t + 1) * state_size(); }
+  int64_t TimeOf(int64_t i) const { return reverse_ ? steps_.time_steps() - 1 - i : i; }
+  /// In h_ and c_: the row where the items' first states stand, the one of time step t's states,
+  /// and the one of those before it. The last but for time steps that items of unequal length begin
+  /// at in reverse: there the states before stand together in h_before_ and c_before_.
+  int64_t FirstStates() const { return reverse_ ? steps_.rows() : 0; }
+  int64_t Behind(int64_t t) const { return steps_.first_row(t) + (reverse_ ? 0 : steps_.items()); }
+  int64_t Before(int64_t t) const {
+    if (reverse_) return steps_.first_row(t + 1);
+    return t > 0 ? Behind(t - 1) : 0;
+  }
+  bool GathersStates() const { return reverse_ && !steps_.is_uniform(); }
+  /// Hprev [R, H], gathered where it does not stand together.
+  const float* AllStatesBefore();
   GateStep StepAt(int64_t t);
 
   const Cell cell_;
@@ -116,18 +178,28 @@ class RecurrentLayer {
   Parameters& parameters_;
   int weight_ih_ = -1, weight_hh_ = -1, bias_ih_ = -1, bias_hh_ = -1;
 
-  int64_t time_steps_ = 0, lanes_ = 0;  // of the last Forward
-  Buffer bias_;       // [gH] what the large product adds; later the sums of dG's columns
-  Buffer pre_;        // [T, B, gate_stride_] pre-activations, activations, their gradients
-  Buffer h_;          // [T+1, B, H] H[-1], H[0], ...; in reverse H[0], ..., H[T]
-  Buffer c_;          // [T+1, B, H] likewise
-  Buffer candidate_;  // [T, B, H] GRUs: see GateStep
-  Buffer product_;    // [B, gH] of one time step
-  Buffer d_h_, d_c_;  // [B, H]
-  Buffer no_output_;  // [B, H] zeros, where no gradient flows into the outputs
+  // Of the last Forward.
+  PackedSteps steps_;
+  LayerState state_;                   // of stepwise passes
+  LayerStateGradient state_gradient_;  // of the way back
+  DropoutSite weight_drop_site_;
+  double weight_drop_ = 0.0;
+  Buffer dropped_weights_, d_dropped_weights_;  // [gH, H] weight_hh with its mask, its gradient
+  Buffer bias_;  // [gH] what the large product adds; later the sums of dG's columns
+  Buffer pre_;   // [R, gate_stride_] pre-activations, activations, their gradients
+  Buffer h_;     // [B + R, H] the first states, H[0], H[1], ...; in reverse the first states
+                 // stand last
+  Buffer c_;     // [B + R, H] likewise
+  Buffer h_before_, c_before_;  // [R, H] the states before each row, where lengths are unequal
+  Buffer candidate_;            // [R, H] GRUs: see GateStep
+  Buffer product_;              // [B, gH] of one time step
+  Buffer d_h_, d_c_;            // [B, H]
+  Buffer no_output_;            // [B, H] zeros, where no gradient flows into the outputs
   TokenTable table_;
   PackedMatrix forward_weights_, backward_weights_;  // Wh^T and Wh; reset before: of r and z only
   PackedMatrix forward_candidate_, backward_candidate_;  // reset before: of n
+  // Of stepwise passes: Wx^T and Wx, of the latter the rows of a gate that stands apart.
+  PackedMatrix input_weights_, input_backward_weights_, input_backward_apart_;
 };
 
 }  // namespace lockstep::worker

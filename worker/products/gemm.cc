@@ -2,6 +2,7 @@
 
 #include <list>
 #include <optional>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -121,6 +122,62 @@ std::string OnednnName(const dnnl::matmul::primitive_desc& description) {
   return std::string("oneDNN ") + description.impl_info_str();
 }
 
+// A product of oneDNN's that leaves M and K open. Its code is that of the sgemm that oneDNN has for
+// every instruction set, "gemm:jit": 1 thread, AVX-512, 1281 x 800 x 200: 3.3 ms, where "brg" takes
+// 3.0 ms and 0.4 to 0.8 ms to be prepared for each shape. Its bits are those of a gemm:jit for the
+// shape alone.
+class AnyRowsProduct {
+ public:
+  static std::optional<dnnl::matmul::primitive_desc> Find(ProductShape shape) {
+    shape.m = shape.k = DNNL_RUNTIME_DIM_VAL;
+    return FindFastProduct(shape, Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed));
+  }
+
+  explicit AnyRowsProduct(const dnnl::matmul::primitive_desc& description)
+      : primitive_(description) {}
+
+  void Execute(const ProductShape& shape, const float* a, const float* b, const float* bias,
+               float* c) const {
+    const auto memory = [](const dnnl::memory::desc& of, const float* data) {
+      return dnnl::memory(of, Engine(), const_cast<float*>(data));
+    };
+    std::unordered_map<int, dnnl::memory> arguments = {
+        {DNNL_ARG_SRC, memory(Describe(shape.m, shape.k, shape.a_stride, shape.a_transposed), a)},
+        {DNNL_ARG_WEIGHTS,
+         memory(Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed), b)},
+        {DNNL_ARG_DST, memory(Describe(shape.m, shape.n, shape.c_stride, false), c)}};
+    if (bias) arguments.emplace(DNNL_ARG_BIAS, memory({{1, shape.n}, kFloat, Tag::ab}, bias));
+    primitive_.execute(Stream(), arguments);
+    Stream().wait();
+  }
+
+ private:
+  dnnl::matmul primitive_;
+};
+
+int& VaryingScopes() {
+  static int scopes = 0;
+  return scopes;
+}
+
+// False where oneDNN has no such product.
+bool MultiplyVarying(const ProductShape& shape, const float* a, const float* b, const float* bias,
+                     float* c) {
+  static std::map<ProductShape, std::optional<AnyRowsProduct>> products;
+  ProductShape family = shape;
+  family.m = family.k = 0;
+  auto place = products.find(family);
+  if (place == products.end()) {
+    place = products.emplace(family, std::nullopt).first;
+    if (const auto description = AnyRowsProduct::Find(shape)) {
+      Note(shape, OnednnName(*description));
+      place->second.emplace(*description);
+    }
+  }
+  if (place->second) place->second->Execute(shape, a, b, bias, c);
+  return place->second.has_value();
+}
+
 // The products of MatMul that were used last; nullopt: by panels. A training of fixed shapes has
 // some tens, one of batches by length as many again for each length.
 class ProductCache {
@@ -152,11 +209,26 @@ class ProductCache {
 
 }  // namespace
 
+VaryingRows::VaryingRows(bool on) : on_(on) { VaryingScopes() += on_; }
+VaryingRows::~VaryingRows() { VaryingScopes() -= on_; }
+bool VaryingRows::IsOn() { return VaryingScopes() > 0; }
+
 void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
             bool accumulate, const float* bias) {
   static ProductCache cache;
-  auto& product = cache.Get({m, n, k, a.stride, b.stride, c_stride, a.transposed, b.transposed,
-                             accumulate, bias != nullptr, false});
+  const ProductShape shape = {m,
+                              n,
+                              k,
+                              a.stride,
+                              b.stride,
+                              c_stride,
+                              a.transposed,
+                              b.transposed,
+                              accumulate,
+                              bias != nullptr,
+                              false};
+  if (VaryingRows::IsOn() && MultiplyVarying(shape, a.data, b.data, bias, c)) return;
+  auto& product = cache.Get(shape);
   if (product) return product->Execute(a.data, b.data, bias, c);
   static PanelProduct panels;
   panels.Pack(n, k, b.data, b.transposed ? 1 : b.stride, b.transposed ? b.stride : 1);
@@ -166,11 +238,14 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
 
 // Where oneDNN's kernel has no layout of its own for B, it answers with plain rows and packs them
 // again at every call. There the weights stand in panels of ours (2 threads, AVX2, 64 x 512 x 2048:
-// 65 GFLOP/s by oneDNN's plain product in a training step).
+// 65 GFLOP/s by oneDNN's plain product in a training step). They do, too, where the number of rows
+// changes: oneDNN needs a primitive for each number, made in 0.5 to 4 ms, and is at most 1.3 times
+// as fast, at 32 rows and more of AVX-512; at less rows and on AVX2 they are even (1 thread,
+// AVX-512, 1024 x 256: 49 and 54 us for 16 rows, 235 and 288 us for 64).
 struct PackedMatrix::Impl {
   explicit Impl(const ProductShape& shape_in)
       : shape(shape_in), plain(Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed)) {
-    if (!FindLayout()) Note(shape, PanelProduct::Name());
+    if (shape.m == 0 || !FindLayout()) Note(shape, PanelProduct::Name());
   }
 
   // False where not all that it takes is there: a layout, a copy into it, and both products.
@@ -208,11 +283,21 @@ PackedMatrix::PackedMatrix(PackedMatrix&&) noexcept = default;
 PackedMatrix& PackedMatrix::operator=(PackedMatrix&&) noexcept = default;
 
 void PackedMatrix::Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matrix b) {
-  const ProductShape shape = {m,     n,     k,   a_stride, b.stride, n, false, b.transposed,
-                              false, false, true};
+  Pack({m, n, k, a_stride, b.stride, n, false, b.transposed, false, false, true}, b);
+}
+
+void PackedMatrix::PackForAnyRows(int64_t n, int64_t k, int64_t a_stride, Matrix b,
+                                  int64_t c_stride) {
+  Pack({0, n, k, a_stride, b.stride, c_stride > 0 ? c_stride : n, false, b.transposed, false, false,
+        true},
+       b);
+}
+
+void PackedMatrix::Pack(const ProductShape& shape, Matrix b) {
   if (!impl_ || impl_->shape != shape) impl_ = std::make_unique<Impl>(shape);
   if (!impl_->packed) {
-    impl_->panels.Pack(n, k, b.data, b.transposed ? 1 : b.stride, b.transposed ? b.stride : 1);
+    impl_->panels.Pack(shape.n, shape.k, b.data, b.transposed ? 1 : b.stride,
+                       b.transposed ? b.stride : 1);
     return;
   }
   dnnl::memory from(impl_->plain, Engine(), const_cast<float*>(b.data));
@@ -221,10 +306,18 @@ void PackedMatrix::Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matri
 }
 
 void PackedMatrix::Multiply(const float* a, float* c, bool accumulate) const {
+  Multiply(impl_->shape.m, a, c, accumulate);
+}
+
+void PackedMatrix::Multiply(int64_t rows, const float* a, float* c, bool accumulate,
+                            const float* bias) const {
   Impl& impl = *impl_;
+  const ProductShape& shape = impl.shape;
+  if (shape.m > 0 && (rows != shape.m || bias)) {
+    throw std::logic_error("a matrix that was packed for other products");
+  }
   if (!impl.packed) {
-    impl.panels.Multiply(impl.shape.m,
-                         {a, impl.shape.a_stride, 1, c, impl.shape.c_stride, accumulate});
+    impl.panels.Multiply(rows, {a, shape.a_stride, 1, c, shape.c_stride, accumulate, bias});
     return;
   }
   impl.products[accumulate]->Execute(a, static_cast<const float*>(impl.packed.get_data_handle()),

@@ -25,9 +25,28 @@ struct Matrix {
 void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
             bool accumulate = false, const float* bias = nullptr);
 
-/// A right operand B[K,N] that many products of the same shape share: laid out once as the
-/// product's kernel likes it best. That is oneDNN's layout where it has one for these very operands
-/// on this machine (AVX-512), else worker/products/panel_product.h.
+/// While one lives, the products of MatMul are taken to be of numbers of rows that differ from pass
+/// to pass: what is prepared for one serves all that differ in M and K only. Without it each shape
+/// is prepared by itself, in up to 1 ms. Scopes nest. Which of both ways a product takes may change
+/// its roundings, so that the same pass must always be under one or never.
+class VaryingRows {
+ public:
+  explicit VaryingRows(bool on = true);
+  ~VaryingRows();
+  VaryingRows(const VaryingRows&) = delete;
+  VaryingRows& operator=(const VaryingRows&) = delete;
+
+  static bool IsOn();
+
+ private:
+  const bool on_;
+};
+
+struct ProductShape;
+
+/// A right operand B[K,N] that many products share: laid out once as the product's kernel likes it
+/// best. For products of one shape that is oneDNN's layout where it has one for these very operands
+/// on this machine (AVX-512), else, and for any number of rows, worker/products/panel_product.h.
 class PackedMatrix {
  public:
   PackedMatrix();
@@ -37,18 +56,26 @@ class PackedMatrix {
 
   /// Copies B. The products to come have M rows of A, `a_stride` floats apart.
   void Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matrix b);
+  /// Copies B. The products to come have any number of rows, `c_stride` floats apart in C (0: they
+  /// are dense); a row's bits do not depend on the others.
+  void PackForAnyRows(int64_t n, int64_t k, int64_t a_stride, Matrix b, int64_t c_stride = 0);
 
   /// C[M,N] = A[M,K] B, or C += A B, with rows of A as said to Pack and dense rows of C.
   void Multiply(const float* a, float* c, bool accumulate = false) const;
+  /// The same with `rows` rows: any number after PackForAnyRows, else that of Pack. bias [N] is
+  /// added to every row; only after PackForAnyRows and not together with `accumulate`.
+  void Multiply(int64_t rows, const float* a, float* c, bool accumulate = false,
+                const float* bias = nullptr) const;
 
  private:
   struct Impl;
+  void Pack(const ProductShape& shape, Matrix b);
   std::unique_ptr<Impl> impl_;
 };
 
 /// What a product is prepared for: its operands but for their addresses.
 struct ProductShape {
-  int64_t m = 0, n = 0, k = 0;
+  int64_t m = 0, n = 0, k = 0;  ///< m is 0 where a PackedMatrix takes any number of rows
   int64_t a_stride = 0, b_stride = 0, c_stride = 0;
   bool a_transposed = false, b_transposed = false;
   bool accumulate = false, bias = false;

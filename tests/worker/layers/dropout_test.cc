@@ -61,6 +61,77 @@ TEST(DropoutTest, MaskOfALaneDoesNotDependOnTheLanesBesideIt) {
   }
 }
 
+// Packed rows: an item's mask is that of its number and of its own time steps, whatever is beside
+// it; a time step alone has the same.
+TEST(DropoutTest, MaskOfAnItemOfPackedRows) {
+  const int64_t H = 13, numbers[] = {9, 1, 70'000'000'000, 2};
+  const PackedSteps steps = PackedSteps::OfLengths(std::vector<int64_t>{5, 3, 3, 1});
+  DropoutSite site = kSite;
+  site.lanes = numbers;
+  std::vector<float> all(steps.rows() * H, 1.0f), by_steps = all;
+  Dropout(site, 0.5, steps, H, all.data(), all.data());
+  for (int64_t t = 0; t < steps.time_steps(); ++t) {
+    float* rows = by_steps.data() + steps.first_row(t) * H;
+    DropoutOfStep(site, 0.5, t, steps.items_at(t), H, rows, rows);
+  }
+  EXPECT_EQ(all, by_steps);
+  for (int64_t item = 0; item < steps.items(); ++item) {
+    DropoutSite own = kSite;
+    own.first_lane = numbers[item];
+    const auto alone = Factors(own, 0.5, steps.length(item), 1, H);
+    for (int64_t t = 0; t < steps.length(item); ++t) {
+      EXPECT_TRUE(std::equal(alone.begin() + t * H, alone.begin() + (t + 1) * H,
+                             all.begin() + (steps.first_row(t) + item) * H))
+          << "item " << item << " time step " << t;
+    }
+  }
+}
+
+TEST(DropoutTest, ALockedMaskIsThatOfTheFirstTimeStep) {
+  const int64_t T = 4, B = 3, H = 21;
+  DropoutSite site = kSite;
+  site.locked = true;
+  const auto free = Factors(kSite, 0.5, T, B, H), locked = Factors(site, 0.5, T, B, H);
+  for (int64_t t = 0; t < T; ++t) {
+    EXPECT_TRUE(
+        std::equal(locked.begin() + t * B * H, locked.begin() + (t + 1) * B * H, free.begin()))
+        << t;
+  }
+}
+
+std::vector<float> WeightFactors(const DropoutSite& site, double probability, uint32_t part) {
+  std::vector<float> weights(120 * 31, 1.0f);
+  DropWeights(site, probability, part, 120, 31, weights.data(), weights.data());
+  return weights;
+}
+
+// A rank's lanes change nothing; all else does.
+TEST(DropWeightsTest, AMaskIsOfItsBatchAndLayer) {
+  const auto mask = WeightFactors(kSite, 0.5, 0);
+  DropoutSite lanes = kSite;
+  lanes.first_lane += 7;
+  lanes.locked = true;
+  EXPECT_EQ(WeightFactors(lanes, 0.5, 0), mask);
+  DropoutSite seed = kSite, batch = kSite, layer = kSite;
+  ++seed.seed;
+  ++batch.batch;
+  ++layer.layer;
+  for (const DropoutSite& other : {seed, batch, layer}) {
+    EXPECT_NE(WeightFactors(other, 0.5, 0), mask);
+  }
+  EXPECT_NE(WeightFactors(kSite, 0.5, 1), mask);
+  EXPECT_NE(Factors(kSite, 0.5, 120, 1, 31), mask) << "as a dropout's";
+}
+
+TEST(DropWeightsTest, KeepsTheRightShare) {
+  const auto factors = WeightFactors(kSite, 0.3, 0);
+  const auto n = static_cast<double>(factors.size());
+  const auto kept = n - static_cast<double>(std::ranges::count(factors, 0.0f));
+  // Five standard deviations of a binomial distribution.
+  EXPECT_NEAR(kept / n, 0.7, 5.0 * std::sqrt(0.3 * 0.7 / n));
+  EXPECT_FLOAT_EQ(*std::ranges::max_element(factors), 1.0f / 0.7f);
+}
+
 TEST(DropoutTest, EveryPartOfTheSiteChangesTheMask) {
   const auto mask = Factors(kSite, 0.5, 2, 2, 50);
   DropoutSite seed = kSite, batch = kSite, far_batch = kSite, layer = kSite, lane = kSite;

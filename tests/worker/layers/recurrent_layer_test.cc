@@ -42,7 +42,7 @@ TEST(RecurrentLayerTest, TextbookExample) {
   SetValues(parameters, "rnn.bias_ih_l0", {0.1f, -0.1f});
   const float x[] = {1.0f, 2.0f}, output_weights[] = {1.0f, 2.0f}, output_bias[] = {0.1f};
   float h[] = {0.0f, 0.0f}, output[2];
-  const float* states = layer.Forward(2, 1, x, {h, nullptr});
+  const float* states = layer.Forward(PackedSteps::Uniform(2, 1), x, {h, nullptr});
   MatMul(2, 1, 2, {states, 2}, {output_weights, 1}, output, 1, false, output_bias);
   // Eight published digits, less the roundings of float32.
   EXPECT_THAT(std::vector<float>(states, states + 4),
@@ -82,7 +82,7 @@ TEST_P(OnednnComparison, LstmForwardAndBackward) {
   const auto d_output = UniformValues(generator_, T * B * H, 1.0f);
   auto h = UniformValues(generator_, B * H, 0.8f), c = UniformValues(generator_, B * H, 0.8f);
   auto their_h = h, their_c = c;
-  const float* outputs = layer_.Forward(T, B, x.data(), {h.data(), c.data()});
+  const float* outputs = layer_.Forward(PackedSteps::Uniform(T, B), x.data(), {h.data(), c.data()});
   const float* theirs = onednn_.Forward(x.data(), their_h.data(), their_c.data());
   // Both float32; the functions' last digits differ.
   EXPECT_THAT(std::span(outputs, T * B * H),
@@ -120,7 +120,7 @@ TEST_P(EveryCell, BackwardAddsToTheGradient) {
   const auto d_output = UniformValues(generator, T * B * H, 1.0f);
   const auto run = [&](float* d_x) {
     std::vector<float> h(B * H, 0.1f), c(B * H, 0.1f);
-    layer.Forward(T, B, x.data(), {h.data(), c.data()});
+    layer.Forward(PackedSteps::Uniform(T, B), x.data(), {h.data(), c.data()});
     layer.Backward(x.data(), d_output.data(), d_x);
   };
   std::vector<float> d_x(T * B * I);
@@ -146,7 +146,7 @@ OnePass RunLayer(RecurrentLayer& layer, Parameters& parameters, std::span<const 
                  const float* d_c_final) {
   const int64_t T = std::ssize(x) / (kLanes * kInputs);
   OnePass pass;
-  const float* outputs = layer.Forward(T, kLanes, x.data(), state);
+  const float* outputs = layer.Forward(PackedSteps::Uniform(T, kLanes), x.data(), state);
   pass.outputs.assign(outputs, outputs + T * kLanes * kUnits);
   pass.d_x.resize(x.size());
   pass.d_h.resize(kLanes * kUnits);
@@ -183,7 +183,8 @@ TEST_P(EveryCell, StateGradientsJoinPiecesOfTime) {
       RunLayer(whole.layer, whole.parameters, x, d_output, whole.state(), d_h.data(), d_c.data());
   // Two layers of the same parameters, as a model of two passes has them.
   RecurrentLayer second = RecurrentLayer::Sharing(pieces.layer);
-  const float* outputs = pieces.layer.Forward(kFirst, kLanes, x.data(), pieces.state());
+  const float* outputs =
+      pieces.layer.Forward(PackedSteps::Uniform(kFirst, kLanes), x.data(), pieces.state());
   const std::vector<float> early(outputs, outputs + kFirst * kOut);
   const OnePass late =
       RunLayer(second, pieces.parameters, std::span(x).subspan(kFirst * kRow),
@@ -257,7 +258,7 @@ TEST(TableGradientTest, IsRightForManyRows) {
   const std::vector<int32_t> tokens(B, 0);
   const std::vector<float> d_output(B, 0.1f);
   std::vector<float> h(B, 0.0f);
-  layer.ForwardTokens(1, B, tokens.data(), {1}, {h.data(), nullptr});
+  layer.ForwardTokens(PackedSteps::Uniform(1, B), tokens.data(), {1}, {h.data(), nullptr});
   layer.BackwardTokens(tokens.data(), {1}, d_output.data());
   const double expected = 0.1f * static_cast<double>(B);
   EXPECT_NEAR(Gradient(parameters, "rnn.weight_ih_l0")[0], expected, 2e-4 * expected);

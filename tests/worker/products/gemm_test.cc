@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -159,6 +160,78 @@ TEST(PackedMatrixTest, TakesRowsOfAnotherStride) {
   packed.Pack(narrow.m, narrow.n, narrow.k, narrow.k, narrow.b());
   packed.Multiply(dense.data(), c.data());
   for (size_t i = 0; i < c.size(); ++i) ASSERT_NEAR(c[i], expected[i], Tolerance(narrow.k));
+}
+
+TEST(MatMulTest, EqualsPlainLoopsWhereRowsVary) {
+  const VaryingRows varying;
+  for (const Shape& shape : kShapes) {
+    for (int kind = 0; kind < 16; ++kind) {
+      const Operands x(shape.m, shape.n, shape.k, (kind & 1) != 0, (kind & 2) != 0);
+      const bool accumulate = (kind & 4) != 0;
+      ExpectMatMulAsLoops(x, accumulate, (kind & 8) != 0 && !accumulate);
+    }
+  }
+}
+
+// Nothing is prepared for another number of rows, be they M or K.
+TEST(MatMulTest, PreparesOnceForAllNumbersOfRows) {
+  int64_t prepared = 0;
+  ObserveProducts([&](const ProductShape&, const std::string&) { ++prepared; });
+  const std::vector<float> a(50 * 50, 1.0f), b(50 * 50, 1.0f);
+  std::vector<float> c(50 * 50);
+  for (const bool on : {true, false}) {
+    const VaryingRows varying(on);
+    EXPECT_EQ(VaryingRows::IsOn(), on);
+    prepared = 0;
+    for (int64_t rows = 31; rows < 41; ++rows) {
+      MatMul(rows, 43, 17, {a.data(), 17}, {b.data(), 43}, c.data(), 43);
+      MatMul(17, 43, rows, {a.data(), 17, true}, {b.data(), 43}, c.data(), 43, true);
+    }
+    EXPECT_EQ(prepared, on ? 2 : 20);
+  }
+  ObserveProducts({});
+}
+
+TEST(PackedMatrixTest, TakesAnyNumberOfRows) {
+  PackedMatrix packed;
+  for (const bool transposed : {false, true}) {
+    const Operands x(11, 67, 45, false, transposed);
+    const int64_t stride = x.n + 3;
+    std::vector<float> bias(x.n), all(x.m * stride);
+    for (int64_t j = 0; j < x.n; ++j) bias[j] = 0.01f * static_cast<float>(j);
+    packed.PackForAnyRows(x.n, x.k, x.a_stride(), x.b(), stride);
+    packed.Multiply(x.m, x.a_values.data(), all.data(), false, bias.data());
+    for (int64_t rows = 0; rows <= x.m; ++rows) {
+      std::vector<float> c(x.m * stride, -9.0f);
+      packed.Multiply(rows, x.a_values.data(), c.data(), false, bias.data());
+      for (int64_t i = 0; i < x.m; ++i) {
+        for (int64_t j = 0; j < stride; ++j) {
+          const float value = c[i * stride + j];
+          if (i >= rows || j >= x.n) {
+            ASSERT_EQ(value, -9.0f) << rows << " rows, row " << i << " column " << j;
+            continue;
+          }
+          ASSERT_NEAR(value, x.Product(i, j) + bias[j], Tolerance(x.k)) << i << " " << j;
+          ASSERT_EQ(value, all[i * stride + j]) << rows << " rows, row " << i << " column " << j;
+        }
+      }
+    }
+    packed.PackForAnyRows(x.n, x.k, x.a_stride(), x.b());
+    std::vector<float> c(2 * x.n, 1.0f);
+    packed.Multiply(2, x.a_values.data(), c.data(), true);
+    for (int64_t j = 0; j < x.n; ++j) {
+      ASSERT_NEAR(c[x.n + j], 1.0 + x.Product(1, j), Tolerance(x.k));
+    }
+  }
+}
+
+TEST(PackedMatrixTest, RefusesRowsThatItWasNotPackedFor) {
+  const Operands x(4, 5, 6, false, false);
+  PackedMatrix packed;
+  packed.Pack(x.m, x.n, x.k, x.a_stride(), x.b());
+  std::vector<float> c(x.m * x.n);
+  EXPECT_THROW(packed.Multiply(3, x.a_values.data(), c.data()), std::logic_error);
+  EXPECT_THROW(packed.Multiply(4, x.a_values.data(), c.data(), false, c.data()), std::logic_error);
 }
 
 TEST(GemmTest, DescribesItself) {

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Writes pytorch_packed.json: PyTorch's recurrent layers over sequences of unequal lengths.
+
+Two layers that read both ways, over a PackedSequence; outputs, final states and all gradients of
+    sum(outputs * d_output) + sum(h_n * d_h) + sum(c_n * d_c)
+Run with PyTorch (2.x): python3 make_golden_packed.py. The tests need no PyTorch. Everything is
+float32 on one thread; arrays are flat, row-major, in 9 digits, which name a float32.
+"""
+
+import json
+import pathlib
+
+import torch
+
+INPUT, HIDDEN, LAYERS, LENGTHS = 3, 4, 2, [5, 3, 3, 1]
+
+
+def flat(tensor):
+    return [float(f"{x:.9g}") for x in tensor.detach().flatten().tolist()]
+
+
+def layers(cell):
+    torch.manual_seed(11)
+    rnn = {"RNN_TANH": torch.nn.RNN, "LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU}[cell](
+        INPUT, HIDDEN, LAYERS, bidirectional=True)
+    lanes = len(LENGTHS)
+    x = torch.randn(max(LENGTHS), lanes, INPUT)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor(LENGTHS))
+    data = packed.data.detach().requires_grad_()
+    packed = torch.nn.utils.rnn.PackedSequence(data, packed.batch_sizes)
+    shape = (2 * LAYERS, lanes, HIDDEN)
+    state = [(torch.rand(shape) - 0.5).requires_grad_() for _ in range(2 if cell == "LSTM" else 1)]
+    outputs, final = rnn(packed, tuple(state) if cell == "LSTM" else state[0])
+    final = final if cell == "LSTM" else (final,)
+    d_output = torch.randn(outputs.data.shape)
+    d_final = [torch.randn(shape) for _ in final]
+    loss = (outputs.data * d_output).sum()
+    for value, gradient in zip(final, d_final):
+        loss = loss + (value * gradient).sum()
+    loss.backward()
+    result = {"cell": cell, "x": flat(data), "outputs": flat(outputs.data),
+              "d_output": flat(d_output), "d_x": flat(data.grad)}
+    for name, start, end, d_end in zip("hc", state, final, d_final):
+        result[name] = {"initial": flat(start), "final": flat(end), "d_final": flat(d_end),
+                        "d_initial": flat(start.grad)}
+    result["parameters"] = [
+        {"name": "rnn." + name, "shape": list(value.shape), "value": flat(value),
+         "gradient": flat(value.grad)}
+        for name, value in rnn.named_parameters()
+    ]
+    return result
+
+
+def main():
+    torch.set_num_threads(1)
+    golden = {
+        "torch": torch.__version__.split("+")[0],
+        "lengths": LENGTHS,
+        "layers": [layers(cell) for cell in ["RNN_TANH", "LSTM", "GRU"]],
+    }
+    path = pathlib.Path(__file__).with_name("pytorch_packed.json")
+    path.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    print(f"{path}: {path.stat().st_size} bytes, torch {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()

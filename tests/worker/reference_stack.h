@@ -1,0 +1,42 @@
+#ifndef LOCKSTEP_TESTS_WORKER_REFERENCE_STACK_H_
+#define LOCKSTEP_TESTS_WORKER_REFERENCE_STACK_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "tests/worker/reference_cell.h"
+#include "worker/layers/dropout.h"
+#include "worker/layers/stack.h"
+#include "worker/parameters.h"
+
+namespace lockstep::worker {
+
+/// A stack in double, which runs one item after another, as the formulas read.
+class ReferenceStack {
+ public:
+  using Array = std::vector<double>;
+
+  /// The parameters are those of a stack with the prefix "rnn.".
+  explicit ReferenceStack(const StackOptions& options) : options_(options) {}
+
+  /// Values of all parameters, as `parameters` has them one behind another. A site drops weights.
+  void SetParameters(const Parameters& parameters, const Array& values, const DropoutSite* site);
+
+  /// One item: x [n, I], its states [L D, H] (c empty but for an LSTM), which move on. Returns the
+  /// outputs [n, D H], with `plain_outputs` without dropout after the last layer. `item` is its
+  /// place in the batch, for dropout.
+  Array Run(const Array& x, Array& h, Array& c, const DropoutSite* site, int64_t item,
+            bool plain_outputs = false) const;
+
+ private:
+  void DropOn(Array& x, double probability, int64_t width, const DropoutSite* site, int layer,
+              int64_t item) const;
+  Array RunDirection(int layer, int64_t direction, const Array& x, double* h, double* c) const;
+
+  const StackOptions options_;
+  std::vector<ReferenceValues> values_;  // [L D], each by the names of a first layer
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_TESTS_WORKER_REFERENCE_STACK_H_

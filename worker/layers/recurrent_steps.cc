@@ -1,0 +1,258 @@
+#include <algorithm>
+
+#include "worker/layers/recurrent_layer.h"
+
+// The part of RecurrentLayer that goes from time step to time step.
+
+namespace lockstep::worker {
+namespace {
+
+// Where all items reach every time step of every pass, products of one shape; else of any number of
+// rows.
+void PackFor(const PackedSteps& steps, int64_t n, int64_t k, int64_t a_stride, Matrix b,
+             PackedMatrix& packed) {
+  if (steps.is_uniform() && !VaryingRows::IsOn()) {
+    packed.Pack(steps.items(), n, k, a_stride, b);
+  } else {
+    packed.PackForAnyRows(n, k, a_stride, b);
+  }
+}
+
+void CopyOrZero(const float* from, int64_t size, float* to) {
+  from ? std::copy_n(from, size, to) : std::fill_n(to, size, 0.0f);
+}
+
+}  // namespace
+
+GateStep RecurrentLayer::StepAt(int64_t t) {
+  const int64_t H = units_, row = steps_.first_row(t);
+  GateStep step;
+  step.lanes = steps_.items_at(t);
+  step.units = H;
+  step.gate_stride = gate_stride_;
+  step.product = product_.data();
+  step.gates = pre_.data() + row * gate_stride_;
+  step.h_previous = GathersStates() ? h_before_.data() + row * H : h_.data() + Before(t) * H;
+  step.h = h_.data() + Behind(t) * H;
+  if (facts_.has_c) {
+    step.c_previous = GathersStates() ? c_before_.data() + row * H : c_.data() + Before(t) * H;
+    step.c = c_.data() + Behind(t) * H;
+  }
+  if (facts_.keeps_candidate) {
+    step.candidate = candidate_.data() + row * H;
+    step.candidate_bias = parameters_.value(bias_hh_) + (facts_.gates - 1) * H;
+  }
+  step.d_h = d_h_.data();
+  step.d_c = d_c_.data();
+  return step;
+}
+
+void RecurrentLayer::BeginForward(LayerState state) {
+  const int64_t H = units_, from_h = facts_.gates_from_h() * H;
+  const float* weights = MakeRecurrentWeights();
+  PackFor(steps_, from_h, H, H, {weights, H, true}, forward_weights_);
+  if (facts_.reset_before) {
+    PackFor(steps_, H, H, H, {weights + from_h * H, H, true}, forward_candidate_);
+  }
+  PlaceFirstState(state);
+}
+
+void RecurrentLayer::PlaceFirstState(LayerState state) {
+  const int64_t H = units_, size = steps_.items() * H;
+  std::copy_n(state.h, size, h_.data() + FirstStates() * H);
+  if (facts_.has_c) std::copy_n(state.c, size, c_.data() + FirstStates() * H);
+}
+
+void RecurrentLayer::GatherStates(int64_t t, Buffer& states, Buffer& before) {
+  const int64_t H = units_, items = steps_.items_at(t);
+  const int64_t going = t + 1 < steps_.time_steps() ? steps_.items_at(t + 1) : 0;
+  float* to = before.data() + steps_.first_row(t) * H;
+  std::copy_n(states.data() + Behind(t + 1) * H, going * H, to);
+  std::copy_n(states.data() + (FirstStates() + going) * H, (items - going) * H, to + going * H);
+}
+
+void RecurrentLayer::ForwardStep(int64_t t) {
+  if (GathersStates()) {
+    GatherStates(t, h_, h_before_);
+    if (facts_.has_c) GatherStates(t, c_, c_before_);
+  }
+  const GateStep step = StepAt(t);
+  forward_weights_.Multiply(step.lanes, step.h_previous, product_.data());
+  switch (cell_) {
+    case Cell::kRnnTanh:
+    case Cell::kRnnRelu:
+      RnnForward(step, cell_ == Cell::kRnnRelu);
+      break;
+    case Cell::kLstm:
+      LstmForward(step);
+      break;
+    case Cell::kGru:
+      GruForward(step);
+      break;
+    case Cell::kGruResetBefore:
+      GruResetForward(step);
+      forward_candidate_.Multiply(step.lanes, step.candidate, product_.data());
+      GruOutputForward(step);
+      break;
+  }
+}
+
+void RecurrentLayer::EndForward(LayerState state) const {
+  const int64_t H = units_;
+  const auto copy = [&](const Buffer& states, float* to) {
+    if (reverse_ || steps_.is_uniform()) {
+      std::copy_n(states.data() + Behind(TimeOf(steps_.time_steps() - 1)) * H, steps_.items() * H,
+                  to);
+      return;
+    }
+    for (int64_t item = 0; item < steps_.items(); ++item) {
+      std::copy_n(states.data() + (steps_.items() + steps_.last_row(item)) * H, H, to + item * H);
+    }
+  };
+  copy(h_, state.h);
+  if (facts_.has_c) copy(c_, state.c);
+}
+
+void RecurrentLayer::ForwardSteps(LayerState state) {
+  BeginForward(state);
+  for (int64_t i = 0; i < steps_.time_steps(); ++i) ForwardStep(TimeOf(i));
+  EndForward(state);
+}
+
+// An item's gradient stands in its row of d_h_ until the way back comes by its first time step, and
+// again after its last one.
+void RecurrentLayer::BeginBackward(const LayerStateGradient& state) {
+  state_gradient_ = state;
+  const int64_t H = units_, from_h = facts_.gates_from_h() * H, size = steps_.items() * H;
+  const float* weights = recurrent_weights();
+  PackFor(steps_, H, from_h, gate_stride_, {weights, H}, backward_weights_);
+  if (facts_.reset_before) {
+    PackFor(steps_, H, H, gate_stride_, {weights + from_h * H, H}, backward_candidate_);
+  }
+  CopyOrZero(state.d_h_final, size, d_h_.data());
+  if (facts_.has_c) CopyOrZero(state.d_c_final, size, d_c_.data());
+  std::fill_n(no_output_.Require(size), size, 0.0f);
+}
+
+void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t) {
+  GateStep step = StepAt(t);
+  step.d_output = d_output_t ? d_output_t : no_output_.data();
+  switch (cell_) {
+    case Cell::kRnnTanh:
+    case Cell::kRnnRelu:
+      RnnBackward(step, cell_ == Cell::kRnnRelu);
+      break;
+    case Cell::kLstm:
+      LstmBackward(step);
+      break;
+    case Cell::kGru:
+      GruBackward(step);
+      break;
+    case Cell::kGruResetBefore:
+      GruOutputBackward(step);
+      backward_candidate_.Multiply(step.lanes, step.gates + facts_.gates_from_h() * units_,
+                                   product_.data());
+      GruResetBackward(step);
+      break;
+  }
+  const int64_t before = t + (reverse_ ? 1 : -1);
+  const bool ends = before < 0 || before == steps_.time_steps();
+  if (!ends || state_gradient_.d_h_initial) {
+    backward_weights_.Multiply(step.lanes, step.gates, d_h_.data(), facts_.direct_path);
+  }
+}
+
+void RecurrentLayer::EndBackward() const {
+  const int64_t size = steps_.items() * units_;
+  const LayerStateGradient& state = state_gradient_;
+  if (state.d_h_initial) std::copy_n(d_h_.data(), size, state.d_h_initial);
+  if (facts_.has_c && state.d_c_initial) std::copy_n(d_c_.data(), size, state.d_c_initial);
+}
+
+void RecurrentLayer::BackwardSteps(const float* d_output, const LayerStateGradient& state) {
+  BeginBackward(state);
+  for (int64_t i = steps_.time_steps() - 1; i >= 0; --i) {
+    const int64_t t = TimeOf(i);
+    BackwardTimeStep(t, d_output ? d_output + steps_.first_row(t) * units_ : nullptr);
+  }
+  EndBackward();
+}
+
+const float* RecurrentLayer::AllStatesBefore() {
+  if (steps_.is_uniform()) return h_.data() + Before(0) * units_;
+  if (reverse_) return h_before_.data();
+  const int64_t H = units_;
+  float* before = h_before_.Require(steps_.rows() * H);
+  for (int64_t t = 0; t < steps_.time_steps(); ++t) {
+    std::copy_n(h_.data() + Before(t) * H, steps_.items_at(t) * H,
+                before + steps_.first_row(t) * H);
+  }
+  return before;
+}
+
+void RecurrentLayer::BeginSteps(const PackedSteps& steps, LayerState state) {
+  Prepare(steps);
+  state_ = state;
+  CombinedBias();
+  input_weights_.PackForAnyRows(width(), input_size_, input_size_,
+                                {parameters_.value(weight_ih_), input_size_, true}, gate_stride_);
+  BeginForward(state);
+}
+
+const float* RecurrentLayer::Step(int64_t t, const float* x_t) {
+  input_weights_.Multiply(steps_.items_at(t), x_t, pre_.data() + steps_.first_row(t) * gate_stride_,
+                          false, bias_.data());
+  ForwardStep(t);
+  if (t + 1 == steps_.time_steps()) EndForward(state_);
+  return h_.data() + Behind(t) * units_;
+}
+
+void RecurrentLayer::BeginBackwardSteps(const LayerStateGradient& state) {
+  BeginBackward(state);
+  const int64_t I = input_size_, H = units_, shared = facts_.shared_gates() * H;
+  const float* weights = parameters_.value(weight_ih_);
+  input_backward_weights_.PackForAnyRows(I, shared, gate_stride_, {weights, I});
+  if (facts_.candidate_bias_apart) {
+    input_backward_apart_.PackForAnyRows(I, H, H, {weights + shared * I, I});
+  }
+}
+
+void RecurrentLayer::BackwardStep(int64_t t, const float* d_output_t, float* d_x_t) {
+  BackwardTimeStep(t, d_output_t);
+  if (!d_x_t) return;
+  const int64_t items = steps_.items_at(t), row = steps_.first_row(t);
+  input_backward_weights_.Multiply(items, pre_.data() + row * gate_stride_, d_x_t);
+  if (facts_.candidate_bias_apart) {
+    input_backward_apart_.Multiply(items, candidate_.data() + row * units_, d_x_t, true);
+  }
+}
+
+void RecurrentLayer::FinishBackwardSteps(const float* x) {
+  const VaryingRows varying(!steps_.is_uniform());
+  EndBackward();
+  RecurrentGradients();
+  InputGradients(x);
+}
+
+void RecurrentLayer::BeginSingleSteps() {
+  const int64_t H = units_, from_h = facts_.gates_from_h() * H;
+  const float* weights = parameters_.value(weight_hh_);
+  CombinedBias();
+  input_weights_.PackForAnyRows(width(), input_size_, input_size_,
+                                {parameters_.value(weight_ih_), input_size_, true}, gate_stride_);
+  forward_weights_.PackForAnyRows(from_h, H, H, {weights, H, true});
+  if (facts_.reset_before) {
+    forward_candidate_.PackForAnyRows(H, H, H, {weights + from_h * H, H, true});
+  }
+}
+
+const float* RecurrentLayer::SingleStep(int64_t rows, const float* x, LayerState state) {
+  Prepare(PackedSteps::Uniform(1, rows));
+  PlaceFirstState(state);
+  input_weights_.Multiply(rows, x, pre_.data(), false, bias_.data());
+  ForwardStep(0);
+  EndForward(state);
+  return h_.data() + Behind(0) * units_;
+}
+
+}  // namespace lockstep::worker
