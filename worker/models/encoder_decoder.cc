@@ -109,7 +109,8 @@ PairSum EncoderDecoder::Forward(const PairBatch& batch, const DropoutSite& site,
   const float* readouts =
       decoder.Forward(batch.target, batch.inputs, source, parts_->initial.states(), &own, sampling);
   PairSum sum;
-  sum.loss = decoder.output().LossAndGradient(rows, readouts, batch.targets, decoder.d_readouts());
+  sum.loss = decoder.output().LossAndGradient(rows, readouts, batch.targets, decoder.d_readouts(),
+                                              options_.label_smoothing);
   sum.weight = static_cast<double>(rows);
   return sum;
 }
