@@ -94,8 +94,7 @@ ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
     }
     const bool last = layer + 1 == options_.layers;
     if (!(last && plain_outputs)) {
-      DropOn(output, last && options_.output_dropout ? *options_.output_dropout : options_.dropout,
-             D * H, site, layer, item, first_time);
+      DropOn(output, options_.dropout_after(layer), D * H, site, layer, item, first_time);
     }
     for (int64_t i = 0; i < n * D * H && options_.residual && layer > 0; ++i) {
       output[i] += input[i];
