@@ -13,6 +13,8 @@
 #include "io/text/vocabulary.h"
 #include "trainer/commands/commands.h"
 #include "trainer/exit_status.h"
+#include "trainer/import_sequences_options.h"
+#include "trainer/options.h"
 #include "trainer/ranks/communicator.h"
 #include "trainer/ranks/stop_signal.h"
 #include "trainer/run/train_job.h"
@@ -63,35 +65,6 @@ ExitStatus RunAlone(const Command& body) {
     TellError(error);
     return StatusOf(error);
   }
-}
-
-// An option that takes one of a few names. `value` must outlive the parsing.
-template <class T>
-void AddChoice(CLI::App* app, const std::string& name, T& value,
-               const std::vector<std::pair<std::string, T>>& choices, const std::string& standard,
-               const std::string& description) {
-  std::vector<std::string> names;
-  for (const auto& choice : choices) names.push_back(choice.first);
-  app->add_option_function<std::string>(
-         name,
-         [&value, choices](const std::string& given) {
-           for (const auto& [known, meaning] : choices) {
-             if (known == given) value = meaning;
-           }
-         },
-         description)
-      ->type_name("NAME")
-      ->check(CLI::IsMember(names))
-      ->default_str(standard);
-}
-
-void AddProgress(CLI::App* app, Console::Mode& mode) {
-  AddChoice<Console::Mode>(app, "--progress", mode,
-                           {{"auto", Console::Mode::kAuto},
-                            {"live", Console::Mode::kLive},
-                            {"plain", Console::Mode::kPlain}},
-                           "auto",
-                           "live (one line, written over), plain (a line at intervals) or auto");
 }
 
 // How columns and rows of a table are to be understood.
@@ -178,6 +151,9 @@ void AddImport(CLI::App& app, Command& command) {
   CLI::App* import = app.add_subcommand("import", "Make a dataset");
   import->require_subcommand(1);
   AddImportSeries(import, command);
+  AddImportSequences(import, [&command](std::function<ExitStatus()> body) {
+    command = [body = std::move(body)] { return RunAlone(body); };
+  });
   CLI::App* text = import->add_subcommand(
       "text",
       "Make a dataset of tokens from text files and folders (recursively, in sorted order)");

@@ -42,7 +42,11 @@ Vocabulary ExampleVocabulary::Build() {
   const bool of_words = kind_ == TokenKind::kWord || kind_ == TokenKind::kWhitespace;
   if (limit == 0 && of_words) limit = kDefaultWordLimit;
   std::shared_ptr<const Subwords> subwords;
-  if (kind_ == TokenKind::kSubword) subwords = builder_.LearnSubwords(options_.merges);
+  if (kind_ == TokenKind::kSubword) {
+    subwords = options_.codes.empty()
+                   ? builder_.LearnSubwords(options_.merges)
+                   : std::make_shared<const Subwords>(Subwords::ReadCodes(options_.codes));
+  }
   return builder_.Build(limit, options_.normalization, options_.lowercase, std::move(subwords));
 }
 

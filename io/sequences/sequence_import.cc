@@ -41,8 +41,7 @@ void CheckOptions(const SequenceImportOptions& options) {
         "a vocabulary limit of 1 leaves room for the unknown token alone; it must be 0 (the "
         "default) or at least 2");
   }
-  if (options.shared_vocabulary &&
-      options.target_tokens.value_or(options.tokens) != options.tokens) {
+  if (options.shared_vocabulary && options.KindOf("source") != options.KindOf("target")) {
     throw InputError("a vocabulary that source and target share has tokens of one kind");
   }
   TextDecoder(options.encoding.name, true);  // unknown names
@@ -126,9 +125,7 @@ class ExampleCollector : public ExampleSink {
 class Import {
  public:
   Import(const SequenceImportOptions& options, const ImportMeter::Report& report)
-      : options_(options), meter_(report), collector_(options, &meter_) {
-    if (options_.form == SequenceForm::kTags) options_.tokens = TokenKind::kWhitespace;
-  }
+      : options_(options), meter_(report), collector_(options, &meter_) {}
 
   SequenceImportResult Run() {
     sources_ = ListSources(options_);
@@ -183,10 +180,6 @@ class Import {
         collector_.size(), notes_.sources.size(), collector_.size() == 0 ? "" : " and --split"));
   }
 
-  TokenKind KindOf(std::string_view field) const {
-    return field == "target" ? options_.target_tokens.value_or(options_.tokens) : options_.tokens;
-  }
-
   // What the dataset's fields are, from the examples for training alone.
   void MakeFields() {
     const bool has_label = collector_.labels().size() > 0;
@@ -195,7 +188,7 @@ class Import {
     for (const FormField& field : FieldsOf(options_.form)) {
       if (field.kind != Kind::kTokens) continue;
       if (of_text.empty() || !options_.shared_vocabulary) {
-        counters.emplace_back(KindOf(field.name), options_);
+        counters.emplace_back(options_.KindOf(field.name), options_);
       }
       of_text.push_back(&counters.back());
     }
@@ -297,7 +290,7 @@ class Import {
         shown, names > kMostShown ? ", ..." : ""));
   }
 
-  SequenceImportOptions options_;
+  const SequenceImportOptions& options_;
   ImportMeter meter_;
   std::vector<ImportSource> sources_;
   ExampleCollector collector_;
@@ -308,6 +301,13 @@ class Import {
 };
 
 }  // namespace
+
+TokenKind SequenceImportOptions::KindOf(std::string_view field) const {
+  if (form == SequenceForm::kTags) return TokenKind::kWhitespace;
+  if (field == "source") return source_tokens.value_or(tokens);
+  if (field == "target") return target_tokens.value_or(tokens);
+  return tokens;
+}
 
 SequenceImportResult ImportSequences(
     const SequenceImportOptions& options,

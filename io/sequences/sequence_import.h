@@ -37,14 +37,15 @@ struct SequenceImportOptions {
   /// As for TextImportOptions; for tokens only, not for labels and tags.
   std::string normalization = "none";
   bool lowercase = false;
-  /// Of texts and sources; kTags: white space, whatever this says.
+  /// kTags: kWhitespace, whatever this says.
   TokenKind tokens = TokenKind::kWord;
-  /// Of targets; `tokens` where nothing is said.
-  std::optional<TokenKind> target_tokens;
+  /// Of sources and of targets; `tokens` where nothing is said.
+  std::optional<TokenKind> source_tokens, target_tokens;
   /// One vocabulary of sources and targets.
   bool shared_vocabulary = false;
-  /// For kSubword: most merges.
+  /// For kSubword: most merges to learn, or the codes file (io/text/subwords.h) to take them from.
   uint64_t merges = 10'000;
+  std::filesystem::path codes;
   /// Most tokens, the unknown token among them; 0: 50,000 for words and white space, else no limit.
   uint64_t vocabulary_limit = 0;
   /// Tokens that occur less often in the training examples are unknown.
@@ -62,6 +63,9 @@ struct SequenceImportOptions {
   std::vector<std::string> features;
   /// kCaptions from HDF5.
   std::string features_array, text_array;
+
+  /// What a token of this field is.
+  TokenKind KindOf(std::string_view field) const;
 
   /// Examples beyond are in a temporary file in the output's folder; the result does not depend on
   /// it.

@@ -10,10 +10,12 @@
 namespace lockstep::io {
 
 bool TakesBytes(const SequenceImportOptions& options) {
-  return options.tokens == TokenKind::kByte &&
-         options.target_tokens.value_or(TokenKind::kByte) == TokenKind::kByte &&
-         options.form != SequenceForm::kTags && SameEncoding(options.encoding.name, "utf-8") &&
-         options.normalization == "none" && !options.lowercase;
+  const bool bytes = options.form == SequenceForm::kPairs
+                         ? options.KindOf("source") == TokenKind::kByte &&
+                               options.KindOf("target") == TokenKind::kByte
+                         : options.KindOf("text") == TokenKind::kByte;
+  return bytes && SameEncoding(options.encoding.name, "utf-8") && options.normalization == "none" &&
+         !options.lowercase;
 }
 
 std::unique_ptr<CharSource> OpenText(const std::filesystem::path& path,
