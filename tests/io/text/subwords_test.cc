@@ -20,6 +20,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
+using Merges = std::vector<Subwords::Merge>;
+
 /// What subword-nmt made; golden/make_subword_nmt.py says of what.
 const nlohmann::json& Golden() {
   static const nlohmann::json golden = [] {
@@ -105,9 +107,9 @@ TEST(SubwordsTest, RarePairsAreNotMerged) {
 TEST(SubwordsTest, LongWords) {
   std::string word;
   for (int i = 0; i < 10000; ++i) word += "abc";
-  const Subwords subwords({{"a", "b"}, {"ab", "c"}, {"abc", "abc"}, {"abcabc", "abcabc"}});
+  const Subwords subwords(Merges{{"a", "b"}, {"ab", "c"}, {"abc", "abc"}, {"abcabc", "abcabc"}});
   const std::vector<std::string> pieces = subwords.Segment(word);
-  EXPECT_EQ(pieces.size(), 2501u);
+  EXPECT_EQ(pieces.size(), 2503u);
   EXPECT_EQ(pieces.front(), "abcabcabcabc@@");
   EXPECT_EQ(pieces.back(), "c");  // "c</w>" is none of the merges'
 }
@@ -125,8 +127,8 @@ TEST(SubwordsTest, CodesFilesThatAreNone) {
   fails("#version: 0.2\na b c\n", HasSubstr("line 2"));
   EXPECT_THAT(Subwords::ReadCodes(folder.Write("codes", "#version: 0.2\r\na b \r\n\n")).merges(),
               ElementsAre(Subwords::Merge{"a", "b"}));
-  EXPECT_THROW(Subwords({{"a", ""}}), InputError);
-  EXPECT_THROW(Subwords({{"a b", "c"}}), InputError);
+  EXPECT_THROW(Subwords(Merges{{"a", ""}}), InputError);
+  EXPECT_THROW(Subwords(Merges{{"a b", "c"}}), InputError);
 }
 
 TEST(SubwordsTest, AVocabularyUndoesThePieces) {
@@ -135,7 +137,7 @@ TEST(SubwordsTest, AVocabularyUndoesThePieces) {
   const Vocabulary vocabulary(TokenKind::kSubword, {"<unk>", "lo@@", "low", "s@@", "t", "\n", "@@"},
                               0, "none", false, 5, subwords);
   const std::vector<uint32_t> ids = vocabulary.Encode("  low lot\r\n\nst\tx t @@");
-  EXPECT_THAT(ids, ElementsAre(2, 1, 4, 5, 5, 3, 0, 0, 0, 4, 6));
+  EXPECT_THAT(ids, ElementsAre(2, 1, 4, 5, 5, 3, 0, 0, 0, 4, 0, 0));
   std::string text;
   std::optional<uint32_t> previous;
   for (const uint32_t id : {2u, 1u, 4u, 5u, 5u, 3u, 0u, 4u, 6u, 4u}) {

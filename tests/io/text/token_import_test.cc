@@ -184,7 +184,7 @@ TEST_F(TokenImportTest, SubwordsAreLearntFromTheTrainingAlone) {
   options.split = {50, 25, 25};
   const TextImportResult learnt = ImportText(options);
   EXPECT_EQ(learnt.merges, 2u);
-  EXPECT_THAT(learnt.split_tokens, ElementsAre(8, 5 + 6, 6 + 6 + 1));
+  EXPECT_THAT(learnt.split_tokens, ElementsAre(8, 4 + 6, 6 + 6 + 1));
   EXPECT_THAT(Tokens("test").back(), "\n");
   const std::string expected = Bytes(output_);
   options.codes = folder_ / "codes";
