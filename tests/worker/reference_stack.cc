@@ -36,10 +36,13 @@ void ReferenceStack::SetParameters(const Parameters& parameters, const Array& va
   for (int64_t part = 0; part < std::ssize(values_); ++part) {
     const std::string suffix =
         "_l" + std::to_string(part / directions) + (part % directions > 0 ? "_reverse" : "");
-    for (const char* kind : {"rnn.weight_ih", "rnn.weight_hh", "rnn.bias_ih", "rnn.bias_hh"}) {
-      const Parameter& parameter = parameters.list()[parameters.Find(kind + suffix)];
+    for (const char* kind : {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "layer_norm_ih",
+                             "layer_norm_hh", "layer_norm_c", "layer_norm_c_bias"}) {
+      const int index = parameters.Find(std::string("rnn.") + kind + suffix);
+      if (index < 0) continue;
+      const Parameter& parameter = parameters.list()[index];
       const auto first = values.begin() + parameter.offset;
-      values_[part][std::string(kind) + "_l0"].assign(first, first + parameter.size);
+      values_[part][std::string("rnn.") + kind + "_l0"].assign(first, first + parameter.size);
     }
     if (site && options_.weight_drop > 0.0) {
       DropWeightsOf(*site, options_.weight_drop, static_cast<uint32_t>(part / directions),

@@ -31,6 +31,8 @@ float Element(const Draw& draw, const PhiloxCounter& words) {
   switch (draw.kind) {
     case Draw::Kind::kZero:
       return 0.0f;
+    case Draw::Kind::kOne:
+      return 1.0f;
     case Draw::Kind::kUniform:
       return Uniform(words, draw.bound);
     case Draw::Kind::kNormal:
@@ -44,7 +46,8 @@ float Element(const Draw& draw, const PhiloxCounter& words) {
 void Initialize(Parameters& parameters, const InitializationOptions& options) {
   for (size_t index = 0; index < parameters.list().size(); ++index) {
     const Parameter& parameter = parameters.list()[index];
-    const Draw draw = options.uniform > 0.0 ? UniformDraw(options.uniform) : parameter.draw;
+    const bool as_told = options.uniform > 0.0 && parameter.draw.kind != Draw::Kind::kOne;
+    const Draw draw = as_told ? UniformDraw(options.uniform) : parameter.draw;
     float* values = parameters.value(static_cast<int>(index));
     for (int64_t i = 0; i < parameter.size; ++i) {
       values[i] = Element(draw, Words(options.seed, index, i));

@@ -103,6 +103,18 @@ TEST(InitializationTest, ForgetGateBiasIsAddedToItsPartOnly) {
   EXPECT_EQ(Drawn(gru, {.forget_gate_bias = 1.5}), Drawn(gru, {})) << "a GRU has no forget gate";
 }
 
+TEST(InitializationTest, GainsAreOnesHoweverTheOthersAreDrawn) {
+  Parameters parameters;
+  const int gains = parameters.Add("gains", {3}, OneDraw());
+  const int others = parameters.Add("others", {3}, {});
+  parameters.Allocate();
+  for (const double uniform : {0.0, 0.1}) {
+    Initialize(parameters, {.seed = 1, .uniform = uniform});
+    for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(parameters.value(gains)[i], 1.0f);
+    EXPECT_EQ(parameters.value(others)[0] != 0.0f, uniform > 0.0);
+  }
+}
+
 TEST(InitializationTest, IsAFunctionOfTheSeed) {
   EXPECT_EQ(Drawn(kOptions, {.seed = 3}), Drawn(kOptions, {.seed = 3}));
   EXPECT_NE(Drawn(kOptions, {.seed = 3}), Drawn(kOptions, {.seed = 4}));
