@@ -10,6 +10,8 @@
 
 #include "io/checkpoints/checkpoint_layout.h"
 #include "io/datasets/dataset.h"
+#include "io/datasets/sequence_dataset.h"
+#include "io/datasets/sequence_layout.h"
 #include "io/datasets/series_dataset.h"
 #include "io/datasets/series_layout.h"
 #include "io/datasets/token_layout.h"
@@ -41,7 +43,7 @@ Json DescribeVocabulary(const Vocabulary& vocabulary) {
 }
 
 // Reads every token.
-Json MostCommon(const Dataset& dataset) {
+std::vector<uint64_t> CountTokens(const Dataset& dataset) {
   std::vector<uint64_t> counts(dataset.vocabulary().size(), 0);
   std::vector<int32_t> block(kBlockTokens);
   for (uint64_t begin = 0; begin < dataset.size_tokens(); begin += kBlockTokens) {
@@ -49,6 +51,10 @@ Json MostCommon(const Dataset& dataset) {
     dataset.Read(begin, block);
     for (const int32_t token : block) ++counts[static_cast<size_t>(token)];
   }
+  return counts;
+}
+
+Json MostCommon(const Vocabulary& vocabulary, const std::vector<uint64_t>& counts) {
   std::vector<uint32_t> ids(counts.size());
   for (size_t id = 0; id < ids.size(); ++id) ids[id] = static_cast<uint32_t>(id);
   const auto most = ids.begin() + static_cast<ptrdiff_t>(std::min(ids.size(), kMostCommonTokens));
@@ -57,9 +63,8 @@ Json MostCommon(const Dataset& dataset) {
   });
   Json json = Json::array();
   for (auto id = ids.begin(); id != most; ++id) {
-    json.push_back({{"id", *id},
-                    {"token", Printable(dataset.vocabulary().tokens()[*id])},
-                    {"count", counts[*id]}});
+    json.push_back(
+        {{"id", *id}, {"token", Printable(vocabulary.tokens()[*id])}, {"count", counts[*id]}});
   }
   return json;
 }
@@ -86,7 +91,7 @@ void DescribeDataset(const std::filesystem::path& path, uint64_t most_sources, J
   json["vocabulary"] = DescribeVocabulary(dataset.vocabulary());
   DescribeSources(dataset.ReadSources(most_sources), kSourceUnit, json);
   json["fingerprint"] = dataset.fingerprint();
-  json["vocabulary"]["most_common"] = MostCommon(dataset);
+  json["vocabulary"]["most_common"] = MostCommon(dataset.vocabulary(), CountTokens(dataset));
 }
 
 // The least and the most of all series; null when there is none.
@@ -179,7 +184,92 @@ void DescribeSeriesDataset(const std::filesystem::path& path, uint64_t most_sour
   }
 }
 
-void DescribeCheckpoint(const std::filesystem::path& path, Json& json) {
+// How often each name or token occurs in a field, and how long its sequences are; reads all of it.
+struct FieldCounts {
+  std::vector<uint64_t> of_id;
+  uint64_t tokens = 0;
+  uint64_t longest = 0;
+};
+
+FieldCounts CountField(const SequenceDataset& dataset, int field, const Split& split) {
+  const SequenceField& described = dataset.fields()[static_cast<size_t>(field)];
+  FieldCounts counts;
+  counts.of_id.resize(FieldSize(described));
+  std::vector<int32_t> ids;
+  std::vector<float> numbers(described.names.size());
+  for (uint64_t i = split.begin; i < split.end; ++i) {
+    if (described.kind == SequenceField::Kind::kVector) {
+      dataset.ReadVector(field, i, numbers);
+      continue;
+    }
+    if (described.kind == SequenceField::Kind::kCategory) {
+      ids = {dataset.ReadCategory(field, i)};
+    } else {
+      ids.resize(dataset.Length(field, i));
+      dataset.ReadIds(field, i, ids);
+    }
+    for (const int32_t id : ids) ++counts.of_id[static_cast<size_t>(id)];
+    counts.tokens += ids.size();
+    counts.longest = std::max<uint64_t>(counts.longest, ids.size());
+  }
+  return counts;
+}
+
+// The names that a field may have, with what is known of each.
+Json DescribeNames(const SequenceField& field, const FieldCounts& counts, uint64_t most) {
+  Json json = Json::array();
+  for (size_t i = 0; i < std::min<uint64_t>(field.names.size(), most); ++i) {
+    Json name = {{"name", Printable(field.names[i])}};
+    if (field.kind == SequenceField::Kind::kVector) {
+      name["mean"] = field.means[i];
+      name["deviation"] = field.deviations[i];
+    } else {
+      name["count"] = counts.of_id[i];
+    }
+    json.push_back(std::move(name));
+  }
+  return json;
+}
+
+Json DescribeSequenceField(const SequenceDataset& dataset, int field, uint64_t most_names) {
+  const SequenceField& described = dataset.fields()[static_cast<size_t>(field)];
+  const FieldCounts counts = CountField(dataset, field, {"", 0, dataset.size()});
+  Json json = {{"name", described.name}, {"kind", FieldKindName(described.kind)}};
+  if (described.kind == SequenceField::Kind::kTokens) {
+    json["tokens"] = counts.tokens;
+    json["longest"] = counts.longest;
+    json["mean_length"] = static_cast<double>(counts.tokens) /
+                          static_cast<double>(std::max(dataset.size(), uint64_t{1}));
+    json["vocabulary"] = DescribeVocabulary(described.vocabulary);
+    json["vocabulary"]["most_common"] = MostCommon(described.vocabulary, counts.of_id);
+  } else {
+    json["name_count"] = described.names.size();
+    json["names"] = DescribeNames(described, counts, most_names);
+  }
+  return json;
+}
+
+void DescribeSequenceDataset(const std::filesystem::path& path, uint64_t most_sources, Json& json) {
+  const SequenceDataset dataset = SequenceDataset::Open(path, 0);
+  json["form"] = SequenceFormName(dataset.form());
+  json["examples"] = dataset.size();
+  json["splits"] = Json::array();
+  for (const Split& split : dataset.splits()) {
+    json["splits"].push_back({{"name", Printable(split.name)},
+                              {"begin", split.begin},
+                              {"end", split.end},
+                              {"examples", split.size()}});
+  }
+  DescribeSources(dataset.ReadSources(most_sources), kSequenceSourceUnit, json);
+  json["fingerprint"] = dataset.fingerprint();
+  json["fields"] = Json::array();
+  for (int field = 0; field < std::ssize(dataset.fields()); ++field) {
+    json["fields"].push_back(
+        DescribeSequenceField(dataset, field, std::min<uint64_t>(most_sources, kMostShown)));
+  }
+}
+
+void DescribeCheckpoint(const std::filesystem::path& path, uint64_t /*most_sources*/, Json& json) {
   const H5Reader reader(path);
   uint64_t parameters = 0;
   Json tensors = Json::array();
@@ -198,6 +288,9 @@ void DescribeCheckpoint(const std::filesystem::path& path, Json& json) {
   json["configuration"] = Printable(header.configuration);
   json["dataset_fingerprint"] = Printable(header.dataset_fingerprint);
   if (header.vocabulary) json["vocabulary"] = DescribeVocabulary(*header.vocabulary);
+  for (const auto& [name, vocabulary] : header.vocabularies) {
+    json["vocabularies"][Printable(name)] = DescribeVocabulary(vocabulary);
+  }
   if (!header.facts.empty()) json["facts"] = Printable(header.facts);
   json["counters"] = Json::object();
   for (const auto& [name, value] : header.counters) json["counters"][Printable(name)] = value;
@@ -235,22 +328,20 @@ Json InspectFile(const std::filesystem::path& path, uint64_t most_sources) {
   });
   // Without seal and length there is nothing that HDF5 should be given.
   if (!json["whole"]) return json;
-  const bool is_dataset = seal.format == kDatasetFormat.name;
-  const bool is_series = seal.format == kSeriesFormat.name;
-  RequireFormat(path, seal,
-                is_dataset  ? kDatasetFormat
-                : is_series ? kSeriesFormat
-                            : kCheckpointFormat);
+  struct Kind {
+    const FileFormat& format;
+    void (*describe)(const std::filesystem::path& path, uint64_t most_sources, Json& json);
+  };
+  static constexpr Kind kKinds[] = {{kDatasetFormat, DescribeDataset},
+                                    {kSeriesFormat, DescribeSeriesDataset},
+                                    {kSequencesFormat, DescribeSequenceDataset},
+                                    {kCheckpointFormat, DescribeCheckpoint}};
+  const auto named = std::ranges::find_if(
+      kKinds, [&](const Kind& kind) { return kind.format.name == seal.format; });
+  const Kind& kind = named == std::end(kKinds) ? std::end(kKinds)[-1] : *named;
+  RequireFormat(path, seal, kind.format);
   DescribeOrSayDamage(json, [&] { VerifyFile(path); });
-  DescribeOrSayDamage(json, [&] {
-    if (is_dataset) {
-      DescribeDataset(path, most_sources, json);
-    } else if (is_series) {
-      DescribeSeriesDataset(path, most_sources, json);
-    } else {
-      DescribeCheckpoint(path, json);
-    }
-  });
+  DescribeOrSayDamage(json, [&] { kind.describe(path, most_sources, json); });
   return json;
 }
 

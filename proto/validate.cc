@@ -22,6 +22,28 @@ void CheckModel(const Model& model) {
   }
 }
 
+void CheckPretrained(const RunConfig& config) {
+  const Model& model = config.model();
+  const Task& task = config.task();
+  const bool some =
+      !model.pretrained_vectors().empty() || !model.pretrained_target_vectors().empty();
+  if (some && model.embedding_size() == 0) {
+    throw ConfigError(
+        "model.embedding_size is 0; allowed: the size of the vectors in the file of pretrained "
+        "vectors");
+  }
+  if (!model.pretrained_vectors().empty() && (task.has_forecast() || task.has_caption())) {
+    throw ConfigError(
+        "model.pretrained_vectors is given; allowed: \"\", since the model reads no words (those "
+        "that it writes begin with model.pretrained_target_vectors)");
+  }
+  if (!model.pretrained_target_vectors().empty() && !task.has_translate() && !task.has_caption()) {
+    throw ConfigError(
+        "model.pretrained_target_vectors is given; allowed: \"\", but with task.translate and "
+        "task.caption, which write words that they have read");
+  }
+}
+
 // Whose future must not be read cannot be read backwards.
 void CheckDirections(const RunConfig& config) {
   if (!config.model().bidirectional()) return;
@@ -73,6 +95,7 @@ void ValidateRunConfig(const RunConfig& config) {
   CheckRanges(config);
   CheckModel(config.model());
   CheckDirections(config);
+  CheckPretrained(config);
   CheckTask(config.task());
   CheckOptimizer(config.optimizer());
   CheckEvaluation(config);

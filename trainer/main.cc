@@ -13,6 +13,8 @@
 #include "io/text/vocabulary.h"
 #include "trainer/commands/commands.h"
 #include "trainer/exit_status.h"
+#include "trainer/import_sequences_options.h"
+#include "trainer/options.h"
 #include "trainer/ranks/communicator.h"
 #include "trainer/ranks/stop_signal.h"
 #include "trainer/run/train_job.h"
@@ -63,35 +65,6 @@ ExitStatus RunAlone(const Command& body) {
     TellError(error);
     return StatusOf(error);
   }
-}
-
-// An option that takes one of a few names. `value` must outlive the parsing.
-template <class T>
-void AddChoice(CLI::App* app, const std::string& name, T& value,
-               const std::vector<std::pair<std::string, T>>& choices, const std::string& standard,
-               const std::string& description) {
-  std::vector<std::string> names;
-  for (const auto& choice : choices) names.push_back(choice.first);
-  app->add_option_function<std::string>(
-         name,
-         [&value, choices](const std::string& given) {
-           for (const auto& [known, meaning] : choices) {
-             if (known == given) value = meaning;
-           }
-         },
-         description)
-      ->type_name("NAME")
-      ->check(CLI::IsMember(names))
-      ->default_str(standard);
-}
-
-void AddProgress(CLI::App* app, Console::Mode& mode) {
-  AddChoice<Console::Mode>(app, "--progress", mode,
-                           {{"auto", Console::Mode::kAuto},
-                            {"live", Console::Mode::kLive},
-                            {"plain", Console::Mode::kPlain}},
-                           "auto",
-                           "live (one line, written over), plain (a line at intervals) or auto");
 }
 
 // How columns and rows of a table are to be understood.
@@ -178,6 +151,9 @@ void AddImport(CLI::App& app, Command& command) {
   CLI::App* import = app.add_subcommand("import", "Make a dataset");
   import->require_subcommand(1);
   AddImportSeries(import, command);
+  AddImportSequences(import, [&command](std::function<ExitStatus()> body) {
+    command = [body = std::move(body)] { return RunAlone(body); };
+  });
   CLI::App* text = import->add_subcommand(
       "text",
       "Make a dataset of tokens from text files and folders (recursively, in sorted order)");
@@ -293,6 +269,45 @@ void AddSample(CLI::App& app, Command& command) {
   });
 }
 
+void AddPredict(CLI::App& app, Command& command) {
+  CLI::App* predict = app.add_subcommand(
+      "predict",
+      "Let a model answer lines of standard input: labels, tags, translations, texts for vectors; "
+      "under mpirun on all ranks");
+  auto arguments = std::make_shared<PredictArguments>();
+  PredictionOptions& options = arguments->options;
+  predict->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
+  predict->add_flag("--json", options.json, "A JSON object for each line");
+  predict
+      ->add_option("--beam", options.beam,
+                   "Translations, captions: beginnings that are followed at a time; by default "
+                   "as the configuration says")
+      ->check(CLI::Range(1, 1000));
+  predict
+      ->add_option("--nbest", options.nbest,
+                   "So many answers to each line, the best first: a line each, with its number")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  predict->add_flag("--copy-unknown", options.copy_unknown,
+                    "Translations with attention: unknown words are copied from the source");
+  predict
+      ->add_option("--temperature", options.temperature,
+                   "Translations, captions: drawn, not searched for; below 1 bolder, above 1 more "
+                   "varied")
+      ->check(CLI::PositiveNumber);
+  predict->add_option("--seed", options.seed, "The same seed draws the same texts")
+      ->capture_default_str();
+  predict->add_flag("--each-line", arguments->each_line,
+                    "Answer what has come before waiting for more, for a program at the other end");
+  AddProgress(predict, arguments->progress);
+  predict->callback([&command, arguments] {
+    command = [arguments] {
+      return RunOnRanks(
+          [&](Communicator& communicator) { return Predict(communicator, *arguments); });
+    };
+  });
+}
+
 void AddForecast(CLI::App& app, Command& command) {
   CLI::App* forecast = app.add_subcommand(
       "forecast", "Let a model continue series past their end; a table on standard output");
@@ -395,6 +410,7 @@ ExitStatus Run(int argc, char** argv) {
   AddTrain(app, command);
   AddEvaluate(app, command);
   AddSample(app, command);
+  AddPredict(app, command);
   AddForecast(app, command);
   AddInspect(app, command);
   AddConfig(app, command);

@@ -38,6 +38,7 @@ enum class RandomPurpose : uint32_t {
   kForecastPaths = 4,
   kOrder = 5,
   kWeightDrop = 6,
+  kScheduledSampling = 8,
 };
 
 constexpr PhiloxKey SeedKey(uint64_t seed) {

@@ -31,8 +31,9 @@ struct CheckpointHeader {
   std::string configuration;  ///< the run configuration, text format
   std::string dataset_fingerprint;
   /// What tasks need to predict with, beside parameters and configuration: the vocabulary of those
-  /// on text, and a text of the task's own (may be empty).
+  /// on text, further ones by name, and a text of the task's own (may be empty).
   std::optional<Vocabulary> vocabulary;
+  std::map<std::string, Vocabulary> vocabularies;  ///< names without "/"
   std::string facts;
   std::map<std::string, int64_t> counters;  ///< position: epoch, step in the epoch, ...
   std::map<std::string, double> measures;   ///< best validation loss, state of the schedule, ...
@@ -43,7 +44,7 @@ struct CheckpointHeader {
 /// whatever order the tensors come. SystemError (full disk, failed fsync) or InputError (no folder,
 /// no rights): the new file is gone and what stood under `path` still stands. std::invalid_argument
 /// when a tensor's name is no path, occurs twice or is one of io's own, or when its shape does not
-/// fit its values. Not collective: rank 0 calls it.
+/// fit its values, or when a vocabulary's name is no name. Not collective: rank 0 calls it.
 void WriteCheckpoint(const std::filesystem::path& path, const CheckpointHeader& header,
                      std::span<const TensorView> tensors);
 

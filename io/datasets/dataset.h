@@ -60,12 +60,15 @@ class Dataset {
   std::unique_ptr<Impl> impl_;
 };
 
+/// train, validation and test.
+inline constexpr size_t kMostSplits = 3;
+
 /// InputError unless these are one to three finite shares, none negative, and one above 0.
 void CheckSplitShares(std::span<const double> shares);
 
 /// The ends of training, validation and test when `size` is cut at the cumulative shares, rounded
 /// down; the first begins at 0, each other where the one before ends.
-std::array<uint64_t, 3> SplitEnds(std::span<const double> shares, uint64_t size);
+std::array<uint64_t, kMostSplits> SplitEnds(std::span<const double> shares, uint64_t size);
 
 /// Writes a dataset in one pass with bounded memory. Everything goes to a new name in the output's
 /// folder; Publish makes it appear. Destroyed without Publish, it removes what it wrote.

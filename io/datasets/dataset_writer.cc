@@ -3,41 +3,25 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "io/datasets/dataset.h"
+#include "io/datasets/id_pieces.h"
+#include "io/datasets/stored_splits.h"
 #include "io/datasets/stored_vocabulary.h"
 #include "io/datasets/token_layout.h"
 #include "io/errors.h"
 #include "io/files/file_format.h"
 #include "io/files/publish.h"
 #include "io/files/seal.h"
-#include "io/hdf5/h5_pieces.h"
 #include "io/hdf5/h5_writer.h"
-#include "io/hdf5/string_list.h"
 
 namespace lockstep::io {
-namespace {
-
-constexpr const char* kSplitNames[] = {"train", "validation", "test"};
-
-std::vector<Split> SplitsFrom(std::span<const double> shares, uint64_t size_tokens) {
-  std::vector<Split> splits;
-  uint64_t begin = 0;
-  for (const uint64_t end : SplitEnds(shares, size_tokens)) {
-    splits.push_back({kSplitNames[splits.size()], begin, end});
-    begin = end;
-  }
-  return splits;
-}
-
-}  // namespace
 
 void CheckSplitShares(std::span<const double> shares) {
-  const bool valid = shares.size() <= std::size(kSplitNames) &&
+  const bool valid = shares.size() <= kMostSplits &&
                      std::ranges::all_of(shares, [](double share) { return share >= 0; });
   const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
   if (valid && total > 0 && std::isfinite(total)) return;
@@ -47,9 +31,9 @@ void CheckSplitShares(std::span<const double> shares) {
 }
 
 // The factor forgives the rounding of the shares' own sum: 0.1 + 0.7 of 10 tokens is 8, not 7.
-std::array<uint64_t, 3> SplitEnds(std::span<const double> shares, uint64_t size) {
+std::array<uint64_t, kMostSplits> SplitEnds(std::span<const double> shares, uint64_t size) {
   const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
-  std::array<uint64_t, 3> ends = {};
+  std::array<uint64_t, kMostSplits> ends = {};
   double cumulative = 0;
   for (size_t i = 0; i < ends.size(); ++i) {
     if (i < shares.size()) cumulative += shares[i];
@@ -63,82 +47,41 @@ std::array<uint64_t, 3> SplitEnds(std::span<const double> shares, uint64_t size)
 struct DatasetWriter::Impl {
   Impl(const std::filesystem::path& output, Vocabulary vocabulary_in)
       : vocabulary(std::move(vocabulary_in)),
-        type(TokenType(vocabulary.size())),
         file(output),
         writer(std::in_place, file.path(), output),
-        pieces(&*writer, kTokensArray, kPieceDigestsArray, type, {kPieceTokens}) {}
-
-  template <typename Element>
-  void Append(std::span<const uint32_t> ids) {
-    narrow.resize(ids.size() * sizeof(Element));
-    auto* out = reinterpret_cast<Element*>(narrow.data());
-    for (const uint32_t id : ids) *out++ = static_cast<Element>(id);
-    pieces.Append(narrow.data(), ids.size());
-  }
-
-  void WriteRest(const std::vector<Split>& splits, const std::vector<Source>& sources) {
-    WriteVocabulary(*writer, vocabulary);
-    for (const Split& split : splits) {
-      const uint64_t range[] = {split.begin, split.end};
-      writer->WriteArray(fmt::format("{}/{}", kSplitsGroup, split.name),
-                         std::span<const uint64_t>(range));
-    }
-    WriteSources(*writer, sources, kSourceUnit);
-  }
+        tokens(&*writer, kTokensArray, kTokenDigestsArray, vocabulary.size()) {}
 
   Vocabulary vocabulary;
-  ElementType type;
   // In this order: HDF5 lets go of the file before it is removed.
   NewFile file;
   std::optional<H5Writer> writer;
-  PieceWriter pieces;
-  std::vector<char> narrow;  // tokens as they are stored
+  IdWriter tokens;
 };
 
 DatasetWriter::DatasetWriter(const std::filesystem::path& output, Vocabulary vocabulary) {
-  if (vocabulary.size() > kMostVocabulary) {
+  if (vocabulary.size() > kMostIds) {
     throw InputError(fmt::format("{}: a vocabulary of {} tokens is too large; limit it to {}.",
-                                 output.string(), vocabulary.size(), kMostVocabulary));
+                                 output.string(), vocabulary.size(), kMostIds));
   }
   impl_ = std::make_unique<Impl>(output, std::move(vocabulary));
 }
 
 DatasetWriter::~DatasetWriter() = default;
 
-void DatasetWriter::Append(std::span<const uint32_t> tokens) {
-  const uint64_t limit = impl_->vocabulary.size();
-  const auto outside =
-      std::find_if(tokens.begin(), tokens.end(), [=](uint32_t token) { return token >= limit; });
-  if (outside != tokens.end()) {
-    throw std::invalid_argument(
-        fmt::format("token {} is outside the vocabulary of {}", *outside, limit));
-  }
-  while (!tokens.empty()) {
-    const auto now = tokens.first(std::min<uint64_t>(kPieceTokens, tokens.size()));
-    switch (ElementBytes(impl_->type)) {
-      case 1:
-        impl_->Append<uint8_t>(now);
-        break;
-      case 2:
-        impl_->Append<uint16_t>(now);
-        break;
-      default:
-        impl_->Append<uint32_t>(now);
-    }
-    tokens = tokens.subspan(now.size());
-  }
-}
+void DatasetWriter::Append(std::span<const uint32_t> tokens) { impl_->tokens.Append(tokens); }
 
-uint64_t DatasetWriter::size_tokens() const { return impl_->pieces.size(); }
+uint64_t DatasetWriter::size_tokens() const { return impl_->tokens.size(); }
 
 std::string DatasetWriter::Publish(std::span<const double> shares,
                                    const std::vector<Source>& sources) {
   if (size_tokens() == 0)
     throw InputError("there are no tokens to write. Name a text that is not empty.");
   CheckSplitShares(shares);
-  const std::vector<Split> splits = SplitsFrom(shares, size_tokens());
-  const std::string tokens_digest = impl_->pieces.Finish();
-  impl_->WriteRest(splits, sources);
+  const std::vector<Split> splits = SplitsUntil(SplitEnds(shares, size_tokens()));
+  const std::string tokens_digest = impl_->tokens.Finish();
+  WriteVocabulary(*impl_->writer, impl_->vocabulary);
+  WriteSplits(*impl_->writer, splits);
+  WriteSources(*impl_->writer, sources, kSourceUnit);
   impl_->writer->CloseAndCompare();
   WriteSeal(impl_->file.path(), std::string(kDatasetFormat.name), kDatasetFormat.version, 0);
   impl_->file.Publish();

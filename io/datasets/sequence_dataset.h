@@ -36,6 +36,11 @@ struct SequenceField {
   Kind kind = Kind::kTokens;
   Vocabulary vocabulary;
   std::vector<std::string> names;
+  /// kVector: of each number over the training examples (population deviation, 1 where that is 0),
+  /// as the importer found them, for models that see (number - mean) / deviation. A writer takes
+  /// empty ones for 0 and 1; a reader gives one for each name.
+  std::vector<double> means = {};
+  std::vector<double> deviations = {};
 };
 
 /// Examples of one or two sequences, labels, tags or vectors each, open for reading: the dataset of
@@ -43,8 +48,12 @@ struct SequenceField {
 /// The lengths of all sequences are in memory (4 bytes each). Layout: io/FORMATS.md.
 class SequenceDataset {
  public:
-  /// As Dataset::Open.
-  static SequenceDataset Open(const std::filesystem::path& path);
+  static constexpr uint64_t kDefaultCacheBytes = uint64_t{1} << 30;
+
+  /// As Dataset::Open. Up to `cache_bytes` of what was read stay in memory (and a piece of 64 kB of
+  /// each field at least).
+  static SequenceDataset Open(const std::filesystem::path& path,
+                              uint64_t cache_bytes = kDefaultCacheBytes);
   SequenceDataset(SequenceDataset&&) noexcept;
   SequenceDataset& operator=(SequenceDataset&&) noexcept;
   ~SequenceDataset();
@@ -65,6 +74,9 @@ class SequenceDataset {
   const Split& split(std::string_view name) const;  ///< InputError, as Dataset's
   /// Unit "examples".
   SourceList ReadSources(uint64_t most) const;
+
+  // Where a field is of another kind, an example beyond size() or `out` of another size:
+  // std::out_of_range.
 
   /// kTokens and kTags: how many, at least 1.
   uint32_t Length(int field, uint64_t example) const;
@@ -89,18 +101,20 @@ struct SequenceValue {
 /// DatasetWriter does.
 class SequenceDatasetWriter {
  public:
-  /// InputError when the folder is missing or not writable.
+  /// `fields` in the order in which SequenceForm names them (std::invalid_argument). InputError
+  /// when the folder is missing or not writable.
   SequenceDatasetWriter(const std::filesystem::path& output, SequenceForm form,
                         std::vector<SequenceField> fields);
   ~SequenceDatasetWriter();
 
-  /// Ids must be below the field's size, sequences not empty, tags as many as tokens:
-  /// std::invalid_argument.
+  /// Ids must be below the field's size, sequences not empty, tags as many as tokens, numbers
+  /// finite: std::invalid_argument.
   void Append(std::span<const SequenceValue> example);
   uint64_t size() const;
 
   /// `ends`: where train, validation and test end, in examples; each begins where the one before
-  /// ends. Returns the fingerprint.
+  /// ends, and the last one given ends at size() (std::invalid_argument). Returns the fingerprint.
+  /// InputError when there are no examples.
   std::string Publish(std::span<const uint64_t> ends, const std::vector<Source>& sources);
 
  private:

@@ -2,29 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "io/datasets/stored_vocabulary.h"
 #include "io/files/digest.h"
 
 namespace lockstep::io {
 
-ElementType TokenType(uint64_t vocabulary_size) {
-  if (vocabulary_size <= uint64_t{1} << 8) return ElementType::kUint8;
-  if (vocabulary_size <= uint64_t{1} << 16) return ElementType::kUint16;
-  return ElementType::kUint32;
-}
-
 std::string DatasetFingerprint(const std::string& tokens_digest, uint64_t size_tokens,
                                const Vocabulary& vocabulary, const std::vector<Split>& splits) {
-  Digest vocabulary_digest;
-  for (const std::string& token : vocabulary.tokens()) {
-    const uint64_t bytes = token.size();
-    vocabulary_digest.Update(&bytes, sizeof(bytes));
-    vocabulary_digest.Update(token.data(), token.size());
-  }
-  std::string text =
-      fmt::format("tokens {} {}\nvocabulary {} {} {} {} {} {}\n", size_tokens, tokens_digest,
-                  TokenKindName(vocabulary.kind()), vocabulary.size(),
-                  vocabulary.unknown() ? fmt::to_string(*vocabulary.unknown()) : "-1",
-                  vocabulary.normalization(), int{vocabulary.lowercase()}, vocabulary_digest.Hex());
+  std::string text = fmt::format("tokens {} {}\n", size_tokens, tokens_digest);
+  text += VocabularyLines(vocabulary);
   for (const Split& split : splits) {
     text += fmt::format("split {} {} {}\n", split.name, split.begin, split.end);
   }

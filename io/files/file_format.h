@@ -18,6 +18,7 @@ struct FileFormat {
 
 inline constexpr FileFormat kDatasetFormat = {"lockstep.tokens", 1, "dataset"};
 inline constexpr FileFormat kSeriesFormat = {"lockstep.series", 1, "dataset of series"};
+inline constexpr FileFormat kSequencesFormat = {"lockstep.sequences", 1, "dataset of sequences"};
 inline constexpr FileFormat kCheckpointFormat = {"lockstep.checkpoint", 1, "checkpoint"};
 
 /// InputError when the seal is of another format, or of a version that this program does not know.

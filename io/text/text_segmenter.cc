@@ -67,8 +67,15 @@ TextSegmenter::TextSegmenter(TokenKind kind, const std::string& normalization, b
     : kind_(kind),
       sink_(sink),
       normalizer_(normalization, lowercase, [this](std::u16string_view text) { Split(text); }),
-      pieces_(most_units, WordBoundaryBefore,
-              [this](std::u16string_view piece) { SplitWords(piece); }) {
+      pieces_(
+          most_units,
+          [this](std::u16string_view text, size_t at) {
+            return kind_ == TokenKind::kWord ? WordBoundaryBefore(text, at)
+                                             : Separates(text[at - 1]);
+          },
+          [this](std::u16string_view piece) {
+            kind_ == TokenKind::kWord ? SplitWords(piece) : SplitAtWhiteSpace(piece);
+          }) {
   if (kind != TokenKind::kWord) return;
   UErrorCode status = U_ZERO_ERROR;
   words_.reset(ubrk_open(UBRK_WORD, "", nullptr, 0, &status));
@@ -101,7 +108,7 @@ void TextSegmenter::Finish() {
 }
 
 void TextSegmenter::Split(std::u16string_view text) {
-  if (kind_ == TokenKind::kWord) {
+  if (kind_ == TokenKind::kWord || SeparatedByWhiteSpace(kind_)) {
     pieces_.Feed(text);
   } else if (!text.empty()) {
     SplitCharacters(text);
@@ -156,11 +163,30 @@ void TextSegmenter::TakeSegment(std::u16string_view segment) {
     sink_->TakeWord("\n");
     return;
   }
-  if (IsWhiteSpace(segment)) return;
+  if (!IsWhiteSpace(segment)) TakeAsUtf8(segment);
+}
+
+bool TextSegmenter::Separates(char16_t unit) const {
+  if (unit == u' ' || unit == u'\n' || unit == u'\r') return true;
+  // No white space is beyond the first plane, so a unit tells.
+  return kind_ == TokenKind::kWhitespace && (unit < u' ' || unit > 0x7F) && u_isUWhiteSpace(unit);
+}
+
+void TextSegmenter::SplitAtWhiteSpace(std::u16string_view piece) {
+  size_t begin = 0;
+  for (size_t end = 0; end <= piece.size(); ++end) {
+    if (end < piece.size() && !Separates(piece[end])) continue;
+    if (end > begin) TakeAsUtf8(piece.substr(begin, end - begin));
+    if (end < piece.size() && piece[end] == u'\n') sink_->TakeWord("\n");
+    begin = end + 1;
+  }
+}
+
+void TextSegmenter::TakeAsUtf8(std::u16string_view word) {
   word_.clear();
-  for (size_t i = 0; i < segment.size();) {
+  for (size_t i = 0; i < word.size();) {
     UChar32 c = 0;
-    U16_NEXT(segment.data(), i, segment.size(), c);
+    U16_NEXT(word.data(), i, word.size(), c);
     if (c < 0x80) {
       word_.push_back(static_cast<char>(c));
     } else {

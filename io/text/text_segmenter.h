@@ -22,7 +22,7 @@ class TokenSink {
   virtual ~TokenSink() = default;
   /// Characters as code points, bytes as their values.
   virtual void TakeUnits(std::span<const uint32_t> units) = 0;
-  /// A word as UTF-8; "\n" for a line feed.
+  /// A word, or a run between white space, as UTF-8; "\n" for a line feed.
   virtual void TakeWord(std::string_view word) = 0;
 };
 
@@ -39,6 +39,11 @@ class TokenSink {
 /// one); punctuation makes tokens. ICU sees up to 32,768 UTF-16 units at a time, cut behind a line
 /// feed, white space, or one of a few punctuation marks at which no word goes on, so that the cut
 /// changes no boundary. Only where 32,768 units have none of these is the text cut blindly.
+///
+/// Tokens between white space (and the words that subwords are pieces of, which TakeWord gets
+/// whole): white space is what Unicode calls so, for subwords the space and the line end alone, as
+/// subword-nmt has it. Every line feed is "\n"; a carriage return is white space. A run of more
+/// than 32,768 units is cut blindly.
 class TextSegmenter {
  public:
   /// `sink` must outlive the segmenter. InputError for an unknown `normalization` (see
@@ -65,6 +70,9 @@ class TextSegmenter {
   void TakeCodePoint(uint32_t code_point);
   void SplitWords(std::u16string_view piece);
   void TakeSegment(std::u16string_view segment);
+  bool Separates(char16_t unit) const;
+  void SplitAtWhiteSpace(std::u16string_view piece);
+  void TakeAsUtf8(std::u16string_view word);
 
   TokenKind kind_;
   TokenSink* sink_;

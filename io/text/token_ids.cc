@@ -5,11 +5,16 @@
 
 #include <unicode/utf8.h>
 
+#include "io/text/subwords.h"
+
 namespace lockstep::io {
 namespace {
 
 constexpr uint32_t kNoId = std::numeric_limits<uint32_t>::max();
 constexpr size_t kBlockTokens = 65536;
+// Words whose pieces are kept, and how long one may be: some 10 MB.
+constexpr size_t kKeptWords = 65536;
+constexpr size_t kKeptWordBytes = 64;
 
 /// The inverse of UnitText.
 uint32_t UnitOf(TokenKind kind, const std::string& token) {
@@ -32,7 +37,7 @@ std::string UnitText(TokenKind kind, uint32_t unit) {
 
 TokenIds::TokenIds(const Vocabulary& vocabulary, Take take, Missing missing)
     : vocabulary_(vocabulary), take_(std::move(take)), missing_(std::move(missing)) {
-  if (vocabulary.kind() == TokenKind::kWord) return;
+  if (vocabulary.kind() != TokenKind::kChar && vocabulary.kind() != TokenKind::kByte) return;
   for (uint32_t id = 0; id < vocabulary.size(); ++id) {
     const std::string& token = vocabulary.tokens()[id];
     if (id == vocabulary.unknown() || token.empty()) continue;
@@ -44,6 +49,7 @@ TokenIds::TokenIds(const Vocabulary& vocabulary, Take take, Missing missing)
 
 void TokenIds::TakeUnits(std::span<const uint32_t> units) {
   Flush();
+  units_ += units.size();
   ids_.reserve(units.size());
   for (const uint32_t unit : units) {
     uint32_t id = unit < id_of_unit_.size() ? id_of_unit_[unit] : kNoId;
@@ -54,8 +60,43 @@ void TokenIds::TakeUnits(std::span<const uint32_t> units) {
 }
 
 void TokenIds::TakeWord(std::string_view word) {
-  const std::optional<uint32_t> id = vocabulary_.Find(word);
-  ids_.push_back(id ? *id : Unknown(std::string(word)));
+  if (word == "\n" && SeparatedByWhiteSpace(vocabulary_.kind())) {
+    if (!vocabulary_.line_end()) return;
+    ++units_;
+    return Put(*vocabulary_.line_end());
+  }
+  ++units_;
+  if (vocabulary_.kind() == TokenKind::kSubword) return TakePiecesOf(word);
+  Put(IdOf(word));
+}
+
+void TokenIds::TakePiecesOf(std::string_view word) {
+  const auto kept = pieces_.find(word);
+  if (kept != pieces_.end()) return PutPieces(kept->second);
+  Pieces pieces;
+  const uint64_t unknown_before = unknown_tokens_;
+  for (const std::string& token : vocabulary_.subwords()->Segment(word)) {
+    pieces.ids.push_back(IdOf(token));
+  }
+  pieces.unknown = std::exchange(unknown_tokens_, unknown_before) - unknown_before;
+  PutPieces(pieces);
+  if (word.size() > kKeptWordBytes) return;
+  if (pieces_.size() == kKeptWords) pieces_.clear();
+  pieces_.emplace(word, std::move(pieces));
+}
+
+void TokenIds::PutPieces(const Pieces& pieces) {
+  for (const uint32_t id : pieces.ids) Put(id);
+  unknown_tokens_ += pieces.unknown;
+}
+
+uint32_t TokenIds::IdOf(std::string_view token) {
+  const std::optional<uint32_t> id = vocabulary_.Find(token);
+  return id ? *id : Unknown(std::string(token));
+}
+
+void TokenIds::Put(uint32_t id) {
+  ids_.push_back(id);
   if (ids_.size() == kBlockTokens) Flush();
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "io/text/text_segmenter.h"
@@ -34,18 +35,37 @@ class TokenIds : public TokenSink {
   /// Hands over the ids that were kept back to fill a block.
   void Flush();
 
+  /// Characters, bytes or words so far: the tokens, but for subwords, of which a word may have
+  /// several.
+  uint64_t units() const { return units_; }
   /// Tokens so far, and how many of them became the unknown token.
   uint64_t tokens() const { return tokens_ + ids_.size(); }
   uint64_t unknown_tokens() const { return unknown_tokens_; }
 
  private:
+  /// What a word came to; kept, because the same words come again.
+  struct Pieces {
+    std::vector<uint32_t> ids;
+    uint64_t unknown = 0;
+  };
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
   uint32_t Unknown(const std::string& token);
+  void Put(uint32_t id);
+  uint32_t IdOf(std::string_view token);
+  void TakePiecesOf(std::string_view word);
+  void PutPieces(const Pieces& pieces);
 
   const Vocabulary& vocabulary_;
   Take take_;
   Missing missing_;
   std::vector<uint32_t> id_of_unit_;  // up to the largest unit that has an id
   std::vector<uint32_t> ids_;
+  std::unordered_map<std::string, Pieces, TextHash, std::equal_to<>> pieces_;
+  uint64_t units_ = 0;
   uint64_t tokens_ = 0;
   uint64_t unknown_tokens_ = 0;
 };

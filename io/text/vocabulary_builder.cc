@@ -1,6 +1,8 @@
 #include "io/text/vocabulary_builder.h"
 
+#include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <queue>
 #include <utility>
@@ -12,7 +14,8 @@ namespace {
 
 constexpr size_t kCodePoints = 0x110000;
 constexpr size_t kByteValues = 0x100;
-constexpr const char* kUnknownText = "<unk>";
+/// The counter needs four times the longest word, which is 32,768 UTF-16 units.
+constexpr size_t kLeastSubwordMemoryBytes = 1 << 20;
 
 struct Candidate {
   uint64_t count = 0;
@@ -59,51 +62,96 @@ class BestCandidates {
 }  // namespace
 
 VocabularyBuilder::VocabularyBuilder(TokenKind kind, std::filesystem::path folder,
-                                     size_t memory_bytes)
-    : kind_(kind) {
-  if (kind == TokenKind::kWord) {
-    word_counts_ = std::make_unique<TokenCounter>(std::move(folder), memory_bytes);
-  } else {
+                                     size_t memory_bytes, std::string line_end)
+    : kind_(kind), line_end_(std::move(line_end)) {
+  if (kind == TokenKind::kChar || kind == TokenKind::kByte) {
     unit_counts_.resize(kind == TokenKind::kChar ? kCodePoints : kByteValues);
+    unit_elsewhere_.resize(unit_counts_.size());
+    return;
   }
+  if (kind == TokenKind::kSubword) memory_bytes = std::max(memory_bytes, kLeastSubwordMemoryBytes);
+  word_counts_ = std::make_unique<TokenCounter>(std::move(folder), memory_bytes);
 }
 
 void VocabularyBuilder::TakeUnits(std::span<const uint32_t> units) {
-  for (const uint32_t unit : units) ++unit_counts_[unit];
+  const uint64_t room = counted_ - std::min(counted_, tokens_);
+  const auto counted = units.first(std::min<uint64_t>(room, units.size()));
+  for (const uint32_t unit : counted) ++unit_counts_[unit];
+  for (const uint32_t unit : units.subspan(counted.size())) unit_elsewhere_[unit] = true;
   tokens_ += units.size();
 }
 
 void VocabularyBuilder::TakeWord(std::string_view word) {
-  ++tokens_;
-  if (word.size() <= kLongestWordBytes) word_counts_->Add(word);
+  const bool line_end = word == "\n" && SeparatedByWhiteSpace(kind_);
+  if (line_end && line_end_.empty()) return;
+  if (++tokens_ > counted_) return;
+  if (kind_ == TokenKind::kSubword) {
+    if (line_end) {
+      ++line_ends_;
+    } else {
+      word_counts_->Add(word);
+    }
+  } else if (line_end) {
+    word_counts_->Add(line_end_);
+  } else if (word.size() <= kLongestWordBytes) {
+    word_counts_->Add(word);
+  }
+}
+
+std::shared_ptr<const Subwords> VocabularyBuilder::LearnSubwords(uint64_t most_merges) {
+  return std::make_shared<const Subwords>(Subwords::Learn(Words(), most_merges));
 }
 
 Vocabulary VocabularyBuilder::Build(uint64_t limit, const std::string& normalization,
-                                    bool lowercase) {
+                                    bool lowercase, std::shared_ptr<const Subwords> subwords) {
   if (limit == 0) limit = std::numeric_limits<uint64_t>::max();
-  bool has_unknown = kind_ == TokenKind::kWord;
+  bool has_unknown = word_counts_ != nullptr || keep_unknown_ || MissesUnits();
   const uint64_t room = has_unknown ? limit - 1 : limit;
   BestCandidates best(room);
   uint64_t different = 0;
-  Drain([&](const TokenCount& token) {
+  const auto offer = [&](const TokenCount& token) {
+    if (SeparatedByWhiteSpace(kind_) && token.token == kUnknownText) return;
+    if (token.count < least_count_) return;
     ++different;
     best.Offer(token);
-  });
+  };
+  subwords ? DrainPieces(*subwords, offer) : Drain(offer);
   if (!has_unknown && different > room) {
     best.DropWorst();
     has_unknown = true;
   }
-  std::vector<std::string> first;
+  std::vector<std::string> tokens;
   std::optional<uint32_t> unknown;
   if (has_unknown) {
-    first.emplace_back(kUnknownText);
+    tokens.emplace_back(kUnknownText);
     unknown = 0;
   }
-  return Vocabulary(kind_, best.TakeBehind(std::move(first)), unknown, normalization, lowercase);
+  tokens = best.TakeBehind(std::move(tokens));
+  const std::optional<uint32_t> line_end = PlaceLineEnd(limit, &tokens);
+  return Vocabulary(kind_, std::move(tokens), unknown, normalization, lowercase, line_end,
+                    std::move(subwords));
+}
+
+bool VocabularyBuilder::MissesUnits() const {
+  for (size_t unit = 0; unit < unit_counts_.size(); ++unit) {
+    if (unit_elsewhere_[unit] && unit_counts_[unit] == 0) return true;
+  }
+  return false;
+}
+
+std::optional<uint32_t> VocabularyBuilder::PlaceLineEnd(uint64_t limit,
+                                                        std::vector<std::string>* tokens) const {
+  if (!SeparatedByWhiteSpace(kind_) || line_end_.empty()) return std::nullopt;
+  auto found = std::find(tokens->begin(), tokens->end(), line_end_);
+  if (found == tokens->end()) {
+    if (tokens->size() == limit) tokens->pop_back();
+    found = tokens->insert(tokens->end(), line_end_);
+  }
+  return static_cast<uint32_t>(found - tokens->begin());
 }
 
 void VocabularyBuilder::Drain(const std::function<void(TokenCount)>& visit) {
-  if (kind_ == TokenKind::kWord) {
+  if (word_counts_) {
     word_counts_->Drain(visit);
     return;
   }
@@ -111,6 +159,27 @@ void VocabularyBuilder::Drain(const std::function<void(TokenCount)>& visit) {
     const uint64_t count = std::exchange(unit_counts_[unit], 0);
     if (count != 0) visit({UnitText(kind_, static_cast<uint32_t>(unit)), count});
   }
+}
+
+void VocabularyBuilder::DrainPieces(const Subwords& subwords,
+                                    const std::function<void(TokenCount)>& visit) {
+  std::map<std::string, uint64_t> pieces;
+  for (const CountedWord& word : Words()) {
+    for (std::string& stage : subwords.Stages(word.word)) pieces.emplace(std::move(stage), 0);
+    for (const std::string& piece : subwords.Segment(word.word)) pieces[piece] += word.count;
+  }
+  words_.clear();
+  if (line_ends_ > 0) pieces[line_end_] += std::exchange(line_ends_, 0);
+  for (const auto& [piece, count] : pieces) visit({piece, count});
+}
+
+const std::vector<CountedWord>& VocabularyBuilder::Words() {
+  if (words_.empty()) {
+    word_counts_->Drain([this](const TokenCount& word) {
+      words_.push_back({std::string(word.token), word.count});
+    });
+  }
+  return words_;
 }
 
 }  // namespace lockstep::io

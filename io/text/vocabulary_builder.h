@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "io/text/subwords.h"
 #include "io/text/text_segmenter.h"
 #include "io/text/token_counter.h"
 #include "io/text/vocabulary.h"
@@ -19,32 +22,73 @@ namespace lockstep::io {
 /// So a vocabulary's memory is bounded by its limit.
 inline constexpr size_t kLongestWordBytes = 256;
 
-/// Counts the tokens of a text and makes the vocabulary of the most frequent ones.
+/// Counts the tokens of a text and makes the vocabulary of the most frequent ones. Counts words for
+/// subwords, too; all different ones are in memory when merges are learnt.
 class VocabularyBuilder : public TokenSink {
  public:
-  /// `folder` and `memory_bytes` as for TokenCounter; used for words only.
-  VocabularyBuilder(TokenKind kind, std::filesystem::path folder, size_t memory_bytes);
+  /// `folder` and `memory_bytes` as for TokenCounter; used for words only. `line_end`: the token
+  /// that a line feed gives where tokens are separated by white space; empty: none.
+  VocabularyBuilder(TokenKind kind, std::filesystem::path folder, size_t memory_bytes,
+                    std::string line_end = "\n");
 
   void TakeUnits(std::span<const uint32_t> units) override;
   void TakeWord(std::string_view word) override;
 
-  /// All tokens so far, not only the different ones.
+  /// Only the first `tokens` of all are for training: the rest is not counted, and matters only
+  /// where it has a character or byte that they lack. By default all are.
+  void CountFirst(uint64_t tokens) { counted_ = tokens; }
+
+  /// Characters and bytes, too, have an unknown token.
+  void KeepUnknown() { keep_unknown_ = true; }
+  /// Tokens (for subwords: pieces) that occur less often are none of the vocabulary's. Implies
+  /// KeepUnknown.
+  void DropBelow(uint64_t least_count) {
+    least_count_ = least_count;
+    keep_unknown_ = true;
+  }
+
+  /// All tokens so far (for subwords: words), not only the different ones.
   uint64_t tokens() const { return tokens_; }
 
+  /// For kSubword, before Build: at most so many merges, learnt from the words that were counted.
+  std::shared_ptr<const Subwords> LearnSubwords(uint64_t most_merges);
+
   /// The tokens by count, the most frequent first; among equals, by the bytes of their UTF-8. With
-  /// `limit` (0: none) at most so many, the unknown token among them. The unknown token has id 0;
-  /// words always have it, characters and bytes only where the limit cuts off something. Requires
-  /// limit != 1. Forgets the counts.
-  Vocabulary Build(uint64_t limit, const std::string& normalization, bool lowercase);
+  /// `limit` (0: none) at most so many, the unknown token and the line end among them. The unknown
+  /// token has id 0; characters and bytes have it only where the limit cuts off something or where
+  /// what was not counted has others. A token "<unk>" between white space is the unknown token. The
+  /// line end is always there, if one was named. Requires limit != 1. Forgets the counts.
+  ///
+  /// `subwords` (for kSubword only): the merges. The tokens are the pieces of the words that were
+  /// counted, and behind them, with a count of 0, those that their merges pass through
+  /// (Subwords::Stages).
+  Vocabulary Build(uint64_t limit, const std::string& normalization, bool lowercase,
+                   std::shared_ptr<const Subwords> subwords = nullptr);
 
  private:
   /// Calls `visit` for each different token, in the order of its bytes.
   void Drain(const std::function<void(TokenCount)>& visit);
 
+  /// Whether what was not counted has a character or byte that the rest lacks.
+  bool MissesUnits() const;
+  /// The id of the line end, which takes the place of the last token where it is not among them and
+  /// the limit is reached.
+  std::optional<uint32_t> PlaceLineEnd(uint64_t limit, std::vector<std::string>* tokens) const;
+  void DrainPieces(const Subwords& subwords, const std::function<void(TokenCount)>& visit);
+  /// From the counter, once; sorted by their bytes.
+  const std::vector<CountedWord>& Words();
+
   TokenKind kind_;
+  std::string line_end_;
   uint64_t tokens_ = 0;
+  uint64_t counted_ = std::numeric_limits<uint64_t>::max();
+  bool keep_unknown_ = false;
+  uint64_t least_count_ = 0;
   std::vector<uint64_t> unit_counts_;  // by code point or byte
+  std::vector<bool> unit_elsewhere_;   // seen where nothing is counted
   std::unique_ptr<TokenCounter> word_counts_;
+  uint64_t line_ends_ = 0;  // of subwords; other kinds count them among the words
+  std::vector<CountedWord> words_;
 };
 
 }  // namespace lockstep::io

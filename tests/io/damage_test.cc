@@ -14,6 +14,7 @@
 #include "io/inspect.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
+#include "tests/io/small_sequences.h"
 #include "tests/io/small_series.h"
 #include "tests/io/temporary_folder.h"
 
@@ -82,6 +83,43 @@ std::string ReadAllOfSeries(const std::filesystem::path& path) {
   return all;
 }
 
+std::string ReadAllOfSequences(const std::filesystem::path& path) {
+  const SequenceDataset dataset = SequenceDataset::Open(path);
+  std::string all = std::string(SequenceFormName(dataset.form())) + dataset.fingerprint();
+  for (const Split& split : dataset.splits()) {
+    all += split.name + std::to_string(split.begin) + std::to_string(split.end);
+  }
+  for (int field = 0; field < std::ssize(dataset.fields()); ++field) {
+    const SequenceField& described = dataset.fields()[static_cast<size_t>(field)];
+    all += described.name;
+    for (const std::string& token : described.vocabulary.tokens()) all += token;
+    for (const std::string& name : described.names) all += name;
+    for (const double mean : described.means) all += std::to_string(mean);
+    for (const double deviation : described.deviations) all += std::to_string(deviation);
+    std::vector<float> numbers(described.names.size());
+    for (uint64_t i = 0; i < dataset.size(); ++i) {
+      std::vector<int32_t> ids;
+      switch (described.kind) {
+        case SequenceField::Kind::kVector:
+          dataset.ReadVector(field, i, numbers);
+          all += Text(numbers);
+          break;
+        case SequenceField::Kind::kCategory:
+          ids = {dataset.ReadCategory(field, i)};
+          break;
+        default:
+          ids.resize(dataset.Length(field, i));
+          dataset.ReadIds(field, i, ids);
+      }
+      for (const int32_t id : ids) all += std::to_string(id) + ' ';
+    }
+  }
+  for (const Source& source : dataset.ReadSources(100).first) {
+    all += source.path + std::to_string(source.bytes) + std::to_string(source.size);
+  }
+  return all;
+}
+
 struct Case {
   const char* name;
   void (*write)(const std::filesystem::path&);
@@ -89,6 +127,8 @@ struct Case {
   /// The digest of the whole is checked before anything is read. Otherwise bytes that belong to
   /// nothing (HDF5's spare room) may change unseen, but what is read must be right.
   bool verifies_all;
+  /// Of the bytes that could be flipped one by one, every so many-th is.
+  size_t stride = 1;
 };
 
 class DamageTest : public testing::TestWithParam<Case> {
@@ -124,7 +164,7 @@ class DamageTest : public testing::TestWithParam<Case> {
 };
 
 TEST_P(DamageTest, FlippedBits) {
-  for (size_t at = 0; at < whole_.size(); at += 1 + at / 600) {
+  for (size_t at = 0; at < whole_.size(); at += (1 + at / 600) * GetParam().stride) {
     std::string bytes = whole_;
     bytes[at] = static_cast<char>(bytes[at] ^ (1 << at % 8));
     ExpectRefused(bytes, "bit of byte " + std::to_string(at));
@@ -162,12 +202,18 @@ TEST_P(DamageTest, OtherThings) {
 
 INSTANTIATE_TEST_SUITE_P(
     Files, DamageTest,
-    testing::Values(Case{"Checkpoint", [](const auto& path) { SmallCheckpoint(5).Write(path); },
-                         ReadAllOfCheckpoint, true},
-                    Case{"Dataset", [](const auto& path) { WriteDataset(path, 40000, 100); },
-                         ReadAllOfDataset, false},
-                    Case{"Series", [](const auto& path) { SmallSeries(3, 3000).Write(path); },
-                         ReadAllOfSeries, false}),
+    testing::Values(
+        Case{"Checkpoint", [](const auto& path) { SmallCheckpoint(5).Write(path); },
+             ReadAllOfCheckpoint, true},
+        Case{"Dataset", [](const auto& path) { WriteDataset(path, 40000, 100); }, ReadAllOfDataset,
+             false},
+        Case{"Series", [](const auto& path) { SmallSeries(3, 3000).Write(path); }, ReadAllOfSeries,
+             false},
+        Case{"Tags", [](const auto& path) { SmallSequences(SequenceForm::kTags, 400).Write(path); },
+             ReadAllOfSequences, false, 5},
+        Case{"Captions",
+             [](const auto& path) { SmallSequences(SequenceForm::kCaptions, 400).Write(path); },
+             ReadAllOfSequences, false, 5}),
     [](const auto& test) { return test.param.name; });
 
 }  // namespace

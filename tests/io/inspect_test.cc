@@ -9,6 +9,7 @@
 #include "io/hdf5/h5_writer.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
+#include "tests/io/small_sequences.h"
 #include "tests/io/small_series.h"
 #include "tests/io/temporary_folder.h"
 
@@ -115,6 +116,39 @@ TEST_F(InspectTest, ADatasetOfSeries) {
   EXPECT_EQ(json["sources"][1]["path"], "b/second.csv");
   EXPECT_EQ(json["fingerprint"], fingerprint);
   EXPECT_NO_THROW(json.dump());
+}
+
+TEST_F(InspectTest, ADatasetOfSequences) {
+  SmallSequences small;
+  small.fields[1].names[2] = "\xff";
+  const std::string fingerprint = small.Write(path_);
+  const ordered_json json = InspectFile(path_);
+  EXPECT_EQ(json["format"], "lockstep.sequences");
+  EXPECT_EQ(json["whole"], true);
+  EXPECT_EQ(json["form"], "tags");
+  EXPECT_EQ(json["examples"], 40);
+  EXPECT_EQ(json["splits"][1],
+            ordered_json({{"name", "validation"}, {"begin", 20}, {"end", 30}, {"examples", 10}}));
+  EXPECT_EQ(json["sources"][1]["path"], "b/second.txt");
+  EXPECT_EQ(json["sources"][1]["examples"], 10);
+  EXPECT_EQ(json["fingerprint"], fingerprint);
+  const ordered_json& text = json["fields"][0];
+  EXPECT_EQ(text["kind"], "tokens");
+  EXPECT_EQ(text["tokens"], 5 * 28 + 15);
+  EXPECT_EQ(text["longest"], 7);
+  EXPECT_EQ(text["mean_length"], 155 / 40.0);
+  EXPECT_EQ(text["vocabulary"]["kind"], "word");
+  EXPECT_EQ(text["vocabulary"]["most_common"].size(), 5u);
+  EXPECT_EQ(text["vocabulary"]["most_common"][4]["token"], "dog");
+  EXPECT_EQ(text["vocabulary"]["most_common"][4]["count"], 0);
+  EXPECT_EQ(json["fields"][1]["names"][2]["name"], "\\xff");
+  EXPECT_EQ(json["fields"][2]["name_count"], 4);
+  EXPECT_EQ(json["fields"][2]["names"][3], ordered_json({{"name", "Q"}, {"count", 10}}));
+  EXPECT_NO_THROW(json.dump());
+
+  SmallSequences(SequenceForm::kCaptions).Write(path_);
+  EXPECT_EQ(InspectFile(path_)["fields"][0]["names"][3],
+            ordered_json({{"name", "Q"}, {"mean", -4.5}, {"deviation", 1e-3}}));
 }
 
 TEST_F(InspectTest, DamageIsToldWithWhatIsLeft) {

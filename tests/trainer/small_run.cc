@@ -39,6 +39,7 @@ std::map<std::string, Value> WithoutSpeed(std::map<std::string, Value> values) {
 
 SmallRun::SmallRun(const TaskCase& task) {
   folder_.Write("run.textproto", task.configuration + std::string(kConfiguration));
+  for (const auto& [name, text] : task.files) folder_.Write(name, text);
   const Outcome outcome = Import(task.source, "corpus.h5", {}, task.import);
   EXPECT_EQ(outcome.status, 0) << outcome.err;
 }
@@ -67,10 +68,13 @@ void SmallRun::TrainToTheEnd(const std::string& name, int ranks, const Settings&
 Outcome SmallRun::Import(const std::string& text, const std::string& dataset,
                          const std::vector<std::string>& flags,
                          const std::vector<std::string>& importer) const {
-  folder_.Write(dataset + ".txt", text);
   std::vector<std::string> arguments = {"import"};
   arguments.insert(arguments.end(), importer.begin(), importer.end());
-  arguments.insert(arguments.end(), {"--output", dataset, dataset + ".txt"});
+  arguments.insert(arguments.end(), {"--output", dataset});
+  if (std::ranges::find(importer, "--train") == importer.end()) {
+    folder_.Write(dataset + ".txt", text);
+    arguments.push_back(dataset + ".txt");
+  }
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   return RunProgram(Command(std::move(arguments)));
 }

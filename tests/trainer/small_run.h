@@ -40,7 +40,8 @@ class SmallRun {
   /// Runs that, and fails the test unless it exits with 0.
   void TrainToTheEnd(const std::string& name, int ranks = 0, const Settings& settings = {}) const;
 
-  /// Imports a text (or what else the importer takes) as a dataset of this name.
+  /// Imports a text (or what else the importer takes) as a dataset of this name; none where the
+  /// importer's flags name files.
   Outcome Import(const std::string& text, const std::string& dataset,
                  const std::vector<std::string>& flags = {},
                  const std::vector<std::string>& importer = {"text"}) const;

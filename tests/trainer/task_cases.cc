@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 #include <random>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,7 @@ TaskCase LanguageModel() {
           "model { embedding_size: 12 cell: LSTM layers: 2 hidden_size: 24 dropout: 0.2 }\n",
           EnglishLikeText(1800),
           {"text"},
+          {},
           "sample",
           {"data.lanes=3", "data.time_steps=1", "model.hidden_size=128"}};
 }
@@ -37,11 +39,83 @@ TaskCase Forecast(const std::string& name, const std::string& task, const std::s
                   cell, task),
       SmallPanel(),
       {"series", "--series", "id", "--known", "price", "--static", "kind", "--split", "60,20,20"},
+      {},
       "forecast",
       {"data.lanes=3", "data.time_steps=2", "model.hidden_size=384"}};
 }
 
+// Each line "LABEL TAB TEXT".
+std::string LabelTable() {
+  const LabelledTexts all = SmallLabelledTexts(300);
+  std::istringstream labels(all.labels), texts(all.texts);
+  std::string table;
+  for (std::string label, text; std::getline(labels, label) && std::getline(texts, text);) {
+    table += label + "\t" + text + "\n";
+  }
+  return table;
+}
+
+TaskCase Classify() {
+  return {"classify",
+          "classify",
+          "data { lanes: 10 }\n"
+          "model { embedding_size: 12 cell: LSTM layers: 2 hidden_size: 16 dropout: 0.2 "
+          "bidirectional: true }\n"
+          "task { classify { pooling: ATTENTION label_weights: \"balanced\" label_smoothing: 0.1 "
+          "} }\n",
+          LabelTable(),
+          {"labels", "--tokens", "word", "--split", "60,20,20"},
+          {},
+          "predict",
+          {"data.lanes=3", "model.hidden_size=192"}};
+}
+
+// Slots and intent together, in batches of about 100 tokens.
+TaskCase Tag() {
+  const LabelledTexts train = SmallLabelledTexts(240, 1), rest = SmallLabelledTexts(80, 2);
+  return {"tag",
+          "tag",
+          "data { lanes: 10 tokens_per_batch: 100 }\n"
+          "model { embedding_size: 12 cell: GRU layers: 2 hidden_size: 16 dropout: 0.2 "
+          "bidirectional: true residual: true }\n"
+          "task { tag { crf: true pooling: MAX } }\n",
+          "",
+          {"tags", "--train", "a.in,a.out,a.label", "--validation", "b.in,b.out,b.label", "--test",
+           "b.in,b.out,b.label"},
+          {{"a.in", train.texts},
+           {"a.out", train.tags},
+           {"a.label", train.labels},
+           {"b.in", rest.texts},
+           {"b.out", rest.tags},
+           {"b.label", rest.labels}},
+          "predict",
+          {"data.tokens_per_batch=40", "model.hidden_size=192"}};
+}
+
 }  // namespace
+
+LabelledTexts SmallLabelledTexts(int count, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  LabelledTexts all;
+  for (int i = 0; i < count; ++i) {
+    const auto length = static_cast<int>(3 + random() % 18);
+    int the = 0, of = 0;
+    for (int j = 0; j < length; ++j) {
+      const uint64_t draw = std::min(random() % std::size(kWords), random() % std::size(kWords));
+      // "of" and whatever follows "to" begin a span, which "in" and "and" prolong.
+      const std::string word = kWords[draw];
+      const bool begins = word == "of" || word == "to";
+      const bool prolongs = (word == "in" || word == "and") && all.tags.ends_with("X ");
+      all.tags += begins ? "B-X " : prolongs ? "I-X " : word == "a" ? "B-Y " : "O ";
+      all.texts += word + " ";
+      the += word == "the" ? 1 : 0;
+      of += word == "of" ? 1 : 0;
+    }
+    for (std::string* line : {&all.tags, &all.texts}) line->back() = '\n';
+    all.labels += the > of ? "the\n" : the < of ? "of\n" : "same\n";
+  }
+  return all;
+}
 
 std::string EnglishLikeText(int words, uint64_t seed) {
   std::mt19937_64 random(seed);  // the same everywhere, unlike the distributions of the library
@@ -77,12 +151,15 @@ const TaskCase& LanguageModelCase() { return AllTaskCases().front(); }
 
 const std::vector<TaskCase>& AllTaskCases() {
   static const std::vector<TaskCase> kCases = {
-      LanguageModel(), Forecast("direct", "decoding: DIRECT huber { }", "LSTM"),
+      LanguageModel(),
+      Forecast("direct", "decoding: DIRECT huber { }", "LSTM"),
       Forecast("autoregressive", "decoding: AUTOREGRESSIVE gaussian { } normalization: MEAN",
                "LSTM"),
       Forecast("segments", "decoding: SEGMENTS segment_length: 4 channel_embedding: 6", "GRU"),
       Forecast("stream", "decoding: STREAM channels: TOGETHER student_t { } normalization: NONE",
-               "GRU_RESET_BEFORE")};
+               "GRU_RESET_BEFORE"),
+      Classify(),
+      Tag()};
   return kCases;
 }
 

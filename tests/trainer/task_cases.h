@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_TESTS_TRAINER_TASK_CASES_H_
 #define LOCKSTEP_TESTS_TRAINER_TASK_CASES_H_
 
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -15,8 +16,11 @@ struct TaskCase {
   std::string configuration;        ///< data, model and task; the rest is SmallRun's
   std::string source;               ///< the text or table that is imported
   std::vector<std::string> import;  ///< what imports it: {"text"}, {"series", "--series", "id"}
-  std::string prediction_command;   ///< "sample"
-  std::vector<std::string> slow_evaluation;  ///< settings with which an evaluation takes a second
+  /// Files by name that the importer is told of by its flags; then `source` is empty.
+  std::map<std::string, std::string> files = {};
+  std::string prediction_command = {};  ///< "sample"
+  /// Settings with which an evaluation takes a second.
+  std::vector<std::string> slow_evaluation = {};
 };
 
 /// Of every task of the schema at least one, of a forecaster each decoding. Every test of a promise
@@ -30,6 +34,13 @@ inline std::ostream& operator<<(std::ostream& out, const TaskCase& one) { return
 
 /// `words` English words and full stops with spaces between; the same for the same arguments.
 std::string EnglishLikeText(int words, uint64_t seed = 1);
+
+/// `count` texts of 3 to 20 words in lines, and for each its label and a tag for each word: what
+/// comes most often of a few words, and spans of several words.
+struct LabelledTexts {
+  std::string texts, tags, labels;
+};
+LabelledTexts SmallLabelledTexts(int count, uint64_t seed = 1);
 
 /// A table of three series of unequal lengths, two channels, a known covariate, a static category
 /// and hourly times: seasons and noise.

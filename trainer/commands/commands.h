@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <string>
 
+#include "io/sequences/sequence_import.h"
 #include "io/series/series_import.h"
 #include "io/text/text_import.h"
 #include "trainer/exit_status.h"
 #include "trainer/ranks/communicator.h"
+#include "trainer/tasks/prediction.h"
 #include "trainer/terminal/console.h"
 #include "worker/models/sampling.h"
 
@@ -31,6 +33,13 @@ struct ImportSeriesArguments {
 };
 ExitStatus ImportSeries(const ImportSeriesArguments& arguments);
 
+struct ImportSequencesArguments {
+  io::SequenceImportOptions options;
+  Console::Mode progress = Console::Mode::kAuto;
+};
+/// Labels, tags, pairs or captions, as options.form says.
+ExitStatus ImportSequences(const ImportSequencesArguments& arguments);
+
 struct EvaluateArguments {
   std::filesystem::path checkpoint;
   std::string split = "test";
@@ -49,6 +58,15 @@ struct SampleArguments {
   worker::SamplingOptions options;
 };
 ExitStatus Sample(const SampleArguments& arguments);
+
+struct PredictArguments {
+  std::filesystem::path checkpoint;
+  PredictionOptions options;
+  bool each_line = false;  ///< answers what has come before it waits for more
+  Console::Mode progress = Console::Mode::kAuto;
+};
+/// Collective; rank 0 reads standard input and writes.
+ExitStatus Predict(Communicator& communicator, const PredictArguments& arguments);
 
 struct InspectArguments {
   std::filesystem::path file;

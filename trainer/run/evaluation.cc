@@ -10,11 +10,14 @@ bool Evaluate(Communicator& communicator, Measurement& measurement,
               const worker::RecurrentState& zero_state, PartialEvaluation& partial,
               const std::function<bool()>& pause, const std::function<void(double)>& progress) {
   using Clock = std::chrono::steady_clock;
-  constexpr int64_t kMostBatches = 16;  // between two agreements
   constexpr double kSlowSeconds = 0.5;
   const int64_t batches = measurement.batches();
   const size_t width = measurement.sums();
-  const size_t pause_at = kMostBatches * width, slow_at = pause_at + 1;
+  // Between two agreements; fewer where there is much to say, such as tables of many classes.
+  constexpr int64_t kMostBatches = 16, kMostSums = 1 << 17;
+  const int64_t most = std::clamp<int64_t>(
+      kMostSums / std::max<int64_t>(1, static_cast<int64_t>(width)), 1, kMostBatches);
+  const size_t pause_at = static_cast<size_t>(most) * width, slow_at = pause_at + 1;
   if (partial.batch == 0) partial = {0, std::vector<double>(width), zero_state};
   int64_t between = 1;
   while (partial.batch < batches) {
@@ -38,7 +41,7 @@ bool Evaluate(Communicator& communicator, Measurement& measurement,
     }
     partial.batch += count;
     between = sums[slow_at] > 0.0 ? std::max<int64_t>(1, between / 2)
-                                  : std::min<int64_t>(kMostBatches, between * 2);
+                                  : std::min<int64_t>(most, between * 2);
     if (progress) progress(static_cast<double>(partial.batch) / static_cast<double>(batches));
     if (sums[pause_at] > 0.0 && partial.batch < batches) return false;
   }

@@ -281,6 +281,9 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const std::string resumed = checkpointer.Restore(arguments.resume, replica);
   if (resumed.empty()) {
     worker::Initialize(task->parameters(), InitializationOptions(config));
+    std::vector<std::string> pretrained;
+    communicator.OnRoot([&] { pretrained = task->LoadPretrained(); });
+    for (const std::string& line : pretrained) console.Info(line);
     // Mathematical functions may differ in the last bit between hosts.
     communicator.Broadcast(replica.parameters().values());
     console.Info(fmt::format("new run in {}", config.training().folder()));

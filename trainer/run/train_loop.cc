@@ -62,6 +62,11 @@ TrainLoop::TrainLoop(Communicator& communicator, Console& console, const proto::
                 replica.position.step),
       engines_(console) {
   checkpointer_.SyncBeforeSaves(metrics_);
+  for (const int index : task_.frozen()) {
+    const worker::Parameter& parameter = task_.parameters().list()[index];
+    const float* values = task_.parameters().value(index);
+    frozen_.push_back({parameter.offset, {values, values + parameter.size}});
+  }
 }
 
 TrainLoop::Outcome TrainLoop::Run() {
@@ -112,6 +117,9 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   timer_.Enter(Phase::kOptimizer);
   // Where no lane had anything to predict, the gradient is zero.
   const double weight_or_one = std::max(totals.weight, 1.0);
+  for (const Frozen& part : frozen_) {
+    std::ranges::fill(gradient.subspan(part.offset, part.values.size()), 0.0f);
+  }
   worker::Scale(gradient, 1.0 / weight_or_one);
   const double norm = worker::GlobalNorm(gradient);
   RequireFinite(norm, "norm of the gradient", position.step + 1);
@@ -120,6 +128,10 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   if (clip.has_value()) worker::ClipByValue(gradient, clip.value());
   const double rate = replica_.schedule.Rate(position.step);
   replica_.optimizer.Step(replica_.parameters().values(), gradient, rate);
+  // Weight decay moves what has no gradient, too.
+  for (const Frozen& part : frozen_) {
+    std::ranges::copy(part.values, replica_.parameters().values().begin() + part.offset);
+  }
 
   timer_.Enter(Phase::kOther);
   ++position.step;

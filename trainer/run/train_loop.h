@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "io/run/metrics_log.h"
 #include "proto/run_config.h"
@@ -83,6 +84,12 @@ class TrainLoop {
   void TrySaveStep();
   void WriteMetrics();
 
+  /// A part of the parameters that stays as it was.
+  struct Frozen {
+    int64_t offset = 0;
+    std::vector<float> values;
+  };
+
   Communicator& communicator_;
   Console& console_;
   const proto::RunConfig& config_;
@@ -93,6 +100,7 @@ class TrainLoop {
   Replica& replica_;
   Task& task_;
   const size_t best_metric_;  // its place among the task's metrics
+  std::vector<Frozen> frozen_;
   Progress progress_;
   ProductEngines engines_;
   PhaseTimer timer_;

@@ -43,6 +43,17 @@ worker::Cell CellOf(proto::Cell cell) {
   throw std::logic_error("a cell of the schema has no implementation");
 }
 
+worker::StackOptions StackOptionsOf(const proto::Model& model) {
+  worker::StackOptions options;
+  options.cell = CellOf(model.cell());
+  options.hidden_size = model.hidden_size();
+  options.layers = model.layers();
+  options.dropout = model.dropout();
+  options.bidirectional = model.bidirectional();
+  options.residual = model.residual();
+  return options;
+}
+
 worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size,
                                           int ranks) {
   const proto::Model& model = config.model();

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "proto/run_config.h"
+#include "worker/layers/stack.h"
 #include "worker/models/initialization.h"
 #include "worker/models/language_model.h"
 #include "worker/optimizers/optimizer.h"
@@ -14,6 +15,8 @@ namespace lockstep::trainer {
 // The run configuration in the worker's terms: proto/ and worker/ do not know each other.
 
 worker::Cell CellOf(proto::Cell cell);
+/// But for what a task decides: its input_size and how the last layer is read.
+worker::StackOptions StackOptionsOf(const proto::Model& model);
 /// `ranks`: of the job; 0 for a model that is used outside of a training.
 worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_t vocabulary_size,
                                           int ranks);

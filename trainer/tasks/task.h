@@ -113,6 +113,12 @@ class Task {
   /// The state before the first batch of an epoch; without parts where batches start anew.
   worker::RecurrentState ZeroState(int64_t lanes) const { return model().ZeroState(lanes); }
 
+  /// Of a new training: overwrites drawn parameters with those that the configuration names a file
+  /// for. Returns what to tell a person, a line each. UsageError; io's errors.
+  virtual std::vector<std::string> LoadPretrained() { return {}; }
+  /// Indices of parameters that stay as they are.
+  virtual std::vector<int> frozen() const { return {}; }
+
   /// Reads this rank's lanes of a batch, until the next call. Returns their weight: the number of
   /// their predictions. io's errors.
   virtual double Read(const BatchPlace& place) = 0;

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <stdexcept>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -6,8 +8,10 @@
 #include "io/files/seal.h"
 #include "trainer/exit_status.h"
 #include "trainer/tasks/forecast/forecast_task.h"
+#include "trainer/tasks/label/label_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
 #include "trainer/tasks/task.h"
+#include "trainer/tasks/translate/translate_task.h"
 
 namespace lockstep::trainer {
 
@@ -23,28 +27,48 @@ ModelSize SizeOf(const worker::Model& empty, int64_t time_steps, int64_t lanes) 
   return size;
 }
 
+namespace {
+
+/// Kinds of datasets, and which tasks take them.
+struct DatasetKind {
+  std::string_view format, name, tasks;
+};
+constexpr DatasetKind kKinds[] = {
+    {io::kDatasetFormat.name, "text", "language_model"},
+    {io::kSeriesFormat.name, "series", "forecast"},
+    {io::kSequencesFormat.name, "separate texts", "classify, tag, translate or caption"}};
+
+// A dataset of ours that is not of the task's kind.
+void RequireKind(const proto::RunConfig& config, const io::FileFormat& wanted) {
+  const std::string format = io::PeekSeal(config.data().path()).format;
+  if (format == wanted.name) return;
+  const auto kind = std::ranges::find(kKinds, format, &DatasetKind::format);
+  if (kind == std::end(kKinds)) return;  // the reader says what it is
+  const auto* field = proto::Task::descriptor()->FindFieldByNumber(config.task().kind_case());
+  throw UsageError(fmt::format(
+      "{}: is a dataset of {}; the configuration says task {{ {} {{ }} }}, it takes "
+      "task {{ {} {{ }} }}.",
+      config.data().path(), kind->name, field ? field->name() : "language_model", kind->tasks));
+}
+
+}  // namespace
+
 std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& place) {
-  const std::string& path = config.data().path();
-  const bool forecast = config.task().has_forecast();
-  const std::string format = io::PeekSeal(path).format;
-  if (format == (forecast ? io::kDatasetFormat : io::kSeriesFormat).name) {
-    throw UsageError(
-        fmt::format("{}: is a dataset of {}; the configuration says task {{ {} {{ }} }}, it "
-                    "takes task {{ {} {{ }} }}.",
-                    path, forecast ? "text" : "series", forecast ? "forecast" : "language_model",
-                    forecast ? "language_model" : "forecast"));
-  }
   switch (config.task().kind_case()) {
     case proto::Task::kLanguageModel:
     case proto::Task::KIND_NOT_SET:
+      RequireKind(config, io::kDatasetFormat);
       return std::make_unique<LanguageModelTask>(config, place);
     case proto::Task::kForecast:
+      RequireKind(config, io::kSeriesFormat);
       return std::make_unique<ForecastTask>(config, place);
     case proto::Task::kClassify:
     case proto::Task::kTag:
+      RequireKind(config, io::kSequencesFormat);
+      return std::make_unique<LabelTask>(config, place);
     case proto::Task::kTranslate:
     case proto::Task::kCaption:
-      break;
+      return std::make_unique<TranslateTask>(config, place);
   }
   throw std::logic_error("a task of the schema has no implementation");
 }

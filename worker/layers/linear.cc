@@ -28,11 +28,11 @@ void Linear::Forward(int64_t rows, const float* x, float* y, bool accumulate) co
          bias_ >= 0 ? parameters_.value(bias_) : nullptr);
 }
 
-void Linear::Backward(int64_t rows, const float* x, const float* d_y, float* d_x) {
+void Linear::Backward(int64_t rows, const float* x, const float* d_y, float* d_x, bool add_to_d_x) {
   const int64_t I = input_size_, O = output_size_;
   MatMul(O, I, rows, {d_y, O, true}, {x, I}, parameters_.gradient(weight_), I, true);
   if (bias_ >= 0) AddColumnSums(rows, O, d_y, O, parameters_.gradient(bias_));
-  if (d_x) MatMul(rows, I, O, {d_y, O}, {parameters_.value(weight_), I}, d_x, I);
+  if (d_x) MatMul(rows, I, O, {d_y, O}, {parameters_.value(weight_), I}, d_x, I, add_to_d_x);
 }
 
 // NaN passes, so that a training that has diverged shows it.

@@ -20,8 +20,9 @@ class Linear {
   void Forward(int64_t rows, const float* x, float* y, bool accumulate = false) const;
 
   /// Adds to the gradients of the parameters, and writes dL/dx [rows, I] to d_x unless that is
-  /// nullptr.
-  void Backward(int64_t rows, const float* x, const float* d_y, float* d_x);
+  /// nullptr; with `add_to_d_x` adds it there.
+  void Backward(int64_t rows, const float* x, const float* d_y, float* d_x,
+                bool add_to_d_x = false);
 
   int64_t input_size() const { return input_size_; }
   int64_t output_size() const { return output_size_; }

@@ -5,6 +5,7 @@
 
 #include "worker/buffer.h"
 #include "worker/parameters.h"
+#include "worker/products/gemm.h"
 
 namespace lockstep::worker {
 
@@ -20,11 +21,13 @@ class OutputLayer {
               Parameters& parameters);
 
   /// The sum of losses over rows, in nats; rows with a negative target do not count. y is [rows,
-  /// H].
-  double Loss(int64_t rows, const float* y, const int32_t* targets);
+  /// H]. `correct`, unless nullptr, is the number of rows whose target is the likeliest.
+  double Loss(int64_t rows, const float* y, const int32_t* targets, double* correct = nullptr);
 
-  /// The same, and adds to the gradients of the parameters and writes dL/dy [rows, H] to d_y.
-  double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y);
+  /// The same with label smoothing (see CrossEntropyOptions), and adds to the gradients of the
+  /// parameters and writes dL/dy [rows, H] to d_y.
+  double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y,
+                         double label_smoothing = 0.0);
 
   /// How many of `rows` rows have their logits in memory at a time.
   int64_t BlockRows(int64_t rows) const;
@@ -32,15 +35,24 @@ class OutputLayer {
   /// Logits [rows, V], which live until the next call.
   const float* Logits(int64_t rows, const float* y);
 
+  /// The same for many small calls: packs the weights, for the calls of PackedLogits up to the next
+  /// change of the weights. A row's bits do not depend on the others.
+  void PackWeights();
+  const float* PackedLogits(int64_t rows, const float* y);
+
  private:
+  /// Of rows whose logits stand in logits_.
+  int64_t CountLikeliest(int64_t rows, const int32_t* targets) const;
+
   template <class UseBlock>
   double OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
-                    const UseBlock& use_block);
+                    double label_smoothing, double* correct, const UseBlock& use_block);
 
   const int64_t vocabulary_size_, hidden_size_;
   Parameters& parameters_;
   int weight_, bias_;
   Buffer logits_;
+  PackedMatrix packed_;
 };
 
 }  // namespace lockstep::worker

@@ -96,6 +96,13 @@ class RecurrentLayer {
   void BackwardStep(int64_t t, const float* d_output_t, float* d_x_t);
   /// x is [R, I], the rows of all steps.
   void FinishBackwardSteps(const float* x);
+  /// See RecurrentStack.
+  const float* StateBefore(int64_t t) const { return h_.data() + Before(t) * units_; }
+  float* d_state_before() { return d_h_.data(); }
+
+  /// See RecurrentStack.
+  void BeginSingleSteps();
+  const float* SingleStep(int64_t rows, const float* x, LayerState state);
 
   int64_t hidden_size() const { return units_; }
 
@@ -131,6 +138,9 @@ class RecurrentLayer {
   /// state.
   void ForwardSteps(LayerState state);
   void BeginForward(LayerState state);
+  void PlaceFirstState(LayerState state);
+  /// The input side of `items` rows from `row` on, in passes of single time steps.
+  void InputStep(int64_t row, int64_t items, const float* x);
   void ForwardStep(int64_t t);
   void EndForward(LayerState state) const;
   /// For GathersStates(): of `states`, those before time step t, to its rows of `before`.

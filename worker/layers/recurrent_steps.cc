@@ -48,12 +48,17 @@ GateStep RecurrentLayer::StepAt(int64_t t) {
 }
 
 void RecurrentLayer::BeginForward(LayerState state) {
-  const int64_t H = units_, from_h = facts_.gates_from_h() * H, size = steps_.items() * H;
+  const int64_t H = units_, from_h = facts_.gates_from_h() * H;
   const float* weights = MakeRecurrentWeights();
   PackFor(steps_, from_h, H, H, {weights, H, true}, forward_weights_);
   if (facts_.reset_before) {
     PackFor(steps_, H, H, H, {weights + from_h * H, H, true}, forward_candidate_);
   }
+  PlaceFirstState(state);
+}
+
+void RecurrentLayer::PlaceFirstState(LayerState state) {
+  const int64_t H = units_, size = steps_.items() * H;
   std::copy_n(state.h, size, h_.data() + FirstStates() * H);
   if (facts_.has_c) std::copy_n(state.c, size, c_.data() + FirstStates() * H);
 }
@@ -208,15 +213,18 @@ void RecurrentLayer::BeginSteps(const PackedSteps& steps, LayerState state) {
   BeginForward(state);
 }
 
-const float* RecurrentLayer::Step(int64_t t, const float* x_t) {
-  const int64_t row = steps_.first_row(t), items = steps_.items_at(t);
+void RecurrentLayer::InputStep(int64_t row, int64_t items, const float* x) {
   float* gates = pre_.data() + row * gate_stride_;
   if (norm_) {
-    input_weights_.Multiply(items, x_t, norm_->input_side(row));
+    input_weights_.Multiply(items, x, norm_->input_side(row));
     norm_->Input(row, items, bias_.data(), gates);
   } else {
-    input_weights_.Multiply(items, x_t, gates, false, bias_.data());
+    input_weights_.Multiply(items, x, gates, false, bias_.data());
   }
+}
+
+const float* RecurrentLayer::Step(int64_t t, const float* x_t) {
+  InputStep(steps_.first_row(t), steps_.items_at(t), x_t);
   ForwardStep(t);
   if (t + 1 == steps_.time_steps()) EndForward(state_);
   return h_.data() + Behind(t) * units_;
@@ -246,6 +254,27 @@ void RecurrentLayer::FinishBackwardSteps(const float* x) {
   EndBackward();
   RecurrentGradients();
   InputGradients(x);
+}
+
+void RecurrentLayer::BeginSingleSteps() {
+  const int64_t H = units_, from_h = facts_.gates_from_h() * H;
+  const float* weights = parameters_.value(weight_hh_);
+  CombinedBias();
+  input_weights_.PackForAnyRows(width(), input_size_, input_size_,
+                                {parameters_.value(weight_ih_), input_size_, true}, gate_stride_);
+  forward_weights_.PackForAnyRows(from_h, H, H, {weights, H, true});
+  if (facts_.reset_before) {
+    forward_candidate_.PackForAnyRows(H, H, H, {weights + from_h * H, H, true});
+  }
+}
+
+const float* RecurrentLayer::SingleStep(int64_t rows, const float* x, LayerState state) {
+  Prepare(PackedSteps::Uniform(1, rows));
+  PlaceFirstState(state);
+  InputStep(0, rows, x);
+  ForwardStep(0);
+  EndForward(state);
+  return h_.data() + Behind(0) * units_;
 }
 
 }  // namespace lockstep::worker

@@ -102,7 +102,7 @@ class RecurrentStack {
   void BeginSteps(const PackedSteps& steps, RecurrentState& state, const DropoutSite* site);
   /// Time step t = 0, 1, ..., T - 1. x_t [items_at(t), I] is copied. Returns the outputs of the
   /// last layer at this time step after dropout [items_at(t), H], which live until the next
-  /// BeginSteps or Forward.
+  /// BeginSteps or Forward; those of all time steps stand one behind another.
   const float* Step(int64_t t, const float* x_t);
   /// After the last Step. Without `state` no gradient flows from behind the last time step.
   void BeginBackwardSteps(const StackStateGradient& state = {});
@@ -111,6 +111,19 @@ class RecurrentStack {
   float* BackwardStep(int64_t t, float* d_output_t);
   /// After time step 0: adds to the gradients of the parameters and writes state.initial_state.
   void FinishBackwardSteps();
+  /// Between the steps: h of the last layer before time step t, without dropout, [items_at(t), H];
+  /// from BeginSteps or Step(t - 1) on. And what may be added to its gradient, likewise: between
+  /// BackwardStep(t) and the next call, where state.initial_state is given.
+  const float* StateBefore(int64_t t) const { return layers_.back().StateBefore(t); }
+  float* d_state_before() { return layers_.back().d_state_before(); }
+
+  // Time steps one by one of rows that come and go, as a search has them; no way back, no dropout.
+
+  /// Packs the weights.
+  void BeginSingleSteps();
+  /// Moves `state` [L, rows, H] on by x [rows, I]. Returns the outputs of the last layer [rows, H],
+  /// which live until the next call. A row's bits do not depend on the others.
+  const float* SingleStep(int64_t rows, const float* x, RecurrentState& state);
 
   const StackOptions& options() const { return options_; }
 

@@ -94,4 +94,25 @@ void RecurrentStack::FinishBackwardSteps() {
   }
 }
 
+void RecurrentStack::BeginSingleSteps() {
+  if (options_.bidirectional) {
+    throw std::logic_error("a stack of two directions cannot go one time step after another");
+  }
+  for (RecurrentLayer& layer : layers_) layer.BeginSingleSteps();
+}
+
+const float* RecurrentStack::SingleStep(int64_t rows, const float* x, RecurrentState& state) {
+  steps_ = PackedSteps::Uniform(1, rows);
+  for (int layer = 0; layer < options_.layers; ++layer) {
+    const float* y = layers_[layer].SingleStep(rows, x, StateOf(state, layer, 0));
+    if (Adds(layer)) {
+      float* out = outputs_[layer].Require(rows * options_.hidden_size);
+      AddArrays(rows * options_.hidden_size, y, x, out);
+      y = out;
+    }
+    x = y;
+  }
+  return x;
+}
+
 }  // namespace lockstep::worker

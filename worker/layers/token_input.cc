@@ -3,9 +3,10 @@
 namespace lockstep::worker {
 
 TokenInput::TokenInput(int64_t vocabulary_size, int64_t embedding_size, Draw draw,
-                       Parameters& parameters)
+                       Parameters& parameters, const std::string& name)
     : vocabulary_size_(vocabulary_size), parameters_(parameters) {
-  if (embedding_size > 0) embedding_.emplace(vocabulary_size, embedding_size, parameters, draw);
+  if (embedding_size > 0)
+    embedding_.emplace(vocabulary_size, embedding_size, parameters, draw, name);
 }
 
 bool TokenInput::UsesTable(int64_t rows) const {

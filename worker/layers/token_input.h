@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "worker/layers/embedding.h"
 #include "worker/layers/stack.h"
@@ -14,9 +15,10 @@ namespace lockstep::worker {
 /// vocabulary where that is less work.
 class TokenInput {
  public:
-  /// Adds the parameter "embedding.weight" [V, I], drawn as `draw` says; none where I is 0, which
-  /// feeds one-hot vectors. `parameters` must outlive this.
-  TokenInput(int64_t vocabulary_size, int64_t embedding_size, Draw draw, Parameters& parameters);
+  /// Adds the parameter `name` [V, I], drawn as `draw` says; none where I is 0, which feeds one-hot
+  /// vectors. `parameters` must outlive this.
+  TokenInput(int64_t vocabulary_size, int64_t embedding_size, Draw draw, Parameters& parameters,
+             const std::string& name = "embedding.weight");
 
   /// What a stack reads.
   int64_t size() const { return embedding_ ? embedding_->size() : vocabulary_size_; }

@@ -9,70 +9,69 @@
 #define HWY_TARGET_INCLUDE "worker/losses/softmax_cross_entropy.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-// Highway's own order: after foreach_target.
-#include <hwy/contrib/math/math-inl.h>
+// After foreach_target, once for each target.
+#include "worker/losses/exponentials-inl.h"
+
+#ifndef LOCKSTEP_WORKER_LOSSES_SOFTMAX_CROSS_ENTROPY_TARGET_
+#define LOCKSTEP_WORKER_LOSSES_SOFTMAX_CROSS_ENTROPY_TARGET_
+namespace lockstep::worker {
+
+// What a row's classes weigh in its loss: `target` the target's -log p, `spread` times its weight
+// every class's.
+struct RowWeights {
+  float target = 1.0f;
+  float spread = 0.0f;
+  double sum = 1.0;  // of all of these
+  const float* class_weights = nullptr;
+};
+
+}  // namespace lockstep::worker
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-float RowMaximum(int64_t n, const float* x) {
-  const hn::ScalableTag<float> d;
+// sum_v w[v] (maximum - x[v]), in double: logits of 1e38 must not overflow it.
+double SumBelow(int64_t n, float maximum, const float* x, const float* w) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> df;
   const int64_t width = static_cast<int64_t>(hn::Lanes(d));
-  float maximum = x[0];
-  int64_t i = 0;
-  if (n >= width) {
-    auto most = hn::LoadU(d, x);
-    for (i = width; i + width <= n; i += width) most = hn::Max(most, hn::LoadU(d, x + i));
-    maximum = hn::GetLane(hn::MaxOfLanes(d, most));
-  }
-  for (; i < n; ++i) maximum = x[i] > maximum ? x[i] : maximum;
-  return maximum;
-}
-
-// Highway's Exp makes 0 of NaN, which would hide that a training has diverged.
-template <class D, class V = hn::Vec<D>>
-V Exponential(D d, V x) {
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
-}
-
-// x = exp(x - maximum), and their sum.
-float Exponentials(int64_t n, float maximum, float* x) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> single;
-  const int64_t width = static_cast<int64_t>(hn::Lanes(d));
+  const auto most = hn::Set(d, maximum);
   auto sums = hn::Zero(d);
   int64_t i = 0;
   for (; i + width <= n; i += width) {
-    const auto e = Exponential(d, hn::Sub(hn::LoadU(d, x + i), hn::Set(d, maximum)));
-    hn::StoreU(e, d, x + i);
-    sums = hn::Add(sums, e);
+    const auto below = hn::Sub(most, hn::PromoteTo(d, hn::LoadU(df, x + i)));
+    const auto weight = w ? hn::PromoteTo(d, hn::LoadU(df, w + i)) : hn::Set(d, 1.0);
+    sums = hn::MulAdd(weight, below, sums);
   }
-  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  for (; i < n; ++i) {
-    const auto e = Exponential(single, hn::Sub(hn::LoadU(single, x + i), hn::Set(single, maximum)));
-    hn::StoreU(e, single, x + i);
-    sum += hn::GetLane(e);
-  }
+  double sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; i < n; ++i) sum += (w ? w[i] : 1.0) * (static_cast<double>(maximum) - x[i]);
   return sum;
 }
 
-double CrossEntropyRow(int64_t classes, int32_t target, float* x, bool gradient) {
-  if (target < 0) {
-    if (gradient) {
-      for (int64_t i = 0; i < classes; ++i) x[i] = 0.0f;
-    }
-    return 0.0;
-  }
+double CrossEntropyRow(int64_t classes, int32_t target, const RowWeights& weights, float* x,
+                       bool gradient) {
+  const float* w = weights.class_weights;
   const float maximum = RowMaximum(classes, x);
   const float target_logit = x[target];
-  const float sum = Exponentials(classes, maximum, x);
+  const double below = weights.spread > 0.0f ? SumBelow(classes, maximum, x, w) : 0.0;
+  const float sum = Exponentials(classes, maximum, x, x);
   if (gradient) {
-    const float scale = 1.0f / sum;
+    const float scale = static_cast<float>(weights.sum) / sum;
     for (int64_t i = 0; i < classes; ++i) x[i] *= scale;
-    x[target] -= 1.0f;
+    x[target] -= weights.target;
+    if (weights.spread > 0.0f) {
+      for (int64_t i = 0; i < classes; ++i) x[i] -= weights.spread * (w ? w[i] : 1.0f);
+    }
   }
-  return std::log(static_cast<double>(sum)) + (static_cast<double>(maximum) - target_logit);
+  return weights.sum * std::log(static_cast<double>(sum)) +
+         weights.target * (static_cast<double>(maximum) - target_logit) + weights.spread * below;
+}
+
+void SoftmaxRow(int64_t classes, float* x) {
+  const float scale = 1.0f / Exponentials(classes, RowMaximum(classes, x), x, x);
+  for (int64_t i = 0; i < classes; ++i) x[i] *= scale;
 }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE
@@ -82,18 +81,41 @@ HWY_AFTER_NAMESPACE();
 namespace lockstep::worker {
 
 HWY_EXPORT(CrossEntropyRow);
+HWY_EXPORT(SoftmaxRow);
 
 double SoftmaxCrossEntropy(int64_t rows, int64_t classes, const int32_t* targets, float* logits,
-                           bool gradient) {
+                           bool gradient, const CrossEntropyOptions& options) {
+  const double spread = options.label_smoothing / static_cast<double>(classes);
+  double sum_of_spread = options.label_smoothing;
+  if (options.class_weights && spread > 0.0) {
+    sum_of_spread = 0.0;
+    for (int64_t i = 0; i < classes; ++i) sum_of_spread += spread * options.class_weights[i];
+  }
   std::vector<double> losses(rows);
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
-    losses[row] =
-        LOCKSTEP_DISPATCH(CrossEntropyRow)(classes, targets[row], logits + row * classes, gradient);
+    float* x = logits + row * classes;
+    const int32_t target = targets[row];
+    if (target < 0) {
+      for (int64_t i = 0; gradient && i < classes; ++i) x[i] = 0.0f;
+      continue;
+    }
+    const double own = (1.0 - options.label_smoothing) *
+                       (options.class_weights ? options.class_weights[target] : 1.0);
+    const RowWeights weights = {static_cast<float>(own), static_cast<float>(spread),
+                                own + sum_of_spread, options.class_weights};
+    losses[row] = LOCKSTEP_DISPATCH(CrossEntropyRow)(classes, target, weights, x, gradient);
   }
   double sum = 0.0;
   for (const double loss : losses) sum += loss;
   return sum;
+}
+
+void Softmax(int64_t rows, int64_t classes, float* logits) {
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < rows; ++row) {
+    LOCKSTEP_DISPATCH(SoftmaxRow)(classes, logits + row * classes);
+  }
 }
 
 }  // namespace lockstep::worker

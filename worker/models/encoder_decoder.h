@@ -8,19 +8,20 @@
 #include "worker/layers/dropout.h"
 #include "worker/layers/packed_steps.h"
 #include "worker/layers/stack.h"
+#include "worker/models/beam_search.h"
 #include "worker/models/model.h"
 
 namespace lockstep::worker {
 
 /// What the decoder sees of a source, beside the initial state that it gets from it. c is the
-/// encoder's final state of the last layer (both directions), or the source vector.
+/// encoder's final state of the last layer (both directions), or the source vector. The readout is
+/// s, or with a context tanh(W [context; s]).
 enum class Conditioning {
   kState,     ///< nothing more: Sutskever et al. 2014
   kContext,   ///< c is part of the input and of the readout of every step: Cho et al. 2014
   kBahdanau,  ///< additive attention of the state before the step, v^T tanh(W s + U h): Bahdanau et
               ///< al. 2015; its context is part of the step's input and readout
-  kLuong,  ///< attention of the step's output, s^T W h ("general"): Luong et al. 2015; readout of
-           ///< tanh(W [context; s])
+  kLuong,     ///< attention of the step's output, s^T W h ("general"): Luong et al. 2015
 };
 
 struct EncoderDecoderOptions {
@@ -35,15 +36,15 @@ struct EncoderDecoderOptions {
   /// on what the readout reads.
   StackOptions stack;
   Conditioning conditioning = Conditioning::kBahdanau;
-  /// kLuong: tanh(W [context; s]) of the step before is part of a step's input.
+  /// kLuong: tanh(W [context; s]) of the step before is part of a step's input; else of no effect.
   bool input_feeding = false;
-  bool tie_embedding = false;  ///< target embedding and projection; needs E = size of the readout
+  bool tie_embedding = false;  ///< target embedding and projection; needs E = H
   double label_smoothing = 0.0;
 };
 
 /// One batch, borrowed. Sources and targets are each sorted by their own lengths (PackedSteps).
 struct PairBatch {
-  PackedSteps source;
+  PackedSteps source;                      ///< vectors: Uniform(1, B)
   const int32_t* source_tokens = nullptr;  ///< [R_source]
   const float* source_vectors = nullptr;   ///< [B, source_vector_size], in the order of targets
   PackedSteps target;                      ///< lengths + 1: the token that ends it counts
@@ -58,34 +59,14 @@ struct PairSum {
   double weight = 0.0;
 };
 
-/// How targets are found.
-struct SearchOptions {
-  int beam = 1;   ///< 1: greedy
-  int nbest = 1;  ///< at most `beam`
-  /// Hypotheses are compared by log p / ((5 + length) / 6)^alpha: Wu et al. 2016, eq. 14; 0: by
-  /// log p. length counts the end.
-  double length_penalty = 1.0;
-  /// A target has at most factor x source length + constant tokens (vectors: the constant alone).
-  double length_factor = 2.0;
-  int64_t length_constant = 20;
-  /// Above 0: drawn instead of searched for, from softmax(logits / temperature), as a pure function
-  /// of (seed, number of the item, place).
-  double temperature = 0.0;
-  uint64_t seed = 1;
-};
-
-struct Hypothesis {
-  std::vector<int32_t> tokens;  ///< without the end
-  /// For each token the row of its item's source that had most attention; empty without attention.
-  std::vector<int32_t> attended;
-  double log_probability = 0.0;  ///< of the tokens and the end
-  double score = 0.0;            ///< what it was compared by
-};
-
 /// A recurrent encoder and decoder: tokens or a vector to tokens. Initial states of the decoder are
 /// tanh(Linear(final state of the encoder's same layer, both directions)), or of the vector; c of
 /// an LSTM likewise without tanh. Masks of dropout depend on the number of an item, not on what
-/// else is in the batch; site.lanes and first_lane number the targets' items.
+/// else is in the batch; site.lanes and first_lane number the targets' items. Parameters
+/// "encoder.embedding.weight", "encoder.rnn.*", "initial.{h,c}_l*.{weight,bias}",
+/// "decoder.embedding.weight", "decoder.rnn.*", "attention.{key.weight,query.weight,vector}",
+/// "readout.weight", "projection.{weight,bias}". Dropout is on embedded tokens, in both stacks
+/// behind every layer, and on the context that the readout reads.
 class EncoderDecoder final : public Model {
  public:
   /// std::invalid_argument.

@@ -7,25 +7,17 @@
 
 #include "worker/layers/dropout.h"
 #include "worker/layers/packed_steps.h"
+#include "worker/layers/pooling.h"
 #include "worker/layers/stack.h"
 #include "worker/models/model.h"
 
 namespace lockstep::worker {
 
-/// What a sequence's label is read from: of the outputs of the last layer at the sequence's rows,
-/// [n, D H].
-enum class Pooling {
-  kLast,       ///< the last state of each direction (in reverse: the one behind the first row)
-  kMean,       ///< their mean
-  kMax,        ///< the largest of each unit
-  kAttention,  ///< sum_t a_t h_t, a = softmax_t(v^T tanh(W h_t + b)): Yang et al. 2016, eq. 5-7
-};
-
 struct SequenceLabelerOptions {
   int64_t vocabulary_size = 0;  ///< V
   int64_t embedding_size = 64;  ///< E; 0 feeds one-hot vectors
-  /// input_size is filled in by the model; `dropout` also drops on the embedded tokens and on what
-  /// the readouts read.
+  /// input_size is filled in by the model. `dropout` is also that of the embedded tokens and of
+  /// what the readouts read, unless input_dropout and output_dropout say otherwise.
   StackOptions stack;
   int64_t labels = 0;  ///< classes of a sequence; 0: it has none
   int64_t tags = 0;    ///< classes of each token; 0: they have none. One of both at least.
@@ -40,13 +32,15 @@ struct SequenceLabelerOptions {
 struct LabelBatch {
   PackedSteps steps;
   const int32_t* tokens = nullptr;  ///< [R]
-  const int32_t* labels = nullptr;  ///< [B]; may be nullptr for Predict
-  const int32_t* tags = nullptr;    ///< [R]; likewise
+  /// [B], [R]; may be nullptr for Evaluate. Negative ones do not count; a CRF needs all of its
+  /// tags.
+  const int32_t* labels = nullptr;
+  const int32_t* tags = nullptr;
 };
 
-/// Sums over a batch. The loss is -log p(label) (times its weight) - log p(tags), in nats; `weight`
-/// is what a mean of it divides by: the weights of the labels (1 each without label_weights, as
-/// PyTorch's weighted mean) + the number of tags.
+/// Sums over a batch. The loss is -log p(label) (times its weight) - log p(tags), in nats, smoothed
+/// in training (see CrossEntropyOptions); `weight` is what a mean of it divides by: the weights of
+/// the labels (1 each without label_weights, as PyTorch's weighted mean) + the number of tags.
 struct LabelSum {
   double loss = 0.0;
   double weight = 0.0;
@@ -61,8 +55,11 @@ struct LabelOutput {
 /// A recurrent tagger and classifier, both at once where there are both: embedding -> stack ->
 /// [pooling -> Linear "label"] and [Linear "tag" -> softmax or CRF]. Parameters
 /// "embedding.weight", "rnn.*", "attention.{weight,bias,vector}", "label.{weight,bias}",
-/// "tag.{weight,bias}", "crf.{transitions,start,end}". Masks of dropout depend on the number of an
-/// item (DropoutSite), not on what else is in the batch.
+/// "tag.{weight,bias}", "crf.{transitions,start,end}", those drawn from U(-0.1, 0.1) as pytorch-crf
+/// does. Dropout is on the embedded tokens (not on one-hot ones; layer L of the site), between the
+/// layers (0 to L - 2), on the pooled vector (L + 1) and on the rows that tags are read from (L -
+/// 1; pooling reads them without). Masks depend on the number of an item (DropoutSite), not on what
+/// else is in the batch.
 class SequenceLabeler final : public Model {
  public:
   /// std::invalid_argument.
@@ -76,14 +73,16 @@ class SequenceLabeler final : public Model {
 
   RecurrentState ZeroState(int64_t) const override { return {}; }
 
-  /// The training pass; keeps what Backward needs.
+  /// The training pass; keeps what Backward needs. Labels and tags that the model has must be
+  /// there.
   LabelSum Forward(const LabelBatch& batch, const DropoutSite& site);
   void Backward() override;
   /// Of `lanes` items of `time_steps` rows.
   int64_t WorkingBytes(int64_t time_steps, int64_t lanes) const override;
 
-  /// No dropout, no gradient. The loss as Forward's, and the predictions beside it where `output`
-  /// is not nullptr. A batch without labels and tags has loss and weight 0.
+  /// No dropout, no gradient, no smoothing: losses of models that were trained with it and without
+  /// can be compared. The predictions beside it where `output` is not nullptr. A batch without
+  /// labels and tags has loss and weight 0.
   LabelSum Evaluate(const LabelBatch& batch, LabelOutput* output);
 
  private:

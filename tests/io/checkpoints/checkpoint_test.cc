@@ -48,6 +48,28 @@ TEST_F(CheckpointTest, EverythingComesBack) {
   }
 }
 
+TEST_F(CheckpointTest, VocabulariesComeBackByTheirNames) {
+  CheckpointHeader header;
+  header.vocabularies["source"] = Vocabulary(TokenKind::kWord, {"<unk>", "chat", "noir"}, 0, "nfc");
+  header.vocabularies["other side"] = Vocabulary(TokenKind::kChar, {"a", "b"}, std::nullopt);
+  const std::vector<float> one = {1};
+  const TensorView tensor = {"a", {1}, one};
+  WriteCheckpoint(path_, header, {&tensor, 1});
+  const Checkpoint read = ReadCheckpoint(path_);
+  EXPECT_TRUE(read.header.vocabularies == header.vocabularies);
+  EXPECT_FALSE(read.header.vocabulary.has_value());
+  EXPECT_EQ(read.tensors.size(), 1u);
+}
+
+TEST_F(CheckpointTest, AVocabularyWithoutANameIsRefused) {
+  for (const char* name : {"", "a/b", "."}) {
+    CheckpointHeader header;
+    header.vocabularies[name] = Vocabulary(TokenKind::kChar, {"a"}, std::nullopt);
+    EXPECT_THROW(WriteCheckpoint(path_, header, {}), std::invalid_argument) << name;
+  }
+  EXPECT_TRUE(folder_.Names().empty());
+}
+
 TEST_F(CheckpointTest, OneTensorIsReadIntoItsPlaceWithoutTheOthers) {
   const SmallCheckpoint written(5);
   written.Write(path_);
@@ -111,8 +133,8 @@ TEST_F(CheckpointTest, TheSameContentsGiveTheSameBytes) {
 
 TEST_F(CheckpointTest, TensorsThatCannotBeStoredAreRefusedBeforeAnythingIsWritten) {
   const std::vector<float> two = {1, 2};
-  for (const char* name :
-       {"", "/a", "a/", "a//b", ".", "a/./b", "configuration", "vocabulary/x", "facts"}) {
+  for (const char* name : {"", "/a", "a/", "a//b", ".", "a/./b", "configuration", "vocabulary/x",
+                           "facts", "vocabularies/x/y"}) {
     const TensorView view = {name, {2}, two};
     EXPECT_THROW(WriteCheckpoint(path_, {}, {&view, 1}), std::invalid_argument) << name;
   }

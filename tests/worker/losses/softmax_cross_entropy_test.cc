@@ -6,8 +6,10 @@
 #include <random>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/worker/golden.h"
 #include "tests/worker/model_case.h"
 
 namespace lockstep::worker {
@@ -64,6 +66,57 @@ TEST(SoftmaxCrossEntropyTest, IsAsInDouble) {
   for (const int64_t classes : {1, 2, 3, 7, 8, 9, 16, 17, 65, 1000}) {
     SCOPED_TRACE(classes);
     ExpectAsInDouble(classes, 4.0f);
+  }
+}
+
+// torch.nn.CrossEntropyLoss with label_smoothing, weight and ignore_index.
+TEST(SoftmaxCrossEntropyTest, SmoothingAndWeightsAreAsPyTorch) {
+  using Floats = std::vector<float>;
+  ASSERT_EQ(GoldenLabelers()["cross_entropy"].size(), 8u);
+  for (const auto& golden : GoldenLabelers()["cross_entropy"]) {
+    const int64_t classes = golden["classes"];
+    const double smoothing = golden["smoothing"], expected = golden["loss"];
+    const auto weights = golden["weights"].get<Floats>();
+    SCOPED_TRACE(testing::Message() << classes << " classes, smoothing " << smoothing << ", "
+                                    << weights.size() << " weights");
+    const auto targets = golden["targets"].get<std::vector<int32_t>>();
+    const CrossEntropyOptions options = {
+        .label_smoothing = smoothing, .class_weights = weights.empty() ? nullptr : weights.data()};
+    auto logits = golden["logits"].get<Floats>(), evaluated = logits;
+    const auto rows = std::ssize(targets);
+    EXPECT_NEAR(
+        SoftmaxCrossEntropy(rows, classes, targets.data(), evaluated.data(), false, options),
+        expected, 1e-6 * expected);
+    EXPECT_NEAR(SoftmaxCrossEntropy(rows, classes, targets.data(), logits.data(), true, options),
+                expected, 1e-6 * expected);
+    EXPECT_THAT(logits,
+                testing::Pointwise(testing::FloatNear(1e-6f), golden["gradient"].get<Floats>()));
+  }
+}
+
+TEST(SoftmaxCrossEntropyTest, SmoothingOfHugeLogitsDoesNotOverflow) {
+  for (const int64_t classes : {2, 65}) {
+    std::vector<float> logits(classes, -1.5e38f);
+    logits[1] = 1.5e38f;
+    const int32_t target = 1;
+    const double loss =
+        SoftmaxCrossEntropy(1, classes, &target, logits.data(), true, {.label_smoothing = 0.5});
+    const double share = 0.5 / static_cast<double>(classes);
+    EXPECT_NEAR(loss / (share * 3e38 * static_cast<double>(classes - 1)), 1.0, 1e-6);
+    EXPECT_NEAR(logits[0], -share, 1e-6);
+  }
+}
+
+TEST(SoftmaxCrossEntropyTest, SoftmaxIsAsInDouble) {
+  for (const int64_t classes : {1, 3, 16, 17, 65}) {
+    std::mt19937 generator(classes);
+    const auto logits = UniformValues(generator, 2 * classes, 9.0f);
+    auto p = logits;
+    Softmax(2, classes, p.data());
+    for (int64_t row = 0; row < 2; ++row) {
+      const auto expected = Probabilities(logits.data() + row * classes, classes);
+      for (int64_t i = 0; i < classes; ++i) EXPECT_NEAR(p[row * classes + i], expected[i], 1e-6);
+    }
   }
 }
 

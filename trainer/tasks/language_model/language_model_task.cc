@@ -162,6 +162,8 @@ std::string DescribeTokenLoss(double loss, io::TokenKind kind) {
     case io::TokenKind::kByte:
       return fmt::format("{:.3f} bits/byte", bits);
     case io::TokenKind::kWord:
+    case io::TokenKind::kWhitespace:
+    case io::TokenKind::kSubword:
       break;
   }
   return fmt::format("perplexity {:.2f}", std::exp(loss));

@@ -1,0 +1,37 @@
+#ifndef LOCKSTEP_TRAINER_TASKS_SEQUENCE_TASK_H_
+#define LOCKSTEP_TRAINER_TASKS_SEQUENCE_TASK_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "trainer/data/split_sequences.h"
+#include "trainer/tasks/task.h"
+#include "worker/layers/dropout.h"
+
+namespace lockstep::trainer {
+
+// What tasks on separate sequences have in common.
+
+/// UsageError where the split to train on is empty.
+void RequireSequences(const io::SequenceDataset& dataset, const std::string& split);
+
+/// For a person: how many sequences and batches, and the share of padding that an epoch's batches
+/// would have if they were padded.
+std::string DescribeSequences(const SplitSequences& sequences, uint64_t seed);
+
+/// About the most that a rank has of a batch: items, and the length at which so many of equal
+/// length have as many tokens.
+struct PartSize {
+  int64_t items = 0;
+  int64_t length = 0;
+};
+PartSize LargestPart(const SplitSequences& sequences, int ranks);
+
+/// Where the masks of a batch belong: an item's lane is its place in the global batch. `lanes` must
+/// outlive the pass.
+worker::DropoutSite SiteOf(const BatchPlace& place, const std::vector<int64_t>& lanes);
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_TASKS_SEQUENCE_TASK_H_

@@ -1,0 +1,147 @@
+#include "trainer/tasks/translate/translate_task.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "trainer/exit_status.h"
+#include "trainer/tasks/language_model/language_model_task.h"
+#include "trainer/tasks/pretrained.h"
+#include "trainer/tasks/sequence_task.h"
+
+namespace lockstep::trainer {
+
+TranslateTask::TranslateTask(const proto::RunConfig& config, const RankPlace& place)
+    : config_(config),
+      place_(place),
+      dataset_(io::SequenceDataset::Open(config.data().path())),
+      facts_(TranslateFacts::Of(dataset_, config)) {}
+
+SplitSequences TranslateTask::SequencesOf(const std::string& split, int64_t most) const {
+  const proto::Data& data = config_.data();
+  return {dataset_, split, data.lanes(), data.tokens_per_batch(), most};
+}
+
+void TranslateTask::PrepareTraining() {
+  sequences_.emplace(SequencesOf(config_.data().split(), 0));
+  RequireSequences(dataset_, config_.data().split());
+}
+
+std::string TranslateTask::DescribeData() const {
+  const std::string text = DescribeSequences(*sequences_, config_.training().seed());
+  if (facts_.is_caption()) {
+    return text + fmt::format(", from {} numbers, vocabulary {}", facts_.vector.size(),
+                              facts_.target.size());
+  }
+  return text +
+         fmt::format(", vocabularies {} and {}", facts_.source->size(), facts_.target.size());
+}
+
+std::string TranslateTask::DescribeModel() const {
+  const proto::Task& task = config_.task();
+  const int64_t embedding = config_.model().embedding_size();
+  return fmt::format(
+      "{}, {}{}",
+      proto::Translate::Conditioning_Name(task.has_caption() ? task.caption().conditioning()
+                                                             : task.translate().conditioning()),
+      embedding > 0 ? fmt::format("embedding {}", embedding) : "one-hot input",
+      config_.model().bidirectional() ? ", encoder of both directions" : "");
+}
+
+ModelSize TranslateTask::Size() const {
+  const worker::EncoderDecoder empty(ModelOptions(config_, facts_), worker::Pass::kNone);
+  const auto [items, length] = LargestPart(*sequences_, place_.ranks);
+  return SizeOf(empty, length + 1, items);  // targets have an end
+}
+
+void TranslateTask::Allocate(worker::Pass pass) {
+  model_ = std::make_unique<worker::EncoderDecoder>(ModelOptions(config_, facts_), pass);
+}
+
+std::vector<std::string> TranslateTask::LoadPretrained() {
+  std::vector<std::string> told;
+  const std::string& source = config_.model().pretrained_vectors();
+  const std::string& target = config_.model().pretrained_target_vectors();
+  if (!source.empty() && facts_.source) {
+    told.push_back("source: " +
+                   FillEmbedding(source, *facts_.source, model_->source_embedding(), parameters()));
+  }
+  if (!target.empty()) {
+    told.push_back("target: " +
+                   FillEmbedding(target, facts_.target, model_->target_embedding(), parameters()));
+  }
+  return told;
+}
+
+std::vector<int> TranslateTask::frozen() const {
+  const proto::Model& model = config_.model();
+  std::vector<int> indices;
+  if (!model.freeze_pretrained()) return indices;
+  if (!model.pretrained_vectors().empty() && facts_.source) {
+    indices.push_back(model_->source_embedding());
+  }
+  if (!model.pretrained_target_vectors().empty()) indices.push_back(model_->target_embedding());
+  return indices;
+}
+
+double TranslateTask::Read(const BatchPlace& place) {
+  const SplitSequences::Part part =
+      sequences_->PartOfRank(sequences_->batches().Shuffled(place.seed, place.epoch, place.batch),
+                             place_.rank, place_.ranks);
+  batch_.Read(dataset_, facts_, part.examples);
+  lanes_.clear();
+  for (const int64_t example : batch_.order()) lanes_.push_back(part.lanes[example]);
+  return batch_.weight();
+}
+
+// Rises over updates, each of so many batches.
+double TranslateTask::Sampling(const BatchPlace& place) const {
+  const proto::Translate& translate = config_.task().translate();
+  if (!config_.task().has_translate() || translate.scheduled_sampling() == 0.0) return 0.0;
+  const auto steps = static_cast<double>(place.total_batches) /
+                     static_cast<double>(config_.training().accumulate_batches());
+  const double share = steps / static_cast<double>(translate.scheduled_sampling_steps());
+  return translate.scheduled_sampling() * std::min(1.0, share);
+}
+
+double TranslateTask::Forward(const BatchPlace& place, worker::RecurrentState&) {
+  if (batch_.empty()) return 0.0;
+  return model_->Forward(batch_.view(), SiteOf(place, lanes_), Sampling(place)).loss;
+}
+
+void TranslateTask::Backward() {
+  if (!batch_.empty()) model_->Backward();
+}
+
+bool TranslateTask::CanMeasure(const std::string& split) const {
+  return dataset_.split(split).size() > 0;
+}
+
+std::unique_ptr<Measurement> TranslateTask::Measure(const std::string& split, int64_t most, bool) {
+  return std::make_unique<TranslateMeasurement>(*model_, dataset_, facts_, SequencesOf(split, most),
+                                                place_, SearchOptionsOf(config_.task()));
+}
+
+double TranslateTask::HopelessLoss(double first_loss) const {
+  return HopelessTokenLoss(static_cast<int64_t>(facts_.target.size()) + 1, first_loss);
+}
+
+void TranslateTask::Adopt(const io::CheckpointHeader& header, const std::string& origin) {
+  TranslateFacts facts = TranslateFacts::Load(header, origin);
+  const auto require = [&](bool same, const char* what) {
+    if (same) return;
+    throw UsageError(
+        fmt::format("{}: its {} are not those that {} was trained with, so its numbers would mean "
+                    "others. Evaluate on a dataset of the same import, or import with "
+                    "--vocabulary-from.",
+                    dataset_.path().string(), what, origin));
+  };
+  require(facts.source == facts_.source, "source tokens");
+  require(facts.target == facts_.target, "tokens");
+  require(std::ranges::equal(facts.vector, facts_.vector, {}, &TranslateFacts::Number::name,
+                             &TranslateFacts::Number::name),
+          "columns of numbers");
+  facts_ = std::move(facts);  // with its scaling
+}
+
+}  // namespace lockstep::trainer

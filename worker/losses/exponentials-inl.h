@@ -1,0 +1,64 @@
+// Exponentials of a row, for Highway's kernels: included once for each target, after highway.h and
+// hwy/contrib/math/math-inl.h.
+
+#if defined(LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
+#undef LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
+#else
+#define LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
+#endif
+
+#include <cstdint>
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::worker::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+inline float RowMaximum(int64_t n, const float* x) {
+  const hn::ScalableTag<float> d;
+  const int64_t width = static_cast<int64_t>(hn::Lanes(d));
+  float maximum = x[0];
+  int64_t i = 0;
+  if (n >= width) {
+    auto most = hn::LoadU(d, x);
+    for (i = width; i + width <= n; i += width) most = hn::Max(most, hn::LoadU(d, x + i));
+    maximum = hn::GetLane(hn::MaxOfLanes(d, most));
+  }
+  for (; i < n; ++i) maximum = x[i] > maximum ? x[i] : maximum;
+  return maximum;
+}
+
+// Highway's Exp makes 0 of NaN, which would hide that a training has diverged.
+template <class D, class V = hn::Vec<D>>
+V Exponential(D d, V x) {
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+}
+
+// out = exp(x - maximum), and their sum. x and out may be the same array.
+inline float Exponentials(int64_t n, float maximum, const float* x, float* out) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> single;
+  const int64_t width = static_cast<int64_t>(hn::Lanes(d));
+  auto sums = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + width <= n; i += width) {
+    const auto e = Exponential(d, hn::Sub(hn::LoadU(d, x + i), hn::Set(d, maximum)));
+    hn::StoreU(e, d, out + i);
+    sums = hn::Add(sums, e);
+  }
+  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; i < n; ++i) {
+    const auto e = Exponential(single, hn::Sub(hn::LoadU(single, x + i), hn::Set(single, maximum)));
+    hn::StoreU(e, single, out + i);
+    sum += hn::GetLane(e);
+  }
+  return sum;
+}
+
+}  // namespace lockstep::worker::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
