@@ -260,6 +260,36 @@ TEST_P(EveryCellOfStack, StepByStepIsTheWholePass) {
   }
 }
 
+// Rows that leave, each step by itself, as a search makes them: without dropout the numbers of the
+// whole pass.
+TEST_P(EveryCellOfStack, SingleStepsAreTheWholePass) {
+  for (const bool layer_norm : {false, true}) {
+    StackOptions options = OptionsOf(GetParam(), false);
+    options.layer_norm = layer_norm;
+    StackCase x(options, kUneven);
+    const StackPass whole = x.Run(nullptr);
+    const int64_t H = options.hidden_size, L = options.layers;
+    RecurrentState state = x.initial;
+    x.stack.BeginSingleSteps();
+    for (int64_t t = 0; t < x.steps.time_steps(); ++t) {
+      const int64_t rows = x.steps.items_at(t), first = x.steps.first_row(t);
+      RecurrentState going = x.stack.ZeroState(rows);
+      for (size_t part = 0; part < going.parts().size(); ++part) {
+        for (int64_t layer = 0; layer < L; ++layer) {
+          const auto from = state.parts()[part].values.begin() + layer * state.lanes * H;
+          std::copy_n(from, rows * H, going.parts()[part].values.begin() + layer * rows * H);
+        }
+      }
+      state = going;
+      const float* y = x.stack.SingleStep(rows, x.x.data() + first * options.input_size, state);
+      EXPECT_THAT(
+          std::span(y, rows * H),
+          Pointwise(FloatNear(kNear), std::span(whole.outputs).subspan(first * H, rows * H)))
+          << "time step " << t << (layer_norm ? ", normalised" : "");
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EveryCellOfStack, testing::ValuesIn(AllCells()),
                          [](const auto& test) { return CellName(test.param); });
 
