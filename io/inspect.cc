@@ -23,6 +23,7 @@
 #include "io/series/frequency.h"
 #include "io/series/time_text.h"
 #include "io/text/printable.h"
+#include "io/text/subwords.h"
 
 namespace lockstep::io {
 namespace {
@@ -39,6 +40,10 @@ Json DescribeVocabulary(const Vocabulary& vocabulary) {
   json["unknown"] = vocabulary.unknown() ? Json(*vocabulary.unknown()) : Json(nullptr);
   json["normalization"] = Printable(vocabulary.normalization());
   json["lowercase"] = vocabulary.lowercase();
+  if (SeparatedByWhiteSpace(vocabulary.kind())) {
+    json["line_end"] = vocabulary.line_end() ? Json(*vocabulary.line_end()) : Json(nullptr);
+  }
+  if (vocabulary.subwords()) json["merges"] = vocabulary.subwords()->merges().size();
   return json;
 }
 

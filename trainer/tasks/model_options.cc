@@ -74,6 +74,7 @@ worker::InitializationOptions InitializationOptions(const proto::RunConfig& conf
   worker::InitializationOptions options;
   options.seed = config.training().seed();
   if (initialization.has_uniform()) options.uniform = initialization.uniform();
+  if (initialization.has_normal()) options.normal = initialization.normal();
   options.forget_gate_bias = initialization.forget_gate_bias();
   return options;
 }

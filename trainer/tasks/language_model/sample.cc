@@ -15,7 +15,7 @@ namespace {
 std::vector<int32_t> PromptTokens(const io::Vocabulary& vocabulary, const std::string& prompt) {
   const std::vector<uint32_t> ids = vocabulary.Encode(prompt);
   std::vector<int32_t> tokens(ids.begin(), ids.end());
-  if (tokens.empty()) tokens.push_back(static_cast<int32_t>(vocabulary.Find("\n").value_or(0)));
+  if (tokens.empty()) tokens.push_back(static_cast<int32_t>(vocabulary.line_end().value_or(0)));
   return tokens;
 }
 
