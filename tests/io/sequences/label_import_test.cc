@@ -102,6 +102,8 @@ TEST_F(LabelImportTest, ColumnsOfTablesByNameAndByNumber) {
   options_.label_column = "3";
   Import();
   EXPECT_EQ(Field("text"), by_name);
+  options_.text_column = options_.label_column = "";
+  EXPECT_THAT(Error(), HasSubstr("train.csv is a table: name its columns with --label and --text"));
 }
 
 TEST_F(LabelImportTest, AFolderForEachLabel) {
