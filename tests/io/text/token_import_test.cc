@@ -199,7 +199,11 @@ TEST_F(TokenImportTest, SubwordsAreLearntFromTheTrainingAlone) {
 
 TEST_F(TokenImportTest, ManySubwordsTheSameWhateverTheBlocks) {
   std::string text;
-  for (int i = 0; i < 3000; ++i) text += "w" + std::to_string(i * i % 977) + (i % 7 ? " " : "\n");
+  for (int i = 0; i < 3000; ++i) {
+    text += 'w';
+    text += std::to_string(i * i % 977);
+    text += i % 7 ? ' ' : '\n';
+  }
   TextImportOptions options = Options(text, TokenKind::kSubword);
   options.split = {80, 10, 10};
   options.merges = 60;
