@@ -106,7 +106,7 @@ class TokenImportTest : public testing::Test {
 TEST_F(TokenImportTest, ATokenisedTextKeepsItsUnknownToken) {
   TextImportOptions options =
       Options(" no <unk> it n't \n it was <unk> <eos> \n", TokenKind::kWhitespace);
-  options.line_end = "<eos>";
+  options.line_end.emplace("<eos>");
   const TextImportResult result = ImportText(options);
   EXPECT_EQ(result.kind, TokenKind::kWhitespace);
   EXPECT_EQ(result.unknown_tokens, 0u);
@@ -125,7 +125,7 @@ TEST_F(TokenImportTest, LineFeedsAreTokensUnlessNoneIsWanted) {
   ImportText(options);
   EXPECT_THAT(Tokens(), ElementsAre("a", "b", "\n", "b", "\n"));
   EXPECT_EQ(Decoded(Stored().Encode(" a  b\r\nb\n")), "a b\nb\n");
-  options.line_end = "";
+  options.line_end.emplace("");
   ImportText(options);
   EXPECT_THAT(Tokens(), ElementsAre("a", "b", "b"));
   EXPECT_FALSE(Stored().line_end().has_value());
@@ -199,7 +199,11 @@ TEST_F(TokenImportTest, SubwordsAreLearntFromTheTrainingAlone) {
 
 TEST_F(TokenImportTest, ManySubwordsTheSameWhateverTheBlocks) {
   std::string text;
-  for (int i = 0; i < 3000; ++i) text += "w" + std::to_string(i * i % 977) + (i % 7 ? " " : "\n");
+  for (int i = 0; i < 3000; ++i) {
+    text += 'w';
+    text += std::to_string(i * i % 977);
+    text += i % 7 ? ' ' : '\n';
+  }
   TextImportOptions options = Options(text, TokenKind::kSubword);
   options.split = {80, 10, 10};
   options.merges = 60;
@@ -215,7 +219,7 @@ TEST_F(TokenImportTest, ManySubwordsTheSameWhateverTheBlocks) {
 TEST_F(TokenImportTest, AVocabularyOfOursIsTakenWithAllThatBelongsToIt) {
   TextImportOptions options = Options("low Lower lot\nlow", TokenKind::kSubword);
   options.lowercase = true;
-  options.line_end = "<eos>";
+  options.line_end.emplace("<eos>");
   ImportText(options);
   const Vocabulary first = Stored();
   const fs::path dataset = folder_ / "first.h5";
@@ -243,7 +247,7 @@ TEST_F(TokenImportTest, AVocabularyOfOursIsTakenWithAllThatBelongsToIt) {
   fails([](auto& o) { o.tokens = TokenKind::kChar; }, "--tokens");
   fails([](auto& o) { o.normalization = "nfc"; }, "--normalize");
   fails([](auto& o) { o.merges = 7; }, "--merges");
-  fails([](auto& o) { o.line_end = "\n"; }, "--line-end");
+  fails([](auto& o) { o.line_end.emplace("\n"); }, "--line-end");
   fails([](auto& o) { o.vocabulary_limit = 7; }, "--vocabulary-from");
 }
 
@@ -295,11 +299,11 @@ TEST_F(TokenImportTest, ContradictionsAreSaidBeforeTheWork) {
     EXPECT_THAT([&] { ImportText(options); }, ThrowsMessage<InputError>(HasSubstr(what)));
   };
   fails(
-      TokenKind::kWord, [](auto& o) { o.line_end = "x"; }, "--line-end");
+      TokenKind::kWord, [](auto& o) { o.line_end.emplace("x"); }, "--line-end");
   fails(
-      TokenKind::kWhitespace, [](auto& o) { o.line_end = "x y"; }, "--line-end");
+      TokenKind::kWhitespace, [](auto& o) { o.line_end.emplace("x y"); }, "--line-end");
   fails(
-      TokenKind::kWhitespace, [](auto& o) { o.line_end = "<unk>"; }, "--line-end");
+      TokenKind::kWhitespace, [](auto& o) { o.line_end.emplace("<unk>"); }, "--line-end");
   fails(
       TokenKind::kChar, [](auto& o) { o.merges = 9; }, "--merges");
   fails(
