@@ -58,7 +58,8 @@ class Crf {
 
   int64_t tags() const { return tags_; }
 
-  /// Floats that LossAndGradient needs for each row, beside the emissions.
+  /// Floats that LossAndGradient needs for each row, beside the emissions (over logarithms 4 K
+  /// more).
   int64_t FloatsOfRow() const { return 2 * stride(); }
   /// And, alone of it all, of the number of items and of tags.
   int64_t FloatsOf(int64_t items) const { return (2 * items + 3 * tags_) * stride(); }
