@@ -44,9 +44,9 @@ enum class Direction { kForward, kReverse };
 ///                dX = dG Wx; dWx += dG^T X; dWh += dG^T Hprev; db += column sums
 /// In reverse, H[t+1] stands for H[t-1] and t goes the other way; an item begins at its own last
 /// row. States are [B, H], each item's before its first row and behind its last one, in the order
-/// that the layer comes by them. Parameters have PyTorch's names
-/// and shapes: weight_ih_l0 [gH, I], weight_hh_l0 [gH, H], bias_ih_l0 [gH], bias_hh_l0 [gH]; in
-/// reverse weight_ih_l0_reverse and so on. As PyTorch draws them: U(-1/sqrt(H), 1/sqrt(H)).
+/// that the layer comes by them. Parameters have PyTorch's names and shapes: weight_ih_l0 [gH, I],
+/// weight_hh_l0 [gH, H], bias_ih_l0 [gH], bias_hh_l0 [gH]; in reverse weight_ih_l0_reverse and so
+/// on. As PyTorch draws them: U(-1/sqrt(H), 1/sqrt(H)).
 class RecurrentLayer {
  public:
   /// Adds its parameters, named `prefix` + "weight_ih_l" + layer and so on. `parameters` must
