@@ -21,10 +21,10 @@ float Uniform(const PhiloxCounter& words, double bound) {
 }
 
 // Box and Muller 1958.
-float Normal(const PhiloxCounter& words) {
+float Normal(const PhiloxCounter& words, double deviation) {
   const double radius = std::sqrt(-2.0 * std::log1p(-UniformDouble(words[0], words[1])));
   const double angle = 2.0 * std::numbers::pi * UniformDouble(words[2], words[3]);
-  return static_cast<float>(radius * std::cos(angle));
+  return static_cast<float>(deviation * radius * std::cos(angle));
 }
 
 float Element(const Draw& draw, const PhiloxCounter& words) {
@@ -34,9 +34,15 @@ float Element(const Draw& draw, const PhiloxCounter& words) {
     case Draw::Kind::kUniform:
       return Uniform(words, draw.bound);
     case Draw::Kind::kNormal:
-      return Normal(words);
+      return Normal(words, draw.bound);
   }
   throw std::logic_error("a draw that is not implemented");
+}
+
+Draw DrawOf(const Parameter& parameter, const InitializationOptions& options) {
+  if (options.uniform > 0.0) return UniformDraw(options.uniform);
+  if (options.normal > 0.0) return NormalDraw(options.normal);
+  return parameter.draw;
 }
 
 }  // namespace
@@ -44,7 +50,7 @@ float Element(const Draw& draw, const PhiloxCounter& words) {
 void Initialize(Parameters& parameters, const InitializationOptions& options) {
   for (size_t index = 0; index < parameters.list().size(); ++index) {
     const Parameter& parameter = parameters.list()[index];
-    const Draw draw = options.uniform > 0.0 ? UniformDraw(options.uniform) : parameter.draw;
+    const Draw draw = DrawOf(parameter, options);
     float* values = parameters.value(static_cast<int>(index));
     for (int64_t i = 0; i < parameter.size; ++i) {
       values[i] = Element(draw, Words(options.seed, index, i));

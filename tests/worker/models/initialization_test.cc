@@ -87,6 +87,24 @@ TEST(InitializationTest, UniformOnRequestAndTiedEmbeddingAsTheProjection) {
   ExpectUniform(Values(tied_model, tied_model.parameters().list()[0]), 1.0 / 8.0);
 }
 
+TEST(InitializationTest, NormalOnRequestHasItsDeviationInEveryParameter) {
+  LanguageModel model(kOptions), standard(kOptions);
+  Initialize(model.parameters(), {.normal = 0.01});
+  for (const Parameter& parameter : model.parameters().list()) {
+    SCOPED_TRACE(parameter.name);
+    const auto values = Values(model, parameter);
+    const Moments moments(values);
+    const double n = static_cast<double>(values.size());
+    EXPECT_NEAR(moments.mean, 0.0, 5.0 * 0.01 / std::sqrt(n));
+    EXPECT_NEAR(moments.variance, 1e-4, 5.0 * 1e-4 * std::sqrt(2.0 / n));
+    const auto inside = std::ranges::count_if(values, [](float x) { return std::abs(x) < 0.01f; });
+    EXPECT_NEAR(static_cast<double>(inside) / n, 0.6827, 5.0 * std::sqrt(0.6827 * 0.3173 / n));
+  }
+  // The same draw as PyTorch's N(0, 1), scaled.
+  Initialize(standard.parameters(), {});
+  EXPECT_FLOAT_EQ(model.parameters().value(0)[5], 0.01f * standard.parameters().value(0)[5]);
+}
+
 TEST(InitializationTest, ForgetGateBiasIsAddedToItsPartOnly) {
   LanguageModel plain(kOptions), biased(kOptions);
   Initialize(plain.parameters(), {});
