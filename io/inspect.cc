@@ -23,6 +23,7 @@
 #include "io/series/frequency.h"
 #include "io/series/time_text.h"
 #include "io/text/printable.h"
+#include "io/text/subwords.h"
 
 namespace lockstep::io {
 namespace {
@@ -39,6 +40,10 @@ Json DescribeVocabulary(const Vocabulary& vocabulary) {
   json["unknown"] = vocabulary.unknown() ? Json(*vocabulary.unknown()) : Json(nullptr);
   json["normalization"] = Printable(vocabulary.normalization());
   json["lowercase"] = vocabulary.lowercase();
+  if (SeparatedByWhiteSpace(vocabulary.kind())) {
+    json["line_end"] = vocabulary.line_end() ? Json(*vocabulary.line_end()) : Json(nullptr);
+  }
+  if (vocabulary.subwords()) json["merges"] = vocabulary.subwords()->merges().size();
   return json;
 }
 
@@ -216,9 +221,9 @@ FieldCounts CountField(const SequenceDataset& dataset, int field, const Split& s
 }
 
 // The names that a field may have, with what is known of each.
-Json DescribeNames(const SequenceField& field, const FieldCounts& counts) {
+Json DescribeNames(const SequenceField& field, const FieldCounts& counts, uint64_t most) {
   Json json = Json::array();
-  for (size_t i = 0; i < std::min(field.names.size(), kMostShown); ++i) {
+  for (size_t i = 0; i < std::min<uint64_t>(field.names.size(), most); ++i) {
     Json name = {{"name", Printable(field.names[i])}};
     if (field.kind == SequenceField::Kind::kVector) {
       name["mean"] = field.means[i];
@@ -231,7 +236,7 @@ Json DescribeNames(const SequenceField& field, const FieldCounts& counts) {
   return json;
 }
 
-Json DescribeSequenceField(const SequenceDataset& dataset, int field) {
+Json DescribeSequenceField(const SequenceDataset& dataset, int field, uint64_t most_names) {
   const SequenceField& described = dataset.fields()[static_cast<size_t>(field)];
   const FieldCounts counts = CountField(dataset, field, {"", 0, dataset.size()});
   Json json = {{"name", described.name}, {"kind", FieldKindName(described.kind)}};
@@ -244,7 +249,7 @@ Json DescribeSequenceField(const SequenceDataset& dataset, int field) {
     json["vocabulary"]["most_common"] = MostCommon(described.vocabulary, counts.of_id);
   } else {
     json["name_count"] = described.names.size();
-    json["names"] = DescribeNames(described, counts);
+    json["names"] = DescribeNames(described, counts, most_names);
   }
   return json;
 }
@@ -264,7 +269,8 @@ void DescribeSequenceDataset(const std::filesystem::path& path, uint64_t most_so
   json["fingerprint"] = dataset.fingerprint();
   json["fields"] = Json::array();
   for (int field = 0; field < std::ssize(dataset.fields()); ++field) {
-    json["fields"].push_back(DescribeSequenceField(dataset, field));
+    json["fields"].push_back(
+        DescribeSequenceField(dataset, field, std::min<uint64_t>(most_sources, kMostShown)));
   }
 }
 

@@ -18,10 +18,10 @@ inline constexpr uint64_t kMostInspectedSources = 1000;
 /// time, frequency, missing, scale, channels (name, range of mean and deviation over the series),
 /// known, statics, the first 100 series, rows, splits (rows of all series), sources, fingerprint;
 /// for a dataset of sequences form, examples, splits, sources, fingerprint, fields (kind; tokens,
-/// longest, mean_length and vocabulary, or the first 100 names with count or mean and deviation);
-/// for a checkpoint configuration,
-/// dataset fingerprint, counters, measures, the tensors' names and shapes, number of parameters.
-/// Verifies the whole file. InputError when it is missing or not ours.
+/// longest, mean_length and vocabulary, or the first `most_sources` names, 100 at most, with count
+/// or mean and deviation); for a checkpoint configuration, dataset fingerprint, counters, measures,
+/// the tensors' names and shapes, number of parameters. Verifies the whole file. InputError when it
+/// is missing or not ours.
 nlohmann::ordered_json InspectFile(const std::filesystem::path& path,
                                    uint64_t most_sources = kMostInspectedSources);
 

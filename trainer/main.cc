@@ -13,6 +13,8 @@
 #include "io/text/vocabulary.h"
 #include "trainer/commands/commands.h"
 #include "trainer/exit_status.h"
+#include "trainer/import_sequences_options.h"
+#include "trainer/options.h"
 #include "trainer/ranks/communicator.h"
 #include "trainer/ranks/stop_signal.h"
 #include "trainer/run/train_job.h"
@@ -63,35 +65,6 @@ ExitStatus RunAlone(const Command& body) {
     TellError(error);
     return StatusOf(error);
   }
-}
-
-// An option that takes one of a few names. `value` must outlive the parsing.
-template <class T>
-void AddChoice(CLI::App* app, const std::string& name, T& value,
-               const std::vector<std::pair<std::string, T>>& choices, const std::string& standard,
-               const std::string& description) {
-  std::vector<std::string> names;
-  for (const auto& choice : choices) names.push_back(choice.first);
-  app->add_option_function<std::string>(
-         name,
-         [&value, choices](const std::string& given) {
-           for (const auto& [known, meaning] : choices) {
-             if (known == given) value = meaning;
-           }
-         },
-         description)
-      ->type_name("NAME")
-      ->check(CLI::IsMember(names))
-      ->default_str(standard);
-}
-
-void AddProgress(CLI::App* app, Console::Mode& mode) {
-  AddChoice<Console::Mode>(app, "--progress", mode,
-                           {{"auto", Console::Mode::kAuto},
-                            {"live", Console::Mode::kLive},
-                            {"plain", Console::Mode::kPlain}},
-                           "auto",
-                           "live (one line, written over), plain (a line at intervals) or auto");
 }
 
 // How columns and rows of a table are to be understood.
@@ -174,44 +147,104 @@ void AddImportSeries(CLI::App* import, Command& command) {
   });
 }
 
-void AddImport(CLI::App& app, Command& command) {
-  CLI::App* import = app.add_subcommand("import", "Make a dataset");
-  import->require_subcommand(1);
-  AddImportSeries(import, command);
+// What the tokens of a text are, and where their vocabulary comes from.
+void AddTokenOptions(CLI::App* text, io::TextImportOptions& options) {
+  AddChoice<std::optional<io::TokenKind>>(
+      text, "--tokens", options.tokens,
+      {{"char", io::TokenKind::kChar},
+       {"byte", io::TokenKind::kByte},
+       {"word", io::TokenKind::kWord},
+       {"whitespace", io::TokenKind::kWhitespace},
+       {"bpe", io::TokenKind::kSubword}},
+      "char",
+      "What a token is: char (Unicode code point), byte, word (ICU's boundaries), whitespace (what "
+      "stands between white space, for text that is tokenised already), or bpe (pieces of words, "
+      "by byte pair encoding)");
+  text->add_option(
+          "--vocabulary", options.vocabulary_limit,
+          "Most tokens in the vocabulary, the rest is <unk>; 0: no limit, for words 50,000")
+      ->capture_default_str();
+  text->add_option("--vocabulary-from", options.vocabulary_from,
+                   "Take the vocabulary of this dataset or checkpoint, or the tokens of this text "
+                   "file, one on each line")
+      ->type_name("FILE");
+  text->add_option_function<std::string>(
+          "--line-end",
+          [&options](const std::string& given) {
+            options.line_end = given == "none" ? "" : given == "\\n" ? "\n" : given;
+          },
+          "For whitespace and bpe: the token that a line feed gives, such as <eos>; none: no "
+          "token; "
+          "by default the line feed itself")
+      ->type_name("TOKEN");
+  text->add_option("--merges", options.merges,
+                   "For bpe: how many merges to learn on the training split, 10,000 by default; of "
+                   "--codes, how many to take, by default all")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  text->add_option("--codes", options.codes,
+                   "For bpe: take the merges of this codes file of subword-nmt")
+      ->type_name("FILE");
+  text->add_option("--write-codes", options.write_codes,
+                   "For bpe: write the merges as a codes file of subword-nmt")
+      ->type_name("FILE");
+}
+
+// The files of a text: all in one to be cut, or those of each split.
+void AddTextFiles(CLI::App* text, io::TextImportOptions& options) {
+  auto* paths = text->add_option("PATH", options.paths, "Files and folders, cut by --split");
+  auto* split = text->add_option("--split", options.split, "Shares of train, validation and test")
+                    ->delimiter(',')
+                    ->type_name("TRAIN,VALIDATION,TEST")
+                    ->allow_extra_args(false)
+                    ->default_str("90,5,5");
+  const auto files = [&](const char* name, std::vector<std::filesystem::path>& given,
+                         const char* description) {
+    text->add_option(name, given, description)
+        ->type_name("PATH...")
+        ->excludes(paths)
+        ->excludes(split);
+  };
+  files("--train", options.training_paths,
+        "Files and folders to train on, instead of PATH; the vocabulary is theirs");
+  files("--validation", options.validation_paths, "Files and folders to validate on");
+  files("--test", options.test_paths, "Files and folders to test on");
+}
+
+void AddImportText(CLI::App* import, Command& command) {
   CLI::App* text = import->add_subcommand(
       "text",
       "Make a dataset of tokens from text files and folders (recursively, in sorted order)");
   auto arguments = std::make_shared<ImportArguments>();
   io::TextImportOptions& options = arguments->options;
-  text->add_option("PATH", options.paths, "Files and folders")->required();
+  AddTextFiles(text, options);
   text->add_option("-o,--output", options.output, "The dataset to write (HDF5)")->required();
-  AddChoice<io::TokenKind>(
-      text, "--tokens", options.tokens,
-      {{"char", io::TokenKind::kChar},
-       {"byte", io::TokenKind::kByte},
-       {"word", io::TokenKind::kWord}},
-      "char", "What a token is: char (Unicode code point), byte, or word (ICU's boundaries)");
+  AddTokenOptions(text, options);
   text->add_option("--encoding", options.encoding,
                    "Any name that ICU knows: utf-8, gbk, gb18030, latin-1, ...")
       ->capture_default_str();
   AddChoice<bool>(text, "--invalid", options.replace_invalid, {{"error", false}, {"replace", true}},
                   "error", "A wrong byte is an error, or is replaced by U+FFFD");
-  text->add_option("--split", options.split, "Shares of train, validation and test")
-      ->delimiter(',')
-      ->type_name("TRAIN,VALIDATION,TEST")
-      ->allow_extra_args(false)
-      ->default_str("90,5,5");
-  text->add_option(
-          "--vocabulary", options.vocabulary_limit,
-          "Most tokens in the vocabulary, the rest is <unk>; 0: no limit, for words 50,000")
-      ->capture_default_str();
   text->add_option("--normalize", options.normalization, "Unicode normalisation")
       ->check(CLI::IsMember({"none", "nfc", "nfd", "nfkc", "nfkd"}))
       ->capture_default_str();
   text->add_flag("--lowercase", options.lowercase, "Lower-case the text");
   AddProgress(text, arguments->progress);
   text->callback([&command, arguments] {
+    if (arguments->options.paths.empty() && arguments->options.training_paths.empty()) {
+      throw CLI::RequiredError("PATH or --train");
+    }
     command = [arguments] { return RunAlone([&] { return ImportText(*arguments); }); };
+  });
+}
+
+void AddImport(CLI::App& app, Command& command) {
+  CLI::App* import = app.add_subcommand("import", "Make a dataset");
+  import->require_subcommand(1);
+  AddImportText(import, command);
+  AddImportSeries(import, command);
+  AddImportSequences(import, [&command](std::function<ExitStatus()> body) {
+    command = [body = std::move(body)] { return RunAlone(body); };
   });
 }
 

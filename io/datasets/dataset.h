@@ -85,8 +85,11 @@ class DatasetWriter {
   uint64_t size_tokens() const;
 
   /// Writes splits and sources, verifies, seals, syncs and renames (io/files/publish.h). `shares`
-  /// as TextImportOptions::split. Returns the fingerprint. InputError when there are no tokens.
+  /// as SplitEnds. Returns the fingerprint. InputError when there are no tokens.
   std::string Publish(std::span<const double> shares, const std::vector<Source>& sources);
+  /// `ends`: where train, validation and test end, in tokens; each begins where the one before
+  /// ends. std::invalid_argument unless they go up and the last one is the number of tokens.
+  std::string Publish(std::span<const uint64_t> ends, const std::vector<Source>& sources);
 
  private:
   struct Impl;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -74,10 +75,20 @@ uint64_t DatasetWriter::size_tokens() const { return impl_->tokens.size(); }
 
 std::string DatasetWriter::Publish(std::span<const double> shares,
                                    const std::vector<Source>& sources) {
+  CheckSplitShares(shares);
+  return Publish(SplitEnds(shares, size_tokens()), sources);
+}
+
+std::string DatasetWriter::Publish(std::span<const uint64_t> ends,
+                                   const std::vector<Source>& sources) {
   if (size_tokens() == 0)
     throw InputError("there are no tokens to write. Name a text that is not empty.");
-  CheckSplitShares(shares);
-  const std::vector<Split> splits = SplitsUntil(SplitEnds(shares, size_tokens()));
+  if (ends.empty() || ends.size() > kMostSplits || !std::ranges::is_sorted(ends) ||
+      ends.back() != size_tokens()) {
+    throw std::invalid_argument(
+        fmt::format("{} splits do not cover the {} tokens in order", ends.size(), size_tokens()));
+  }
+  const std::vector<Split> splits = SplitsUntil(ends);
   const std::string tokens_digest = impl_->tokens.Finish();
   WriteVocabulary(*impl_->writer, impl_->vocabulary);
   WriteSplits(*impl_->writer, splits);

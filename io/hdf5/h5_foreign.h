@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "io/hdf5/h5.h"
 
@@ -18,8 +19,10 @@ class ForeignArray {
  public:
   /// `name` as in "group/values"; empty: the only such array of the file. InputError, naming the
   /// arrays there are, when there is none of this name, when it is of another kind, or when the
-  /// name is missing. DamagedFileError when HDF5 cannot read the file.
-  ForeignArray(const std::filesystem::path& path, const std::string& name);
+  /// name is missing; `option` is how it can be given. DamagedFileError when HDF5 cannot read the
+  /// file.
+  ForeignArray(const std::filesystem::path& path, const std::string& name,
+               const std::string& option = "--array");
 
   const std::string& name() const { return name_; }
   uint64_t rows() const { return rows_; }
@@ -37,6 +40,34 @@ class ForeignArray {
   uint64_t rows_ = 0;
   uint64_t columns_ = 1;
   bool has_columns_ = false;
+};
+
+/// An array of strings of one dimension in another program's HDF5 file; strings of fixed length
+/// (without the zeros or spaces behind them) or of variable length.
+class ForeignStrings {
+ public:
+  /// As ForeignArray.
+  ForeignStrings(const std::filesystem::path& path, const std::string& name,
+                 const std::string& option);
+
+  const std::string& name() const { return name_; }
+  uint64_t size() const { return size_; }
+
+  /// Strings [first, first + count). DamagedFileError when they cannot be read.
+  void Read(uint64_t first, uint64_t count, std::vector<std::string>* out) const;
+
+ private:
+  void ReadVariable(const H5Handle& memory, const H5Handle& space, uint64_t count,
+                    std::vector<std::string>* out) const;
+  void ReadFixed(const H5Handle& memory, const H5Handle& space, uint64_t count,
+                 std::vector<std::string>* out) const;
+
+  H5Calls calls_;
+  H5Handle file_;
+  std::string name_;
+  H5Handle array_;
+  H5Handle type_;
+  uint64_t size_ = 0;
 };
 
 }  // namespace lockstep::io

@@ -9,24 +9,32 @@
 
 namespace lockstep::io {
 
-/// The bytes of a file or of the standard input ("-") from beginning to end, unpacked where they
-/// are packed by gzip.
-class ByteSource {
+/// The bytes of a text from beginning to end.
+class CharSource {
+ public:
+  virtual ~CharSource() = default;
+  /// Fills `out`; fewer bytes only at the end. InputError, SystemError.
+  virtual size_t Read(std::span<char> out) = 0;
+  /// Whose bytes they are, for messages.
+  virtual const std::string& name() const = 0;
+  /// Bytes taken from the file so far, as they lie there.
+  virtual uint64_t bytes_read() const = 0;
+};
+
+/// The bytes of a file or of the standard input ("-"), unpacked where they are packed by gzip.
+class ByteSource : public CharSource {
  public:
   /// InputError when it cannot be opened or is no regular file.
   explicit ByteSource(const std::filesystem::path& path);
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
-  ~ByteSource();
+  ~ByteSource() override;
 
-  /// Fills `out`; fewer bytes only at the end. InputError when packed bytes are damaged or cut
-  /// short; SystemError on an I/O error.
-  size_t Read(std::span<char> out);
-
-  /// "standard input" or the path, for messages.
-  const std::string& name() const { return name_; }
-  /// Bytes taken from the file so far, as they lie there.
-  uint64_t bytes_read() const { return bytes_read_; }
+  /// InputError when packed bytes are damaged or cut short; SystemError on an I/O error.
+  size_t Read(std::span<char> out) override;
+  /// "standard input" or the path.
+  const std::string& name() const override { return name_; }
+  uint64_t bytes_read() const override { return bytes_read_; }
 
  private:
   class Inflater;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -18,7 +19,10 @@ constexpr std::string_view kDelimiters = ",;\t|";
 }  // namespace
 
 CsvReader::CsvReader(const std::filesystem::path& path, char delimiter, bool decimal_comma)
-    : source_(path) {
+    : CsvReader(std::make_unique<ByteSource>(path), delimiter, decimal_comma) {}
+
+CsvReader::CsvReader(std::unique_ptr<CharSource> source, char delimiter, bool decimal_comma)
+    : source_(std::move(source)) {
   Refill();
   const std::string_view begin(at_, static_cast<size_t>(end_ - at_));
   if (begin.starts_with("\xff\xfe") || begin.starts_with("\xfe\xff")) {
@@ -78,7 +82,7 @@ bool CsvReader::Refill() {
   if (kept > 0) std::memmove(block_.data(), at_, kept);
   block_.resize(std::max(block_.size(), std::max(kBlockBytes, 2 * kept) + 1));
   const size_t room = block_.size() - 1 - kept;
-  const size_t got = source_.Read({block_.data() + kept, room});
+  const size_t got = source_->Read({block_.data() + kept, room});
   last_block_ = got < room;
   at_ = block_.data();
   end_ = at_ + kept + got;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ class CsvReader {
   /// quotes (of equal ones the first); the comma is none of them with `decimal_comma`. InputError:
   /// no such file, UTF-16, an empty file.
   CsvReader(const std::filesystem::path& path, char delimiter, bool decimal_comma);
+  /// The same of what the source gives, which must be UTF-8.
+  CsvReader(std::unique_ptr<CharSource> source, char delimiter, bool decimal_comma);
 
   /// Steps to the next row, the first line's at first; false at the end. InputError, with file,
   /// line and column: a quote that is not closed or with text behind it, a row over 64 MB.
@@ -36,8 +39,8 @@ class CsvReader {
   /// In which the row begins, from 1.
   uint64_t line() const { return line_; }
   char delimiter() const { return delimiter_; }
-  const std::string& name() const { return source_.name(); }
-  uint64_t bytes_read() const { return source_.bytes_read(); }
+  const std::string& name() const { return source_->name(); }
+  uint64_t bytes_read() const { return source_->bytes_read(); }
 
  private:
   enum class Found { kRow, kNothing, kEndOfBlock };
@@ -51,7 +54,7 @@ class CsvReader {
   const char* QuotedCell(const char* next);
   [[noreturn]] void Fail(const char* place, size_t column, std::string_view what) const;
 
-  ByteSource source_;
+  std::unique_ptr<CharSource> source_;
   char delimiter_ = 0;
   std::array<bool, 256> ends_cell_ = {};
   std::vector<char> block_;  // one more than is read: a line feed stands at end_

@@ -1,6 +1,7 @@
 #include "io/text/line_reader.h"
 
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -15,7 +16,11 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
-LineReader::LineReader(const std::filesystem::path& path) : source_(path), block_(kBlockBytes) {}
+LineReader::LineReader(const std::filesystem::path& path)
+    : LineReader(std::make_unique<ByteSource>(path)) {}
+
+LineReader::LineReader(std::unique_ptr<CharSource> source)
+    : source_(std::move(source)), block_(kBlockBytes) {}
 
 std::optional<std::string_view> LineReader::Next() {
   line_.clear();
@@ -42,7 +47,7 @@ std::optional<std::string_view> LineReader::Next() {
 
 bool LineReader::Fill() {
   begin_ = 0;
-  end_ = source_.Read(block_);
+  end_ = source_->Read(block_);
   return end_ > 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ class LineReader {
  public:
   /// As ByteSource.
   explicit LineReader(const std::filesystem::path& path);
+  /// The same of what the source gives.
+  explicit LineReader(std::unique_ptr<CharSource> source);
 
   /// The next line without its end, valid until the next call; nullopt behind the last one.
   /// InputError when a line is longer than 16 MB or packed bytes are damaged; SystemError.
@@ -26,7 +29,8 @@ class LineReader {
 
   /// Of the line that Next gave, from 1.
   uint64_t line_number() const { return line_number_; }
-  const std::string& name() const { return source_.name(); }
+  uint64_t bytes_read() const { return source_->bytes_read(); }
+  const std::string& name() const { return source_->name(); }
 
   /// InputError: "FILE, line 7: ...".
   [[noreturn]] void Fail(const std::string& what) const;
@@ -35,7 +39,7 @@ class LineReader {
   /// False at the end of the file.
   bool Fill();
 
-  ByteSource source_;
+  std::unique_ptr<CharSource> source_;
   std::vector<char> block_;
   size_t begin_ = 0;
   size_t end_ = 0;

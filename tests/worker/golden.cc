@@ -32,6 +32,11 @@ const nlohmann::json& GoldenPacked() {
   return golden;
 }
 
+const nlohmann::json& GoldenEncoderDecoders() {
+  static const nlohmann::json golden = Read("pytorch_encoder_decoders.json");
+  return golden;
+}
+
 const nlohmann::json& GoldenLabelers() {
   static const nlohmann::json golden = Read("pytorch_labelers.json");
   return golden;

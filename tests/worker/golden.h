@@ -15,6 +15,9 @@ const nlohmann::json& GoldenForecasters();
 /// The same of golden/pytorch_packed.json and golden/make_golden_packed.py.
 const nlohmann::json& GoldenPacked();
 
+/// The same of golden/pytorch_encoder_decoders.json and golden/make_golden_encoder_decoders.py.
+const nlohmann::json& GoldenEncoderDecoders();
+
 /// The same of golden/pytorch_labelers.json and golden/make_golden_labelers.py.
 const nlohmann::json& GoldenLabelers();
 

@@ -25,16 +25,16 @@ void ReferenceDropWeights(const DropoutSite& site, double probability, uint32_t 
 }
 
 void ReferenceStack::SetParameters(const Parameters& parameters, const Array& values,
-                                   const DropoutSite* site) {
+                                   const DropoutSite* site, const std::string& prefix) {
   const int64_t directions = options_.directions();
   values_.assign(options_.layers * directions, {});
   for (int64_t part = 0; part < std::ssize(values_); ++part) {
     const std::string suffix =
         "_l" + std::to_string(part / directions) + (part % directions > 0 ? "_reverse" : "");
-    for (const char* kind : {"rnn.weight_ih", "rnn.weight_hh", "rnn.bias_ih", "rnn.bias_hh"}) {
-      const Parameter& parameter = parameters.list()[parameters.Find(kind + suffix)];
+    for (const std::string kind : {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}) {
+      const Parameter& parameter = parameters.list()[parameters.Find(prefix + kind + suffix)];
       const auto first = values.begin() + parameter.offset;
-      values_[part][std::string(kind) + "_l0"].assign(first, first + parameter.size);
+      values_[part]["rnn." + kind + "_l0"].assign(first, first + parameter.size);
     }
     if (site && options_.weight_drop > 0.0) {
       ReferenceDropWeights(*site, options_.weight_drop, static_cast<uint32_t>(part / directions),
@@ -60,24 +60,25 @@ ReferenceStack::Array ReferenceStack::RunDirection(int layer, int64_t direction,
 }
 
 void ReferenceStack::DropOn(Array& x, double probability, int64_t width, const DropoutSite* site,
-                            int layer, int64_t item) const {
+                            int layer, int64_t item, int64_t first_time) const {
   if (!site || probability == 0.0) return;
   DropoutSite own = *site;
   own.layer += static_cast<uint32_t>(layer);
   own.first_lane = site->lanes ? site->lanes[item] : site->first_lane + item;
   for (int64_t i = 0; i < std::ssize(x); ++i) {
-    const int64_t t = options_.locked_dropout ? 0 : i / width;
+    const int64_t t = options_.locked_dropout ? 0 : first_time + i / width;
     x[i] *= ReferenceDropoutFactor(own, probability, t, 0, i % width, width);
   }
 }
 
 ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
-                                          const DropoutSite* site, int64_t item,
-                                          bool plain_outputs) const {
+                                          const DropoutSite* site, int64_t item, bool plain_outputs,
+                                          int64_t first_time) const {
   const int64_t D = options_.directions(), H = options_.hidden_size;
   const int64_t n = std::ssize(x) / options_.input_size;
   Array input = x;
-  DropOn(input, options_.input_dropout, options_.input_size, site, options_.layers, item);
+  DropOn(input, options_.input_dropout, options_.input_size, site, options_.layers, item,
+         first_time);
   for (int layer = 0; layer < options_.layers; ++layer) {
     Array output(n * D * H);
     for (int64_t direction = 0; direction < D; ++direction) {
@@ -87,8 +88,9 @@ ReferenceStack::Array ReferenceStack::Run(const Array& x, Array& h, Array& c,
       }
     }
     const bool last = layer + 1 == options_.layers;
-    DropOn(output, last && options_.output_dropout ? *options_.output_dropout : options_.dropout,
-           D * H, site, layer, item);
+    if (!(last && plain_outputs)) {
+      DropOn(output, options_.dropout_after(layer), D * H, site, layer, item, first_time);
+    }
     for (int64_t i = 0; i < n * D * H && options_.residual && layer > 0; ++i) {
       output[i] += input[i];
     }

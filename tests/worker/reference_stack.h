@@ -2,6 +2,7 @@
 #define LOCKSTEP_TESTS_WORKER_REFERENCE_STACK_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "tests/worker/reference_cell.h"
@@ -21,21 +22,22 @@ class ReferenceStack {
  public:
   using Array = std::vector<double>;
 
-  /// The parameters are those of a stack with the prefix "rnn.".
   explicit ReferenceStack(const StackOptions& options) : options_(options) {}
 
-  /// Values of all parameters, as `parameters` has them one behind another. A site drops weights.
-  void SetParameters(const Parameters& parameters, const Array& values, const DropoutSite* site);
+  /// Values of all parameters, as `parameters` has them one behind another; the stack's are those
+  /// with `prefix`. A site drops weights.
+  void SetParameters(const Parameters& parameters, const Array& values, const DropoutSite* site,
+                     const std::string& prefix = "rnn.");
 
   /// One item: x [n, I], its states [L D, H] (c empty but for an LSTM), which move on. Returns the
   /// outputs [n, D H], with `plain_outputs` without dropout after the last layer. `item` is its
-  /// place in the batch, for dropout.
+  /// place in the batch and `first_time` the time step of row 0, for dropout.
   Array Run(const Array& x, Array& h, Array& c, const DropoutSite* site, int64_t item,
-            bool plain_outputs = false) const;
+            bool plain_outputs = false, int64_t first_time = 0) const;
 
  private:
   void DropOn(Array& x, double probability, int64_t width, const DropoutSite* site, int layer,
-              int64_t item) const;
+              int64_t item, int64_t first_time) const;
   Array RunDirection(int layer, int64_t direction, const Array& x, double* h, double* c) const;
 
   const StackOptions options_;

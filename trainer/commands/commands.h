@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "io/sequences/sequence_import.h"
 #include "io/series/series_import.h"
 #include "io/text/text_import.h"
 #include "trainer/exit_status.h"
@@ -31,6 +32,13 @@ struct ImportSeriesArguments {
   Console::Mode progress = Console::Mode::kAuto;
 };
 ExitStatus ImportSeries(const ImportSeriesArguments& arguments);
+
+struct ImportSequencesArguments {
+  io::SequenceImportOptions options;
+  Console::Mode progress = Console::Mode::kAuto;
+};
+/// Labels, tags, pairs or captions, as options.form says.
+ExitStatus ImportSequences(const ImportSequencesArguments& arguments);
 
 struct EvaluateArguments {
   std::filesystem::path checkpoint;

@@ -182,38 +182,42 @@ void Communicator::Broadcast(std::string& text) {
   BroadcastBytes(text.data(), size);
 }
 
-void Communicator::Send(std::span<const float> x, int to) {
+void Communicator::Send(std::span<const std::byte> x, int to) {
   for (size_t at = 0; at < x.size(); at += kPiece) {
-    Check(MPI_Send(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT, to,
+    Check(MPI_Send(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_BYTE, to,
                    0, MPI_COMM_WORLD),
           "MPI_Send");
   }
 }
 
-void Communicator::Receive(std::span<float> x, int from) {
+void Communicator::Receive(std::span<std::byte> x, int from) {
   for (size_t at = 0; at < x.size(); at += kPiece) {
-    Check(MPI_Recv(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT,
-                   from, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+    Check(MPI_Recv(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_BYTE, from,
+                   0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
           "MPI_Recv");
   }
+}
+
+std::vector<uint64_t> Communicator::GatherSizes(uint64_t size) {
+  std::vector<uint64_t> sizes(size_);
+  Check(MPI_Gather(&size, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, 0, MPI_COMM_WORLD),
+        "MPI_Gather");
+  return sizes;
 }
 
 // Not MPI_Gatherv, whose offsets are ints.
 std::vector<float> Communicator::Gather(std::span<const float> x) {
   const Watchdog::Section section(impl_->watchdog, "gathering of states");
-  const uint64_t count = x.size();
-  std::vector<uint64_t> counts(size_);
-  Check(MPI_Gather(&count, 1, MPI_UINT64_T, counts.data(), 1, MPI_UINT64_T, 0, MPI_COMM_WORLD),
-        "MPI_Gather");
+  const std::vector<uint64_t> counts = GatherSizes(x.size());
   if (!is_root()) {
-    Send(x, 0);
+    Send(std::as_bytes(x), 0);
     return {};
   }
   std::vector<float> all(std::reduce(counts.begin(), counts.end()));
   std::copy(x.begin(), x.end(), all.begin());
-  size_t at = count;
+  size_t at = x.size();
   for (int rank = 1; rank < size_; at += counts[rank++]) {
-    Receive(std::span(all).subspan(at, counts[rank]), rank);
+    Receive(std::as_writable_bytes(std::span(all).subspan(at, counts[rank])), rank);
   }
   return all;
 }
@@ -235,21 +239,25 @@ void Communicator::Scatter(const std::function<std::vector<float>(int rank)>& pa
                       held, rank, wanted[static_cast<size_t>(rank)]));
     }
   });
-  if (!is_root()) return Receive(mine, 0);
-  for (int rank = 1; rank < size_; ++rank) Send(part_of(rank), rank);
+  if (!is_root()) return Receive(std::as_writable_bytes(mine), 0);
+  for (int rank = 1; rank < size_; ++rank) {
+    Send(std::as_bytes(std::span<const float>(part_of(rank))), rank);
+  }
   std::ranges::copy(part_of(0), mine.begin());
 }
 
 std::vector<std::string> Communicator::Gather(const std::string& text) {
-  const Watchdog::Section section(impl_->watchdog, "gathering of names");
-  constexpr int kLength = 256;
-  char mine[kLength] = {};
-  text.copy(mine, kLength - 1);
-  std::vector<char> all(is_root() ? size_t{kLength} * size_ : 0);
-  Check(MPI_Gather(mine, kLength, MPI_CHAR, all.data(), kLength, MPI_CHAR, 0, MPI_COMM_WORLD),
-        "MPI_Gather");
-  std::vector<std::string> texts;
-  for (size_t at = 0; at < all.size(); at += kLength) texts.emplace_back(all.data() + at);
+  const Watchdog::Section section(impl_->watchdog, "gathering of texts");
+  const std::vector<uint64_t> sizes = GatherSizes(text.size());
+  if (!is_root()) {
+    Send(std::as_bytes(std::span(text)), 0);
+    return {};
+  }
+  std::vector<std::string> texts = {text};
+  for (int rank = 1; rank < size_; ++rank) {
+    texts.emplace_back(sizes[rank], '\0');
+    Receive(std::as_writable_bytes(std::span(texts.back())), rank);
+  }
   return texts;
 }
 

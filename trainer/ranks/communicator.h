@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_TRAINER_RANKS_COMMUNICATOR_H_
 #define LOCKSTEP_TRAINER_RANKS_COMMUNICATOR_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -67,7 +68,8 @@ class Communicator {
     BroadcastBytes(&value, sizeof value);
   }
 
-  /// Collective. All ranks' arrays one after another, in rank order; empty on ranks other than 0.
+  /// Collective. All ranks' arrays one after another, or all texts, in rank order; empty on ranks
+  /// other than 0.
   std::vector<float> Gather(std::span<const float> x);
   std::vector<std::string> Gather(const std::string& text);
 
@@ -106,8 +108,9 @@ class Communicator {
  private:
   struct Impl;
   void BroadcastBytes(void* data, size_t bytes);
-  void Send(std::span<const float> x, int to);
-  void Receive(std::span<float> x, int from);
+  void Send(std::span<const std::byte> x, int to);
+  void Receive(std::span<std::byte> x, int from);
+  std::vector<uint64_t> GatherSizes(uint64_t size);  // of all ranks, on rank 0
   void MeasureHost();
 
   std::unique_ptr<Impl> impl_;

@@ -10,6 +10,7 @@
 #include "worker/models/decoder_search.h"
 #include "worker/models/initial_states.h"
 #include "worker/models/source_encoder.h"
+#include "worker/products/gemm.h"
 
 namespace lockstep::worker {
 namespace {
@@ -100,6 +101,7 @@ int EncoderDecoder::source_embedding() const {
 int EncoderDecoder::target_embedding() const { return parts_->decoder.embedding(); }
 
 PairSum EncoderDecoder::Forward(const PairBatch& batch, const DropoutSite& site, double sampling) {
+  const VaryingRows varying;
   DropoutSite own = site;
   own.layer = 0;
   const DecoderSource source = parts_->Encode(batch, batch.target.items(), batch.source_of, &own);
@@ -109,12 +111,14 @@ PairSum EncoderDecoder::Forward(const PairBatch& batch, const DropoutSite& site,
   const float* readouts =
       decoder.Forward(batch.target, batch.inputs, source, parts_->initial.states(), &own, sampling);
   PairSum sum;
-  sum.loss = decoder.output().LossAndGradient(rows, readouts, batch.targets, decoder.d_readouts());
+  sum.loss = decoder.output().LossAndGradient(rows, readouts, batch.targets, decoder.d_readouts(),
+                                              options_.label_smoothing);
   sum.weight = static_cast<double>(rows);
   return sum;
 }
 
 void EncoderDecoder::Backward() {
+  const VaryingRows varying;
   std::optional<SourceEncoder>& encoder = parts_->encoder;
   Decoder& decoder = parts_->decoder;
   RecurrentState& d_initial =
@@ -124,6 +128,7 @@ void EncoderDecoder::Backward() {
 }
 
 PairSum EncoderDecoder::Evaluate(const PairBatch& batch, double* correct) {
+  const VaryingRows varying;
   const DecoderSource source =
       parts_->Encode(batch, batch.target.items(), batch.source_of, nullptr);
   Decoder& decoder = parts_->decoder;
@@ -139,6 +144,7 @@ PairSum EncoderDecoder::Evaluate(const PairBatch& batch, double* correct) {
 std::vector<std::vector<Hypothesis>> EncoderDecoder::Translate(const PairBatch& batch,
                                                                const SearchOptions& options,
                                                                const int64_t* item_numbers) {
+  const VaryingRows varying;
   const int64_t items = batch.source.items();
   std::vector<int64_t> source_of(items), most_tokens(items);
   std::iota(source_of.begin(), source_of.end(), 0);

@@ -6,19 +6,19 @@ namespace lockstep::worker {
 
 LabelReadout::LabelReadout(const SequenceLabelerOptions& options, Parameters& parameters)
     : options_(options),
+      dropout_(options.stack.dropout_after(options.stack.layers - 1)),
       pooling_(options.pooling, options.stack.directions(), options.stack.hidden_size, parameters),
       linear_(options.stack.output_size(), options.labels, "label", parameters) {}
 
 // In place, forward and backward: one time step of all items.
 void LabelReadout::ApplyDropout() {
-  Dropout(site_, options_.stack.dropout, 1, items_, linear_.input_size(), pooled_.data(),
-          pooled_.data());
+  Dropout(site_, dropout_, 1, items_, linear_.input_size(), pooled_.data(), pooled_.data());
 }
 
 void LabelReadout::Forward(const PackedSteps& steps, const float* outputs,
                            const RecurrentState& state, const DropoutSite* site) {
   items_ = steps.items();
-  drops_ = site && options_.stack.dropout > 0.0;
+  drops_ = site && dropout_ > 0.0;
   if (site) site_ = *site;
   float* pooled = pooled_.Require(items_ * linear_.input_size());
   pooling_.Forward(steps, outputs, state, pooled);

@@ -43,6 +43,7 @@ class LabelReadout {
   void ApplyDropout();
 
   const SequenceLabelerOptions& options_;
+  const double dropout_;
   PoolingLayer pooling_;
   Linear linear_;
 

@@ -9,6 +9,7 @@
 #include "worker/layers/token_input.h"
 #include "worker/models/label_readout.h"
 #include "worker/models/tag_readout.h"
+#include "worker/products/gemm.h"
 
 namespace lockstep::worker {
 namespace {
@@ -35,6 +36,8 @@ const SequenceLabelerOptions& Checked(const SequenceLabelerOptions& o) {
 StackOptions StackOf(const SequenceLabelerOptions& options, const TokenInput& input) {
   StackOptions stack = options.stack;
   stack.input_size = input.size();
+  if (stack.input_dropout == 0.0) stack.input_dropout = stack.dropout;
+  if (options.embedding_size == 0) stack.input_dropout = 0.0;
   return stack;
 }
 
@@ -54,20 +57,13 @@ struct SequenceLabeler::Parts {
   }
 
   bool ReadsOutputs() const { return tag || label->ReadsOutputs(); }
-  bool DropsEmbedded() const { return options.embedding_size > 0 && options.stack.dropout > 0.0; }
+  // Through a table every row of a token has the same vector, so there is no dropout on it.
+  bool UsesTable(int64_t rows, bool drops) const {
+    return input.UsesTable(rows) && !(drops && stack.options().input_dropout > 0.0);
+  }
 
   // Leaves the logits of the readouts.
   void Forward(const LabelBatch& batch, const DropoutSite* site);
-  void DropEmbedded(const float* x, float* out) const {
-    Dropout(SiteOf(options.stack.layers), options.stack.dropout, batch.steps, input.size(), x, out);
-  }
-  // The stack's own layers are 0 to L - 1; what tags are read from is dropped on as after the last
-  // of them.
-  DropoutSite SiteOf(int layer) const {
-    DropoutSite of = site;
-    of.layer = static_cast<uint32_t>(layer);
-    return of;
-  }
 
   const SequenceLabelerOptions& options;
   // In this order they add their parameters.
@@ -78,30 +74,29 @@ struct SequenceLabeler::Parts {
 
   // Of the last Forward.
   LabelBatch batch;
-  DropoutSite site;
   RecurrentState state;  // [L D, B, H], later its gradient
-  Buffer embedded;       // [R, E] after dropout
 };
 
-void SequenceLabeler::Parts::Forward(const LabelBatch& batch_in, const DropoutSite* site_in) {
+void SequenceLabeler::Parts::Forward(const LabelBatch& batch_in, const DropoutSite* site) {
   batch = batch_in;
-  if (site_in) site = *site_in;
-  const int64_t rows = batch.steps.rows(), L = options.stack.layers;
-  const bool drops = site_in && DropsEmbedded();
-  // Through a table every row of a token has the same vector, so there is no dropout on it.
-  StackInput x = input.Forward(rows, batch.tokens, !drops && input.UsesTable(rows));
-  if (drops) {
-    float* dropped = embedded.Require(rows * input.size());
-    DropEmbedded(x.x, dropped);
-    x.x = dropped;
-  }
+  const int64_t rows = batch.steps.rows();
+  const StackInput x =
+      input.Forward(rows, batch.tokens, UsesTable(rows, /*drops=*/site != nullptr));
   state = stack.ZeroState(batch.steps.items());
-  const DropoutSite of_stack = SiteOf(0), of_tags = SiteOf(L - 1), of_label = SiteOf(L + 1);
+  // The stack's own layers are 0 to L, its input the last of them; what tags are read from is
+  // dropped on as its outputs would be.
+  DropoutSite of_stack, of_tags, of_label;
+  if (site) {
+    of_stack = of_tags = of_label = *site;
+    of_stack.layer = 0;
+    of_tags.layer = static_cast<uint32_t>(options.stack.layers - 1);
+    of_label.layer = static_cast<uint32_t>(options.stack.layers + 1);
+  }
   const float* outputs = stack.Forward(
-      batch.steps, x, state, site_in ? &of_stack : nullptr,
+      batch.steps, x, state, site ? &of_stack : nullptr,
       ReadsOutputs() ? RecurrentStack::Read::kPlainOutputs : RecurrentStack::Read::kStateOnly);
-  if (label) label->Forward(batch.steps, outputs, state, site_in ? &of_label : nullptr);
-  if (tag) tag->Forward(batch.steps, outputs, site_in ? &of_tags : nullptr);
+  if (label) label->Forward(batch.steps, outputs, state, site ? &of_label : nullptr);
+  if (tag) tag->Forward(batch.steps, outputs, site ? &of_tags : nullptr);
 }
 
 SequenceLabeler::SequenceLabeler(const SequenceLabelerOptions& options, Pass pass)
@@ -114,6 +109,7 @@ SequenceLabeler::~SequenceLabeler() = default;
 int SequenceLabeler::embedding_weight() const { return parts_->input.weight(); }
 
 LabelSum SequenceLabeler::Forward(const LabelBatch& batch, const DropoutSite& site) {
+  const VaryingRows varying;
   Parts& p = *parts_;
   if (p.label && !batch.labels) throw std::invalid_argument("a loss needs labels");
   if (p.tag && !batch.tags) throw std::invalid_argument("a loss needs tags");
@@ -125,18 +121,19 @@ LabelSum SequenceLabeler::Forward(const LabelBatch& batch, const DropoutSite& si
 }
 
 void SequenceLabeler::Backward() {
+  const VaryingRows varying;
   Parts& p = *parts_;
   float* d_outputs = p.ReadsOutputs() ? p.stack.d_output() : nullptr;
   if (p.tag) p.tag->Backward(d_outputs);
   const bool from_state = p.label && !p.label->ReadsOutputs();
   if (from_state) p.state = p.stack.ZeroState(p.batch.steps.items());
   if (p.label) p.label->Backward(d_outputs, p.tag.has_value(), p.state);
-  float* d_x = p.stack.Backward({.final_state = from_state ? &p.state : nullptr});
-  if (d_x && p.DropsEmbedded()) p.DropEmbedded(d_x, d_x);
+  const float* d_x = p.stack.Backward({.final_state = from_state ? &p.state : nullptr});
   p.input.Backward(p.batch.steps.rows(), p.batch.tokens, d_x);
 }
 
 LabelSum SequenceLabeler::Evaluate(const LabelBatch& batch, LabelOutput* output) {
+  const VaryingRows varying;
   Parts& p = *parts_;
   p.Forward(batch, nullptr);
   if (output) {
@@ -154,12 +151,11 @@ int64_t SequenceLabeler::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const Parts& p = *parts_;
   const StackOptions& stack = p.stack.options();
   const int64_t rows = time_steps * lanes;
-  const bool table = p.input.UsesTable(rows) && !p.DropsEmbedded();
+  const bool table = p.UsesTable(rows, true);
   const int gradients = p.ReadsOutputs() || stack.layers > 1 ? 2 : 1;
-  const int64_t of_row = p.stack.FloatsOfRow(gradients, true) +
-                         (table ? 0 : options_.embedding_size * (p.DropsEmbedded() ? 2 : 1)) +
-                         (p.label ? p.label->FloatsOfRow() : 0) +
-                         (p.tag ? p.tag->FloatsOfRow() : 0);
+  const int64_t of_row =
+      p.stack.FloatsOfRow(gradients, true) + (table ? 0 : options_.embedding_size) +
+      (p.label ? p.label->FloatsOfRow() : 0) + (p.tag ? p.tag->FloatsOfRow() : 0);
   const int64_t states = FactsOf(stack.cell).has_c ? 2 : 1;
   const int64_t of_item =
       (p.label ? p.label->FloatsOfItem() : 0) + states * stack.layers * stack.output_size();

@@ -16,8 +16,8 @@ namespace lockstep::worker {
 struct SequenceLabelerOptions {
   int64_t vocabulary_size = 0;  ///< V
   int64_t embedding_size = 64;  ///< E; 0 feeds one-hot vectors
-  /// input_size is filled in by the model; `dropout` also drops on the embedded tokens and on what
-  /// the readouts read.
+  /// input_size is filled in by the model. `dropout` is also that of the embedded tokens and of
+  /// what the readouts read, unless input_dropout and output_dropout say otherwise.
   StackOptions stack;
   int64_t labels = 0;  ///< classes of a sequence; 0: it has none
   int64_t tags = 0;    ///< classes of each token; 0: they have none. One of both at least.

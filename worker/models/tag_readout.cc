@@ -15,6 +15,7 @@ constexpr double kCrfBound = 0.1;
 
 TagReadout::TagReadout(const SequenceLabelerOptions& options, Parameters& parameters)
     : options_(options),
+      dropout_(options.stack.dropout_after(options.stack.layers - 1)),
       parameters_(parameters),
       linear_(options.stack.output_size(), options.tags, "tag", parameters) {
   if (!options.crf) return;
@@ -26,15 +27,16 @@ TagReadout::TagReadout(const SequenceLabelerOptions& options, Parameters& parame
 }
 
 void TagReadout::ApplyDropout(const float* x, float* out) const {
-  Dropout(site_, options_.stack.dropout, *steps_, linear_.input_size(), x, out);
+  Dropout(site_, dropout_, *steps_, linear_.input_size(), x, out);
 }
 
 void TagReadout::Forward(const PackedSteps& steps, const float* outputs, const DropoutSite* site) {
   steps_ = &steps;
   read_ = outputs;
-  drops_ = site && options_.stack.dropout > 0.0;
+  drops_ = site && dropout_ > 0.0;
   if (drops_) {
     site_ = *site;
+    site_.locked = options_.stack.locked_dropout;
     float* dropped = dropped_.Require(steps.rows() * linear_.input_size());
     ApplyDropout(outputs, dropped);
     read_ = dropped;
@@ -99,7 +101,7 @@ void TagReadout::Backward(float* d_outputs) {
 }
 
 int64_t TagReadout::FloatsOfRow() const {
-  return options_.tags + (options_.stack.dropout > 0.0 ? linear_.input_size() : 0) +
+  return options_.tags + (dropout_ > 0.0 ? linear_.input_size() : 0) +
          (crf_ ? crf_->FloatsOfRow() : 0);
 }
 

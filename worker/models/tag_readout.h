@@ -41,6 +41,7 @@ class TagReadout {
   void ApplyDropout(const float* x, float* out) const;
 
   const SequenceLabelerOptions& options_;
+  const double dropout_;
   Parameters& parameters_;
   Linear linear_;
   std::optional<Crf> crf_;

@@ -97,12 +97,15 @@ TEST(CommunicatorTest, ScatterGivesEachRankItsPart) {
   EXPECT_EQ(mine, std::vector<float>(world->rank(), static_cast<float>(world->rank())));
 }
 
-TEST(CommunicatorTest, GatherOfNames) {
-  const std::vector<std::string> names =
-      world->Gather(world->rank() == 0 ? std::string() : "node" + std::to_string(world->rank()));
-  EXPECT_EQ(std::ssize(names), world->is_root() ? world->size() : 0);
-  for (size_t rank = 1; rank < names.size(); ++rank) {
-    EXPECT_EQ(names[rank], "node" + std::to_string(rank));
+TEST(CommunicatorTest, GatherOfTextsOfAnyLength) {
+  const auto text_of = [](int rank) {
+    return std::string(static_cast<size_t>(rank) * 100'000, 'x') + std::string(rank, '\0') +
+           std::to_string(rank);
+  };
+  const std::vector<std::string> texts = world->Gather(text_of(world->rank()));
+  EXPECT_EQ(std::ssize(texts), world->is_root() ? world->size() : 0);
+  for (size_t rank = 0; rank < texts.size(); ++rank) {
+    EXPECT_EQ(texts[rank], text_of(static_cast<int>(rank)));
   }
 }
 

@@ -37,7 +37,8 @@ struct Projection {
 
 // Loss and gradients in double, all rows at once.
 struct Expected {
-  explicit Expected(const Projection& p) : d_values(p.parameters.size()), d_y(kRows) {
+  explicit Expected(const Projection& p, double smoothing = 0.0)
+      : d_values(p.parameters.size()), d_y(kRows) {
     const float* weights = p.parameters.value(0);
     const float* bias = p.parameters.value(1);
     std::vector<double> softmax(kClasses);
@@ -49,9 +50,11 @@ struct Expected {
         sum += softmax[v];
       }
       const int32_t target = p.targets[row];
-      loss -= std::log(softmax[target] / sum);
       for (int64_t v = 0; v < kClasses; ++v) {
-        const double d_logit = softmax[v] / sum - (v == target ? 1.0 : 0.0);
+        const double wanted =
+            (v == target ? 1.0 - smoothing : 0.0) + smoothing / static_cast<double>(kClasses);
+        loss -= wanted * std::log(softmax[v] / sum);
+        const double d_logit = softmax[v] / sum - wanted;
         d_values[v] += d_logit * p.y[row];
         d_values[kClasses + v] += d_logit;
         d_y[row] += d_logit * weights[v];
@@ -81,6 +84,21 @@ TEST(OutputLayerTest, BlocksOfALargeVocabularyAddUp) {
   const auto gradient = p.parameters.gradient();
   for (int64_t i = 0; i < p.parameters.size(); ++i) {
     ASSERT_NEAR(gradient[i], expected.d_values[i], 2e-6) << "parameter " << i;
+  }
+}
+
+TEST(OutputLayerTest, SmoothingIsInTheGradientsLossAlone) {
+  Projection p;
+  const Expected plain(p), smoothed(p, 0.25);
+  ASSERT_GT(smoothed.loss, 1.001 * plain.loss);
+  std::vector<float> d_y(kRows, -9.0f);
+  EXPECT_NEAR(p.layer.LossAndGradient(kRows, p.y.data(), p.targets.data(), d_y.data(), 0.25),
+              smoothed.loss, 2e-6 * smoothed.loss);
+  EXPECT_NEAR(p.layer.Loss(kRows, p.y.data(), p.targets.data()), plain.loss, 2e-6 * plain.loss);
+  for (int64_t row = 0; row < kRows; ++row) ASSERT_NEAR(d_y[row], smoothed.d_y[row], 1e-4);
+  const auto gradient = p.parameters.gradient();
+  for (int64_t i = 0; i < p.parameters.size(); ++i) {
+    ASSERT_NEAR(gradient[i], smoothed.d_values[i], 2e-6) << "parameter " << i;
   }
 }
 

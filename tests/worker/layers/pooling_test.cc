@@ -118,6 +118,22 @@ TEST(PoolingTest, NanReachesTheVector) {
   }
 }
 
+// Scores whose exponentials are beyond floats: all of the attention is on one row.
+TEST(PoolingTest, AttentionHoldsForScoresOfAnySize) {
+  PoolingCase of(Pooling::kAttention);
+  for (int64_t i = 0; i < kWidth; ++i) {
+    of.parameters.value(of.parameters.Find("attention.vector"))[i] *= 1e5f;
+  }
+  const Floats pooled = of.Forward();
+  for (int64_t item = 0; item < of.steps.items(); ++item) {
+    int64_t same = 0;
+    for (int64_t t = 0; t < of.steps.length(item); ++t) {
+      same += of.Output(item, t, 0) == pooled[item * kWidth];
+    }
+    EXPECT_EQ(same, 1) << "item " << item;
+  }
+}
+
 // What two readouts of the same outputs need.
 TEST(PoolingTest, GradientsAreAddedOnRequest) {
   for (const Pooling kind : {Pooling::kMean, Pooling::kMax, Pooling::kAttention}) {

@@ -13,6 +13,8 @@ using Array = std::vector<double>;
 StackOptions StackOf(const SequenceLabelerOptions& options) {
   StackOptions stack = options.stack;
   stack.input_size = options.embedding_size > 0 ? options.embedding_size : options.vocabulary_size;
+  if (stack.input_dropout == 0.0) stack.input_dropout = stack.dropout;
+  if (options.embedding_size == 0) stack.input_dropout = 0.0;
   return stack;
 }
 
@@ -72,11 +74,13 @@ Array ReferenceLabeler::Linear(const std::string& name, const double* x, int64_t
 
 double ReferenceLabeler::Factor(const DropoutSite* site, int64_t item, int64_t layer, int64_t t,
                                 int64_t unit, int64_t units) const {
-  if (!site || options_.stack.dropout <= 0.0) return 1.0;
+  const double dropout = options_.stack.output_dropout.value_or(options_.stack.dropout);
+  if (!site || dropout <= 0.0) return 1.0;
   DropoutSite own = *site;
   own.layer = static_cast<uint32_t>(layer);
   own.first_lane = site->lanes ? site->lanes[item] : site->first_lane + item;
-  return ReferenceDropoutFactor(own, options_.stack.dropout, t, 0, unit, units);
+  return ReferenceDropoutFactor(own, dropout, options_.stack.locked_dropout ? 0 : t, 0, unit,
+                                units);
 }
 
 Array ReferenceLabeler::Pool(const Array& outputs, const Array& h) const {
@@ -111,7 +115,10 @@ Array ReferenceLabeler::Pool(const Array& outputs, const Array& h) const {
 
 ReferenceLabeler::Logits ReferenceLabeler::Run(const LabelBatch& batch, int64_t item,
                                                const DropoutSite* site) {
-  stack_.SetParameters(parameters_, values_);
+  DropoutSite of_stack;
+  if (site) of_stack = *site;
+  of_stack.layer = 0;
+  stack_.SetParameters(parameters_, values_, site ? &of_stack : nullptr);
   const int64_t E = options_.embedding_size, V = options_.vocabulary_size,
                 width = options_.stack.output_size(), L = options_.stack.layers;
   const auto tokens = OfItem(batch, batch.tokens, item);
@@ -120,13 +127,10 @@ ReferenceLabeler::Logits ReferenceLabeler::Run(const LabelBatch& batch, int64_t 
   for (int64_t t = 0; t < n; ++t) {
     if (E == 0) x[t * V + tokens[t]] = 1.0;
     for (int64_t i = 0; i < E; ++i) {
-      x[t * E + i] = Value("embedding.weight")[tokens[t] * E + i] * Factor(site, item, L, t, i, E);
+      x[t * E + i] = Value("embedding.weight")[tokens[t] * E + i];
     }
   }
   Array h(L * width), c(L * width);
-  DropoutSite of_stack;
-  if (site) of_stack = *site;
-  of_stack.layer = 0;
   const Array outputs = stack_.Run(x, h, c, site ? &of_stack : nullptr, item, true);
   Logits logits;
   if (options_.labels > 0) {

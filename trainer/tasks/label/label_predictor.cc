@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -83,14 +84,16 @@ std::string LabelPredictor::Json(const Found& found) const {
     }
   }
   if (!found.tags.empty()) {
-    auto& tokens = json["tokens"] = nlohmann::ordered_json::array();
-    auto& tags = json["tags"] = nlohmann::ordered_json::array();
-    auto& probabilities = json["probabilities"] = nlohmann::ordered_json::array();
+    // A key that is added to an ordered object moves the values of the others.
+    auto tokens = nlohmann::ordered_json::array(), tags = tokens, probabilities = tokens;
     for (size_t i = 0; i < found.tags.size(); ++i) {
       tokens.push_back(facts_.vocabulary.tokens()[found.tokens[i]]);
       tags.push_back(facts_.tags[found.tags[i]]);
       probabilities.push_back(Rounded(found.tag_probabilities[i]));
     }
+    json["tokens"] = std::move(tokens);
+    json["tags"] = std::move(tags);
+    json["probabilities"] = std::move(probabilities);
   }
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "io/datasets/channel_moments.h"
 #include "trainer/exit_status.h"
 #include "trainer/tasks/model_options.h"
 
@@ -21,29 +20,6 @@ void RequireForm(const io::SequenceDataset& dataset, const proto::Task& task) {
       fmt::format("{}: is a dataset of {}; task {{ {} {{ }} }} needs one of `lockstep import {}`.",
                   dataset.path().string(), io::SequenceFormName(dataset.form()),
                   caption ? "caption" : "translate", caption ? "captions" : "pairs"));
-}
-
-// Means and deviations over the split to train on.
-std::vector<TranslateFacts::Number> NumbersOf(const io::SequenceDataset& dataset,
-                                              const std::string& split) {
-  const int field = dataset.Find("vector");
-  const std::vector<std::string>& names = dataset.field("vector").names;
-  const io::Split& range = dataset.split(split);
-  constexpr uint64_t kRows = 1024;  // of a block
-  io::ChannelMoments moments(names.size());
-  std::vector<float> block;
-  for (uint64_t i = range.begin; i < range.end; ++i) {
-    block.resize(block.size() + names.size());
-    dataset.ReadVector(field, i, std::span(block).last(names.size()));
-    if (block.size() < kRows * names.size() && i + 1 < range.end) continue;
-    moments.Add(block.data(), block.size() / names.size(), names.size());
-    block.clear();
-  }
-  std::vector<TranslateFacts::Number> numbers;
-  for (size_t n = 0; n < names.size(); ++n) {
-    numbers.push_back({names[n], moments.Mean(n), moments.Deviation(n)});
-  }
-  return numbers;
 }
 
 worker::Conditioning ConditioningOf(proto::Translate::Conditioning conditioning) {
@@ -73,7 +49,10 @@ TranslateFacts TranslateFacts::Of(const io::SequenceDataset& dataset,
   RequireForm(dataset, config.task());
   TranslateFacts facts;
   if (config.task().has_caption()) {
-    facts.vector = NumbersOf(dataset, config.data().split());
+    const io::SequenceField& vector = dataset.field("vector");
+    for (size_t i = 0; i < vector.names.size(); ++i) {
+      facts.vector.push_back({vector.names[i], vector.means[i], vector.deviations[i]});
+    }
     facts.target = dataset.field("text").vocabulary;
   } else {
     facts.source = dataset.field("source").vocabulary;

@@ -19,7 +19,7 @@ struct TranslateFacts {
   /// A number of the vector that a text is written from; the model sees (x - mean) / deviation.
   struct Number {
     std::string name;
-    double mean = 0.0, deviation = 1.0;  ///< of the split that it was trained on
+    double mean = 0.0, deviation = 1.0;  ///< over the examples to train on
   };
 
   std::optional<io::Vocabulary> source;  ///< of translators

@@ -6,6 +6,7 @@
 
 #include "trainer/exit_status.h"
 #include "trainer/tasks/language_model/language_model_task.h"
+#include "trainer/tasks/pretrained.h"
 #include "trainer/tasks/sequence_task.h"
 
 namespace lockstep::trainer {
@@ -55,6 +56,32 @@ ModelSize TranslateTask::Size() const {
 
 void TranslateTask::Allocate(worker::Pass pass) {
   model_ = std::make_unique<worker::EncoderDecoder>(ModelOptions(config_, facts_), pass);
+}
+
+std::vector<std::string> TranslateTask::LoadPretrained() {
+  std::vector<std::string> told;
+  const std::string& source = config_.model().pretrained_vectors();
+  const std::string& target = config_.model().pretrained_target_vectors();
+  if (!source.empty() && facts_.source) {
+    told.push_back("source: " +
+                   FillEmbedding(source, *facts_.source, model_->source_embedding(), parameters()));
+  }
+  if (!target.empty()) {
+    told.push_back("target: " +
+                   FillEmbedding(target, facts_.target, model_->target_embedding(), parameters()));
+  }
+  return told;
+}
+
+std::vector<int> TranslateTask::frozen() const {
+  const proto::Model& model = config_.model();
+  std::vector<int> indices;
+  if (!model.freeze_pretrained()) return indices;
+  if (!model.pretrained_vectors().empty() && facts_.source) {
+    indices.push_back(model_->source_embedding());
+  }
+  if (!model.pretrained_target_vectors().empty()) indices.push_back(model_->target_embedding());
+  return indices;
 }
 
 double TranslateTask::Read(const BatchPlace& place) {

@@ -33,6 +33,8 @@ class TranslateTask : public Task {
   ModelSize Size() const override;
   void Allocate(worker::Pass pass) override;
   worker::Model& model() const override { return *model_; }
+  std::vector<std::string> LoadPretrained() override;
+  std::vector<int> frozen() const override;
   double Read(const BatchPlace& place) override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
   void Backward() override;

@@ -30,7 +30,8 @@ class PairDatasets {
 
   io::SequenceDataset Captions(
       const std::vector<std::pair<std::vector<float>, Tokens>>& captions) const {
-    io::SequenceField vector = {"vector", io::SequenceField::Kind::kVector, {}, {"size", "weight"}};
+    io::SequenceField vector = {
+        "vector", io::SequenceField::Kind::kVector, {}, {"size", "weight"}, {3, 20}, {2, 10}};
     io::SequenceDatasetWriter writer(path_, io::SequenceForm::kCaptions,
                                      {std::move(vector), TokenField("text", {"x", "y", "z"})});
     for (const auto& [numbers, text] : captions) {

@@ -52,7 +52,7 @@ TEST(TranslateBatchTest, PairsStayTogether) {
 TEST(TranslateBatchTest, VectorsStandAsTheirTexts) {
   const PairDatasets files;
   const io::SequenceDataset dataset = files.Captions(
-      {{{1, 10}, {0}}, {{3, 10}, {0, 1}}, {{3, 30}, {0, 1, 2}}, {{1, 30}, {1}}, {{0, 0}, {2}}});
+      {{{1, 10}, {0}}, {{5, 10}, {0, 1}}, {{5, 30}, {0, 1, 2}}, {{1, 30}, {1}}, {{0, 0}, {2}}});
   const TranslateFacts facts = TranslateFacts::Of(dataset, files.Config("caption { }"));
   TranslateBatch batch;
   const std::array<uint64_t, 3> examples = {0, 1, 2};

@@ -20,7 +20,6 @@ class TranslateFactsTest : public testing::Test {
   io::SequenceDataset Pairs() const {
     return files_.Pairs({{{0, 1}, {2}}, {{3}, {0, 0}}, {{1}, {1}}});
   }
-  // The last one is not to train on.
   io::SequenceDataset Captions() const {
     return files_.Captions({{{1, 7}, {0}}, {{5, 7}, {1, 2}}, {{100, -100}, {2}}});
   }
@@ -52,11 +51,10 @@ TEST_F(TranslateFactsTest, OfPairsAreTwoVocabularies) {
   EXPECT_TRUE(read.target == facts.target);
 }
 
-// By mean and deviation of what is trained on: 1 and 5, 7 and 7.
-TEST_F(TranslateFactsTest, OfCaptionsAreTheScalesOfTheTrainingSplit) {
+TEST_F(TranslateFactsTest, OfCaptionsAreTheScalesOfTheDataset) {
   const TranslateFacts facts = TranslateFacts::Of(Captions(), files_.Config("caption { }"));
   EXPECT_TRUE(facts.is_caption());
-  std::vector<float> numbers = {7, 8};
+  std::vector<float> numbers = {7, 30};
   facts.Scale(numbers);
   EXPECT_THAT(numbers, testing::ElementsAre(2.0f, 1.0f));
   const TranslateFacts read = TranslateFacts::Load(Stored(facts), "a.h5");
@@ -65,7 +63,8 @@ TEST_F(TranslateFactsTest, OfCaptionsAreTheScalesOfTheTrainingSplit) {
   EXPECT_EQ(read.vector[0].mean, 3.0);
   EXPECT_EQ(read.vector[0].deviation, 2.0);
   EXPECT_EQ(read.vector[1].name, "weight");
-  EXPECT_EQ(read.vector[1].deviation, 1.0);
+  EXPECT_EQ(read.vector[1].mean, 20.0);
+  EXPECT_EQ(read.vector[1].deviation, 10.0);
   EXPECT_TRUE(read.target == facts.target);
   EXPECT_FALSE(read.source.has_value());
 }

@@ -1,0 +1,21 @@
+#include "io/sequences/word_splitter.h"
+
+namespace lockstep::io {
+
+WordSplitter::WordSplitter(const std::string& normalization, bool lowercase)
+    : decoder_("utf-8", true), segmenter_(TokenKind::kWhitespace, normalization, lowercase, this) {}
+
+const std::vector<std::string>& WordSplitter::Split(std::string_view line) {
+  words_.clear();
+  units_.clear();
+  decoder_.Decode(line, true, &units_);
+  segmenter_.Feed(units_);
+  segmenter_.Finish();
+  return words_;
+}
+
+void WordSplitter::TakeUnits(std::span<const uint32_t> /*units*/) {}
+
+void WordSplitter::TakeWord(std::string_view word) { words_.emplace_back(word); }
+
+}  // namespace lockstep::io

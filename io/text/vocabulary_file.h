@@ -1,0 +1,43 @@
+#ifndef LOCKSTEP_IO_TEXT_VOCABULARY_FILE_H_
+#define LOCKSTEP_IO_TEXT_VOCABULARY_FILE_H_
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/text/subwords.h"
+#include "io/text/vocabulary.h"
+
+namespace lockstep::io {
+
+/// The vocabulary of a dataset of tokens or of a checkpoint; nullopt when the file is none of ours.
+/// InputError when it is another file of ours, or has no vocabulary; DamagedFileError.
+std::optional<Vocabulary> ReadVocabularyOf(const std::filesystem::path& path);
+
+/// The tokens of a text file, one on each line, in the order of their ids. Where tokens have no
+/// white space in them (all kinds but characters and bytes), a number may follow behind a space or
+/// a tab, as in the vocabularies of subword-nmt, and is passed over. For characters and bytes \n,
+/// \r, \t and \\ stand for the characters that a line cannot hold. InputError with file and line:
+/// no token, or one that is not of the kind, or that stands twice; text that is not UTF-8 (but
+/// bytes).
+std::vector<std::string> ReadTokenList(const std::filesystem::path& path, TokenKind kind);
+
+/// What becomes of listed tokens.
+struct ListedVocabulary {
+  TokenKind kind = TokenKind::kWord;
+  bool needs_unknown = true;    ///< whether "<unk>" is added where it is not listed
+  std::string line_end = "\n";  ///< empty: none; added where it is not listed
+  std::string normalization = "none";
+  bool lowercase = false;
+  std::shared_ptr<const Subwords> subwords;
+};
+
+/// The vocabulary in which listed tokens have the ids of their places; what is added stands behind
+/// them.
+Vocabulary VocabularyOfList(std::vector<std::string> tokens, const ListedVocabulary& form);
+
+}  // namespace lockstep::io
+
+#endif  // LOCKSTEP_IO_TEXT_VOCABULARY_FILE_H_
