@@ -144,6 +144,38 @@ TEST_F(LanguageModelCommandsTest, SamplesAreWrittenAtEveryEvaluationAndChangeNot
   }
 }
 
+// Before it begins and after, in the same run.
+TEST_F(LanguageModelCommandsTest, TriggeredAveragingGoesOnBitForBitAndIsEvaluated) {
+  const Settings settings = {"optimizer.averaging.nt_asgd.patience=1",
+                             "optimizer.learning_rate=0.05", "optimizer.schedule.constant={}",
+                             "evaluation.every_steps=2", "evaluation.most_tokens=0"};
+  const Outcome outcome = RunProgram(run_->Train("runs/asgd", 2, settings));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("averaging of the weights begins"));
+  const std::string last = run_->CheckpointPath("runs/asgd", 60);
+  const auto counters = io::CheckpointReader(last).header().counters;
+  EXPECT_EQ(counters.at("averaging_begun"), 1);
+  EXPECT_GT(counters.at("averaging_count"), 10);
+  EXPECT_LT(counters.at("averaging_count"), 56) << "it began too soon to test what comes before";
+  for (int64_t steps = 4; steps <= 60; steps += 8) {
+    run_->TrainToTheEnd("runs/stopped", 2,
+                        settings + Settings{fmt::format("training.steps={}", steps)});
+  }
+  ExpectSameMetrics(run_->Metrics("runs/asgd"), run_->Metrics("runs/stopped"), 60);
+  ExpectSameCheckpoints(last, run_->CheckpointPath("runs/stopped", 60));
+
+  const auto evaluate = [&](const std::string& checkpoint) {
+    const Outcome json =
+        RunProgram(run_->Command({"evaluate", checkpoint, "--json", "--split", "validation"}, 2));
+    return nlohmann::json::parse(json.out).at("loss").get<double>();
+  };
+  const double averaged = evaluate(last);
+  EXPECT_EQ(averaged, run_->Metrics("runs/asgd").back().at("validation_loss"));
+  // The mean of weights that jump about is better than the last of them.
+  run_->TrainToTheEnd("runs/plain", 2, settings + Settings{"optimizer.averaging.none={}"});
+  EXPECT_LT(averaged, run_->Metrics("runs/plain").back().at("validation_loss"));
+}
+
 TEST_F(LanguageModelCommandsTest, StartsFromAFinishedModel) {
   // One step that changes next to nothing.
   const Settings settings = {"training.steps=1", "optimizer.learning_rate=1e-9"};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include "trainer/tasks/language_model/text_sampler.h"
 #include "trainer/tasks/language_model/trained_language_model.h"
 #include "trainer/terminal/output.h"
+#include "worker/products/gemm.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -38,6 +40,7 @@ Score ScoreLine(const TrainedLanguageModel& trained, const std::string& line) {
   if (vocabulary.line_end()) tokens.push_back(static_cast<int32_t>(*vocabulary.line_end()));
   Score score;
   score.tokens = std::ssize(tokens) - 1;
+  const worker::VaryingRows varying;  // lines have any lengths
   worker::RecurrentState state = trained.model->ZeroState(1);
   for (int64_t begin = 0; begin < score.tokens; begin += kTimeSteps) {
     const int64_t count = std::min(kTimeSteps, score.tokens - begin);
