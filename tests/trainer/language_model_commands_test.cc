@@ -115,8 +115,9 @@ TEST_F(LanguageModelCommandsTest, ScoreTakesLineByLineAndSumsUp) {
     sums.push_back(log_probability);
   }
   EXPECT_THAT(counts, testing::ElementsAre(8, 1, 7)) << three.out;
-  EXPECT_THAT(three.err, HasSubstr(fmt::format("3 lines, 16 tokens (char), log-probability {:.4f}",
-                                               sums[0] + sums[1] + sums[2])));
+  const std::string head = "3 lines, 16 tokens (char), log-probability ";
+  ASSERT_TRUE(three.err.starts_with(head)) << three.err;
+  EXPECT_NEAR(std::stod(three.err.substr(head.size())), sums[0] + sums[1] + sums[2], 1e-5);
   // A line does not depend on those before it.
   std::istringstream alone(Score("was it\n").out);
   int64_t tokens = 0;
@@ -146,9 +147,12 @@ TEST_F(LanguageModelCommandsTest, SamplesAreWrittenAtEveryEvaluationAndChangeNot
 
 // Before it begins and after, in the same run.
 TEST_F(LanguageModelCommandsTest, TriggeredAveragingGoesOnBitForBitAndIsEvaluated) {
-  const Settings settings = {"optimizer.averaging.nt_asgd.patience=1",
-                             "optimizer.learning_rate=0.05", "optimizer.schedule.constant={}",
-                             "evaluation.every_steps=2", "evaluation.most_tokens=0"};
+  const Settings settings = {"optimizer.averaging.nt_asgd.patience=0",
+                             "optimizer.learning_rate=0.1",
+                             "optimizer.schedule.constant={}",
+                             "evaluation.every_steps=4",
+                             "evaluation.most_tokens=0",
+                             "checkpoint.every_steps=0"};
   const Outcome outcome = RunProgram(run_->Train("runs/asgd", 2, settings));
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("averaging of the weights begins"));
@@ -156,7 +160,7 @@ TEST_F(LanguageModelCommandsTest, TriggeredAveragingGoesOnBitForBitAndIsEvaluate
   const auto counters = io::CheckpointReader(last).header().counters;
   EXPECT_EQ(counters.at("averaging_begun"), 1);
   EXPECT_GT(counters.at("averaging_count"), 10);
-  EXPECT_LT(counters.at("averaging_count"), 56) << "it began too soon to test what comes before";
+  EXPECT_LE(counters.at("averaging_count"), 52) << "the first evaluation begins nothing";
   for (int64_t steps = 4; steps <= 60; steps += 8) {
     run_->TrainToTheEnd("runs/stopped", 2,
                         settings + Settings{fmt::format("training.steps={}", steps)});
