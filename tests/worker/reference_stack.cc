@@ -9,11 +9,8 @@
 
 namespace lockstep::worker {
 
-namespace {
-
-// weight_hh [rows, H] with its mask of the batch, by scalar Philox.
-void DropWeightsOf(const DropoutSite& site, double probability, uint32_t layer, uint32_t part,
-                   int64_t units, std::vector<double>& weights) {
+void ReferenceDropWeights(const DropoutSite& site, double probability, uint32_t layer,
+                          uint32_t part, int64_t units, std::vector<double>& weights) {
   const int64_t blocks = (units + 3) / 4;
   const uint32_t purpose =
       6u << 28 | (site.layer + layer) << 16 | static_cast<uint32_t>(site.batch >> 32);
@@ -26,8 +23,6 @@ void DropWeightsOf(const DropoutSite& site, double probability, uint32_t layer, 
     weights[i] *= drops ? 0.0 : 1.0 / (1.0 - probability);
   }
 }
-
-}  // namespace
 
 void ReferenceStack::SetParameters(const Parameters& parameters, const Array& values,
                                    const DropoutSite* site, const std::string& prefix) {
@@ -45,9 +40,9 @@ void ReferenceStack::SetParameters(const Parameters& parameters, const Array& va
       values_[part]["rnn." + kind + "_l0"].assign(first, first + parameter.size);
     }
     if (site && options_.weight_drop > 0.0) {
-      DropWeightsOf(*site, options_.weight_drop, static_cast<uint32_t>(part / directions),
-                    static_cast<uint32_t>(part % directions), options_.hidden_size,
-                    values_[part]["rnn.weight_hh_l0"]);
+      ReferenceDropWeights(*site, options_.weight_drop, static_cast<uint32_t>(part / directions),
+                           static_cast<uint32_t>(part % directions), options_.hidden_size,
+                           values_[part]["rnn.weight_hh_l0"]);
     }
   }
 }
