@@ -44,6 +44,42 @@ void CheckPretrained(const RunConfig& config) {
   }
 }
 
+// What only a language model has.
+void CheckRegularization(const RunConfig& config) {
+  const Model& model = config.model();
+  const Task& task = config.task();
+  const bool language_model = task.has_language_model() || task.kind_case() == Task::KIND_NOT_SET;
+  struct Setting {
+    const char* name;
+    double value, off;
+    bool of_vectors;
+  };
+  const Setting settings[] = {
+      {"model.locked_dropout", model.locked_dropout() ? 1.0 : 0.0, 0.0, false},
+      {"model.input_dropout", model.input_dropout(), 0.0, true},
+      {"model.output_dropout", model.output_dropout(), -1.0, false},
+      {"model.weight_drop", model.weight_drop(), 0.0, false},
+      {"model.embedding_dropout", model.embedding_dropout(), 0.0, true},
+      {"evaluation.sample_tokens", static_cast<double>(config.evaluation().sample_tokens()), 0.0,
+       false}};
+  for (const auto& [name, value, off, of_vectors] : settings) {
+    if (value == off) continue;
+    if (!language_model) {
+      throw ConfigError(
+          fmt::format("{} is {}; allowed: {}, but with task.language_model", name, value, off));
+    }
+    if (of_vectors && model.embedding_size() == 0) {
+      throw ConfigError(fmt::format(
+          "{} is {}; allowed: {}, since with model.embedding_size 0 there are no vectors", name,
+          value, off));
+    }
+  }
+  const double output = model.output_dropout();
+  if (output < 0.0 && output != -1.0) {
+    throw ConfigError(fmt::format("model.output_dropout is {}; allowed: -1 and [0, 1)", output));
+  }
+}
+
 // Whose future must not be read cannot be read backwards.
 void CheckDirections(const RunConfig& config) {
   if (!config.model().bidirectional()) return;
@@ -81,6 +117,11 @@ void CheckEvaluation(const RunConfig& config) {
         "evaluation.every_steps is 0; allowed: 1 or more with optimizer.schedule.plateau, which "
         "follows the validation loss");
   }
+  if (config.optimizer().averaging().has_nt_asgd()) {
+    throw ConfigError(
+        "evaluation.every_steps is 0; allowed: 1 or more with optimizer.averaging.nt_asgd, which "
+        "follows the validation loss");
+  }
   if (config.evaluation().early_stopping().patience() > 0) {
     throw ConfigError(fmt::format(
         "evaluation.every_steps is 0; allowed: 1 or more with evaluation.early_stopping.patience "
@@ -96,6 +137,7 @@ void ValidateRunConfig(const RunConfig& config) {
   CheckModel(config.model());
   CheckDirections(config);
   CheckPretrained(config);
+  CheckRegularization(config);
   CheckTask(config.task());
   CheckOptimizer(config.optimizer());
   CheckEvaluation(config);

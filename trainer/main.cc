@@ -266,6 +266,12 @@ void AddTrain(CLI::App& app, Command& command) {
                    "(an older run is kept under "
                    "another name); or a checkpoint to start from")
       ->capture_default_str();
+  train
+      ->add_option("--start-from", arguments->start_from,
+                   "A new run begins with the weights of this checkpoint's model, and with "
+                   "nothing else of it; a language model may have another vocabulary. A run that "
+                   "goes on does not ask for it")
+      ->type_name("CHECKPOINT");
   AddProgress(train, arguments->progress);
   train->callback([&command, arguments] {
     command = [arguments] {
@@ -323,6 +329,20 @@ void AddSample(CLI::App& app, Command& command) {
       ->capture_default_str();
   sample->callback([&command, arguments] {
     command = [arguments] { return RunAlone([&] { return Sample(*arguments); }); };
+  });
+}
+
+void AddScore(CLI::App& app, Command& command) {
+  CLI::App* score = app.add_subcommand(
+      "score",
+      "Let a language model say how likely lines of standard input are: of each its tokens, "
+      "log-probability in nats and perplexity, with tabs between; the line end counts where the "
+      "model knows it; all together on standard error");
+  auto arguments = std::make_shared<ScoreArguments>();
+  score->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
+  score->add_flag("--json", arguments->json, "A JSON object for each line");
+  score->callback([&command, arguments] {
+    command = [arguments] { return RunAlone([&] { return ScoreLines(*arguments); }); };
   });
 }
 
@@ -467,6 +487,7 @@ ExitStatus Run(int argc, char** argv) {
   AddTrain(app, command);
   AddEvaluate(app, command);
   AddSample(app, command);
+  AddScore(app, command);
   AddPredict(app, command);
   AddForecast(app, command);
   AddInspect(app, command);

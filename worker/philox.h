@@ -39,6 +39,8 @@ enum class RandomPurpose : uint32_t {
   kOrder = 5,
   kWeightDrop = 6,
   kScheduledSampling = 8,
+  kEmbeddingDropout = 9,
+  kTimeSteps = 10,
 };
 
 constexpr PhiloxKey SeedKey(uint64_t seed) {

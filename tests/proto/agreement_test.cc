@@ -53,6 +53,9 @@ TEST(AgreementTest, WhatWouldBeAnotherTrainingDiffers) {
       {"training.accumulate_batches=2", "training.accumulate_batches", "1", "2"},
       {"optimizer.adamw={}", "optimizer", "adam", "adamw"},
       {"optimizer.sgd={}", "optimizer", "adam", "sgd"},
+      {"optimizer.averaging.ema={}", "optimizer.averaging", "none", "ema"},
+      {"task.language_model.vary_time_steps=true", "task.language_model.vary_time_steps", "false",
+       "true"},
   };
   for (const auto& one : cases) {
     EXPECT_EQ(Refusal(one[0]), one[1] + " " + one[2] + " " + one[3]);

@@ -89,6 +89,33 @@ TEST(ValidateTest, PlateauNeedsEvaluations) {
   EXPECT_EQ(ParseFailure("evaluation { every_steps: 0 }"), "");
 }
 
+TEST(ValidateTest, TriggeredAveragingNeedsEvaluations) {
+  const std::string triggered = "optimizer { averaging { nt_asgd { } } } ";
+  EXPECT_EQ(ParseFailure(triggered), "");
+  EXPECT_THAT(ParseFailure(triggered + "evaluation { every_steps: 0 }"),
+              HasSubstr("evaluation.every_steps is 0; allowed: 1 or more"));
+}
+
+TEST(ValidateTest, WhatOnlyLanguageModelsHave) {
+  const std::vector<std::pair<std::string, std::string>> settings = {
+      {"model.locked_dropout", "true"},    {"model.input_dropout", "0.5"},
+      {"model.output_dropout", "0"},       {"model.weight_drop", "0.5"},
+      {"model.embedding_dropout", "0.25"}, {"evaluation.sample_tokens", "7"}};
+  for (const auto& [field, value] : settings) {
+    const std::string override = field + "=" + value;
+    EXPECT_EQ(ParseFailure("", {override}), "") << override;
+    EXPECT_THAT(ParseFailure("task { classify { } }", {override}), HasSubstr(field + " is "))
+        << override;
+  }
+  for (const std::string field : {"model.input_dropout", "model.embedding_dropout"}) {
+    EXPECT_THAT(ParseFailure("model { embedding_size: 0 }", {field + "=0.5"}),
+                HasSubstr(field + " is 0.5; allowed: 0, since"));
+  }
+  EXPECT_EQ(ParseFailure("model { output_dropout: -1 }"), "");
+  EXPECT_THAT(ParseFailure("model { output_dropout: -0.5 }"),
+              HasSubstr("model.output_dropout is -0.5; allowed: -1 and [0, 1)"));
+}
+
 TEST(ValidateTest, EarlyStoppingNeedsEvaluations) {
   EXPECT_EQ(ParseFailure("evaluation { every_steps: 1 early_stopping { patience: 3 } }"), "");
   EXPECT_THAT(ParseFailure("evaluation { every_steps: 0 early_stopping { patience: 3 } }"),

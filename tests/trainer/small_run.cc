@@ -37,7 +37,7 @@ std::map<std::string, Value> WithoutSpeed(std::map<std::string, Value> values) {
 
 }  // namespace
 
-SmallRun::SmallRun(const TaskCase& task) {
+SmallRun::SmallRun(const TaskCase& task) : settings_(task.settings) {
   folder_.Write("run.textproto", task.configuration + std::string(kConfiguration));
   for (const auto& [name, text] : task.files) folder_.Write(name, text);
   const Outcome outcome = Import(task.source, "corpus.h5", {}, task.import);
@@ -54,7 +54,7 @@ Launch SmallRun::Command(std::vector<std::string> arguments, int ranks) const {
 
 Launch SmallRun::Train(const std::string& name, int ranks, const Settings& settings) const {
   std::vector<std::string> arguments = {"train", "run.textproto"};
-  for (const std::string& setting : Settings{"training.folder=" + name} + settings) {
+  for (const std::string& setting : Settings{"training.folder=" + name} + settings_ + settings) {
     arguments.insert(arguments.end(), {"--set", setting});
   }
   return Command(std::move(arguments), ranks);

@@ -56,6 +56,7 @@ class SmallRun {
 
  private:
   io::TemporaryFolder folder_;
+  Settings settings_;
 };
 
 /// Makes the steps of a SmallRun take several milliseconds, so that a signal comes between two.

@@ -28,6 +28,21 @@ TaskCase LanguageModel() {
           {"data.lanes=3", "data.time_steps=1", "model.hidden_size=128"}};
 }
 
+// All that regularises it, and averages: Merity et al. 2017.
+TaskCase LanguageModelAwd() {
+  TaskCase one = LanguageModel();
+  one.name = "language_model_awd";
+  one.configuration =
+      "data { lanes: 10 time_steps: 12 }\n"
+      "model { embedding_size: 24 cell: LSTM layers: 2 hidden_size: 24 dropout: 0.1 "
+      "tie_embedding: true locked_dropout: true input_dropout: 0.1 output_dropout: 0.15 "
+      "weight_drop: 0.2 embedding_dropout: 0.05 initialization { normal: 0.2 } }\n"
+      "task { language_model { label_smoothing: 0.05 activation_regularization: 0.2 "
+      "temporal_activation_regularization: 0.1 vary_time_steps: true } }\n";
+  one.settings = {"optimizer.averaging.ema.decay=0.8"};
+  return one;
+}
+
 TaskCase Forecast(const std::string& name, const std::string& task, const std::string& cell) {
   return {
       "forecast_" + name,
@@ -212,6 +227,7 @@ const TaskCase& LanguageModelCase() { return AllTaskCases().front(); }
 const std::vector<TaskCase>& AllTaskCases() {
   static const std::vector<TaskCase> kCases = {
       LanguageModel(),
+      LanguageModelAwd(),
       Forecast("direct", "decoding: DIRECT huber { }", "LSTM"),
       Forecast("autoregressive", "decoding: AUTOREGRESSIVE gaussian { } normalization: MEAN",
                "LSTM"),

@@ -21,6 +21,8 @@ struct TaskCase {
   std::string prediction_command = {};  ///< "sample"
   /// Settings with which an evaluation takes a second.
   std::vector<std::string> slow_evaluation = {};
+  /// Settings of every training, for what SmallRun's part of the configuration has, too.
+  std::vector<std::string> settings = {};
 };
 
 /// Of every task of the schema at least one, of a forecaster each decoding. Every test of a promise

@@ -36,10 +36,25 @@ class ReferenceModel {
   std::vector<double>& value(const std::string& name) { return values_.at(name); }
 
   /// The sum of losses over the batch; moves `state` on. Without a site there is no dropout.
-  double Loss(const TokenBatch& batch, ReferenceState& state, const DropoutSite* site) const;
+  double Loss(const TokenBatch& batch, ReferenceState& state, const DropoutSite* site) const {
+    return Pass(batch, state, site).loss;
+  }
+  /// What the gradient is of: the same and the regularisation of activations.
+  double Objective(const TokenBatch& batch, ReferenceState& state, const DropoutSite* site) const {
+    const Sums sums = Pass(batch, state, site);
+    return sums.loss + sums.regularization;
+  }
 
  private:
   using Array = std::vector<double>;
+  struct Sums {
+    double loss = 0.0, regularization = 0.0;
+  };
+
+  Sums Pass(const TokenBatch& batch, ReferenceState& state, const DropoutSite* site) const;
+  Array Vector(int32_t token, const DropoutSite* site) const;
+  void Drop(Array& x, double probability, const DropoutSite* site, int layer, int64_t t,
+            int64_t lane) const;
 
   double LaneLoss(const Array& y, int32_t target) const;
 

@@ -9,11 +9,8 @@
 
 namespace lockstep::worker {
 
-namespace {
-
-// weight_hh [rows, H] with its mask of the batch, by scalar Philox.
-void DropWeightsOf(const DropoutSite& site, double probability, uint32_t layer, uint32_t part,
-                   int64_t units, std::vector<double>& weights) {
+void ReferenceDropWeights(const DropoutSite& site, double probability, uint32_t layer,
+                          uint32_t part, int64_t units, std::vector<double>& weights) {
   const int64_t blocks = (units + 3) / 4;
   const uint32_t purpose =
       6u << 28 | (site.layer + layer) << 16 | static_cast<uint32_t>(site.batch >> 32);
@@ -27,8 +24,6 @@ void DropWeightsOf(const DropoutSite& site, double probability, uint32_t layer, 
   }
 }
 
-}  // namespace
-
 void ReferenceStack::SetParameters(const Parameters& parameters, const Array& values,
                                    const DropoutSite* site, const std::string& prefix) {
   const int64_t directions = options_.directions();
@@ -36,15 +31,18 @@ void ReferenceStack::SetParameters(const Parameters& parameters, const Array& va
   for (int64_t part = 0; part < std::ssize(values_); ++part) {
     const std::string suffix =
         "_l" + std::to_string(part / directions) + (part % directions > 0 ? "_reverse" : "");
-    for (const std::string kind : {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}) {
-      const Parameter& parameter = parameters.list()[parameters.Find(prefix + kind + suffix)];
+    for (const std::string kind : {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "layer_norm_ih",
+                                   "layer_norm_hh", "layer_norm_c", "layer_norm_c_bias"}) {
+      const int index = parameters.Find(prefix + kind + suffix);
+      if (index < 0) continue;
+      const Parameter& parameter = parameters.list()[index];
       const auto first = values.begin() + parameter.offset;
       values_[part]["rnn." + kind + "_l0"].assign(first, first + parameter.size);
     }
     if (site && options_.weight_drop > 0.0) {
-      DropWeightsOf(*site, options_.weight_drop, static_cast<uint32_t>(part / directions),
-                    static_cast<uint32_t>(part % directions), options_.hidden_size,
-                    values_[part]["rnn.weight_hh_l0"]);
+      ReferenceDropWeights(*site, options_.weight_drop, static_cast<uint32_t>(part / directions),
+                           static_cast<uint32_t>(part % directions), options_.hidden_size,
+                           values_[part]["rnn.weight_hh_l0"]);
     }
   }
 }

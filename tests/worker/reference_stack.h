@@ -12,6 +12,11 @@
 
 namespace lockstep::worker {
 
+/// weight_hh [rows, units] of a layer with its mask of the batch, by scalar Philox; `part`: 0, or 1
+/// for the reverse direction.
+void ReferenceDropWeights(const DropoutSite& site, double probability, uint32_t layer,
+                          uint32_t part, int64_t units, std::vector<double>& weights);
+
 /// A stack in double, which runs one item after another, as the formulas read.
 class ReferenceStack {
  public:

@@ -59,6 +59,13 @@ struct SampleArguments {
 };
 ExitStatus Sample(const SampleArguments& arguments);
 
+struct ScoreArguments {
+  std::filesystem::path checkpoint;
+  bool json = false;
+};
+/// Lines of standard input: to each its tokens, log-probability (nats) and perplexity.
+ExitStatus ScoreLines(const ScoreArguments& arguments);
+
 struct PredictArguments {
   std::filesystem::path checkpoint;
   PredictionOptions options;

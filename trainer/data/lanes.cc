@@ -1,6 +1,7 @@
 #include "trainer/data/lanes.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace lockstep::trainer {
 namespace {
@@ -25,7 +26,17 @@ LaneLayout::LaneLayout(const io::Split& split, int64_t lanes, int64_t time_steps
 // Stripes differ by one prediction at most, so a bound below the longest binds every lane.
 int64_t LaneLayout::predictions() const { return std::min(split_predictions_, longest_ * lanes_); }
 
+LaneLayout LaneLayout::Varied(const std::vector<int64_t>& time_steps) const {
+  LaneLayout varied = *this;
+  varied.begins_ = {0};
+  for (const int64_t count : time_steps) varied.begins_.push_back(varied.begins_.back() + count);
+  if (varied.begins_.back() != longest_) throw std::invalid_argument("time steps of another split");
+  varied.batches_ = std::ssize(time_steps);
+  return varied;
+}
+
 int64_t LaneLayout::time_steps(int64_t batch) const {
+  if (!begins_.empty()) return begins_[batch + 1] - begins_[batch];
   return std::min(time_steps_, longest_ - batch * time_steps_);
 }
 

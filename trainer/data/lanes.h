@@ -27,11 +27,17 @@ class LaneLayout {
   LaneLayout(const io::Split& split, int64_t lanes, int64_t time_steps,
              int64_t most_predictions = 0);
 
+  /// The same split whose batches have so many time steps: together what the longest lane has.
+  LaneLayout Varied(const std::vector<int64_t>& time_steps) const;
+  int64_t longest() const { return longest_; }  ///< predictions of the longest lane
+
   int64_t predictions() const;  ///< of an epoch, over all lanes
   int64_t lanes() const { return lanes_; }
   int64_t batches() const { return batches_; }
-  int64_t time_steps(int64_t batch) const;  ///< of this batch, from 0
-  int64_t FirstTimeStep(int64_t batch) const { return batch * time_steps_; }  ///< within a lane
+  int64_t time_steps(int64_t batch) const;      ///< of this batch, from 0
+  int64_t FirstTimeStep(int64_t batch) const {  ///< within a lane
+    return begins_.empty() ? batch * time_steps_ : begins_[batch];
+  }
 
   /// Position in the token stream of a lane's first input, and the number of its predictions.
   uint64_t LaneBegin(int64_t lane) const;
@@ -44,6 +50,7 @@ class LaneLayout {
   int64_t split_predictions_, lanes_, time_steps_;
   int64_t longest_;  // predictions of the longest lane
   int64_t batches_;
+  std::vector<int64_t> begins_;  // [batches + 1] where time steps vary
 };
 
 /// Reads the batches of some lanes in order. Each lane reads ahead a block of its stripe, so that

@@ -42,6 +42,15 @@ void Read(const io::CheckpointReader& checkpoint, const std::string& name,
   checkpoint.Read(name, out);
 }
 
+// Reads an array of the layout of the parameters, stored under `group`.
+void ReadAll(const io::CheckpointReader& checkpoint, const std::string& group,
+             const worker::Parameters& parameters, std::span<float> out) {
+  for (const worker::Parameter& p : parameters.list()) {
+    Read(checkpoint, group + p.name, Unsigned(p.shape),
+         out.subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size)));
+  }
+}
+
 // Calls visit(name, value) for every number of a position that files have always had: written once,
 // read and stored alike.
 template <class PositionType, class VisitCounter, class VisitMeasure>
@@ -61,6 +70,9 @@ void VisitNumbers(PositionType& p, VisitCounter&& counter, VisitMeasure&& measur
   measure("learning_rate", p.learning_rate);
   measure("tokens_per_second", p.predictions_per_second);
 }
+
+// Of the validation losses that a trigger of averaging remembers, the oldest first.
+std::string RecentName(size_t k) { return fmt::format("averaging_recent_{}", k); }
 
 // Of an evaluation under way.
 std::string SumName(size_t k) {
@@ -97,6 +109,15 @@ void StorePosition(const Replica& replica, io::CheckpointHeader& header) {
   header.counters["plateau_bad_evaluations"] = plateau.bad_evaluations;
   header.measures["plateau_best"] = plateau.best;
   header.measures["plateau_factor"] = plateau.factor;
+  if (replica.averaging.enabled()) {
+    const worker::AveragingState& averaging = replica.averaging.state();
+    header.counters["averaging_count"] = averaging.count;
+    header.counters["averaging_begun"] = averaging.begun ? 1 : 0;
+    header.measures["averaging_least"] = averaging.least;
+    for (size_t k = 0; k < averaging.recent.size(); ++k) {
+      header.measures[RecentName(k)] = averaging.recent[k];
+    }
+  }
   header.counters["bad_steps"] = replica.position.bad_steps;
   header.measures["first_loss"] = replica.position.first_loss;
   header.counters["evaluation_batch"] = replica.evaluation.batch;
@@ -117,6 +138,16 @@ void LoadPosition(const io::CheckpointHeader& header, const std::string& origin,
   replica.optimizer.set_steps(counter("optimizer_steps"));
   replica.schedule.set_plateau(
       {measure("plateau_factor"), measure("plateau_best"), counter("plateau_bad_evaluations")});
+  if (replica.averaging.enabled()) {
+    worker::AveragingState averaging = {counter("averaging_count"),
+                                        counter("averaging_begun") != 0,
+                                        measure("averaging_least"),
+                                        {}};
+    for (size_t k = 0; header.measures.contains(RecentName(k)); ++k) {
+      averaging.recent.push_back(header.measures.at(RecentName(k)));
+    }
+    replica.averaging.set_state(averaging);
+  }
   replica.position.bad_steps = AtOr<int64_t>(header.counters, "bad_steps", 0);
   replica.position.first_loss = AtOr(header.measures, "first_loss", 0.0);
   replica.evaluation.batch = AtOr<int64_t>(header.counters, "evaluation_batch", 0);
@@ -147,6 +178,10 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::Re
                        Unsigned(p.shape),
                        {slot.values.data() + at, size}});
     }
+    if (replica.averaging.active()) {
+      views.push_back(
+          {"averages/" + p.name, Unsigned(p.shape), replica.averaging.values().subspan(at, size)});
+    }
   }
   const auto add = [&](const std::string& group, const worker::RecurrentState& s) {
     for (const auto& part : s.parts())
@@ -157,14 +192,23 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::Re
   return views;
 }
 
+std::string PredictingGroup(const io::CheckpointReader& checkpoint) {
+  const bool averaged = AtOr<int64_t>(checkpoint.header().counters, "averaging_count", 0) > 0;
+  return averaged ? "averages/" : "parameters/";
+}
+
 void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters) {
-  for (const worker::Parameter& p : parameters.list()) {
-    Read(checkpoint, "parameters/" + p.name, Unsigned(p.shape),
-         {parameters.values().data() + p.offset, static_cast<size_t>(p.size)});
-  }
+  ReadAll(checkpoint, PredictingGroup(checkpoint), parameters, parameters.values());
+}
+
+void LoadTrainedParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters) {
+  ReadAll(checkpoint, "parameters/", parameters, parameters.values());
 }
 
 void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica) {
+  if (replica.averaging.active()) {
+    ReadAll(checkpoint, "averages/", replica.parameters(), replica.averaging.values());
+  }
   for (const worker::Parameter& p : replica.parameters().list()) {
     for (auto& slot : replica.optimizer.slots()) {
       Read(checkpoint, "optimizer/" + slot.name + "/" + p.name, Unsigned(p.shape),

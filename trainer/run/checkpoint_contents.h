@@ -21,13 +21,18 @@ void LoadPosition(const io::CheckpointHeader& header, const std::string& origin,
 std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::RecurrentState& state,
                                         const worker::RecurrentState& evaluation);
 
-/// Reads a checkpoint's parameters straight into a model. UsageError when names or shapes differ.
+/// Reads a checkpoint's parameters straight into a model: those that it predicts with, which are
+/// the averages where there are any, or those that it trains. UsageError when names or shapes
+/// differ.
 void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters);
+void LoadTrainedParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters);
+/// The group of tensors that LoadParameters reads: "averages/" or "parameters/".
+std::string PredictingGroup(const io::CheckpointReader& checkpoint);
 
-/// Reads optimizer state into its place, and a hidden state of all lanes [L, lanes, H] over
-/// `state`, a zero state of the model: that of the training ("state") or that of the evaluation
-/// under way ("evaluation"). UsageError when names or shapes differ: the arrays of the file and
-/// those of the model must be the same.
+/// Reads optimizer state and averages (after LoadPosition) into their places, and a hidden state of
+/// all lanes [L, lanes, H] over `state`, a zero state of the model: that of the training ("state")
+/// or that of the evaluation under way ("evaluation"). UsageError when names or shapes differ: the
+/// arrays of the file and those of the model must be the same.
 void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica);
 void LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
                worker::RecurrentState& state);

@@ -43,7 +43,7 @@ std::string Checkpointer::Load(const std::string& resume, Replica& replica,
   const auto load = [&](const io::CheckpointReader& checkpoint) {
     const proto::RunConfig then = RequireSameTraining(checkpoint);
     LoadPosition(checkpoint.header(), checkpoint.path().string(), replica);
-    LoadParameters(checkpoint, replica.parameters());
+    LoadTrainedParameters(checkpoint, replica.parameters());
     LoadOptimizer(checkpoint, replica);
     state = task_.ZeroState(config_.data().lanes());
     LoadState(checkpoint, "state", state);
@@ -160,6 +160,7 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   for (auto& slot : replica.optimizer.slots()) {
     communicator_.Broadcast({slot.values.data(), static_cast<size_t>(replica.optimizer.size())});
   }
+  BroadcastAverages(replica.averaging);
   ScatterLanes(all, replica.state);
   communicator_.BroadcastValue(replica.evaluation.batch);
   if (replica.evaluation.batch > 0) {
@@ -187,6 +188,20 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
     NoteSaved(checkpoints_->StepPath(replica.position.step), replica);
   });
   return name;
+}
+
+void Checkpointer::BroadcastAverages(worker::Averaging& averaging) {
+  if (!averaging.enabled()) return;
+  worker::AveragingState state = averaging.state();
+  communicator_.BroadcastValue(state.count);
+  communicator_.BroadcastValue(state.begun);
+  communicator_.BroadcastValue(state.least);
+  size_t recent = state.recent.size();
+  communicator_.BroadcastValue(recent);
+  state.recent.resize(recent);
+  for (double& loss : state.recent) communicator_.BroadcastValue(loss);
+  averaging.set_state(state);
+  if (averaging.active()) communicator_.Broadcast(averaging.values());
 }
 
 // Every rank has applied the same updates to the same numbers. If that ever fails (memory or

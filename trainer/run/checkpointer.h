@@ -112,6 +112,7 @@ class Checkpointer {
   void NoteSaved(const std::filesystem::path& path, const Replica& replica);
   worker::RecurrentState GatherLanes(const worker::RecurrentState& state);
   void ScatterLanes(const worker::RecurrentState& all, worker::RecurrentState& state);
+  void BroadcastAverages(worker::Averaging& averaging);
   void RequireEqualReplicas(const Replica& replica);
 
   Communicator& communicator_;

@@ -3,9 +3,10 @@
 namespace lockstep::trainer {
 
 MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimizer,
-                  int64_t all_lanes) {
+                  int64_t all_lanes, const worker::AveragingOptions& averaging) {
   constexpr int64_t kFloatBytes = sizeof(float);
-  const auto slots = static_cast<int64_t>(worker::Optimizer(optimizer, 0).slots().size());
+  const auto slots = static_cast<int64_t>(worker::Optimizer(optimizer, 0).slots().size()) +
+                     (worker::Averaging(averaging, 0).enabled() ? 1 : 0);
   MemoryNeed need;
   need.parameters = model.parameters;
   need.fixed_bytes = need.parameters * (2 + slots) * kFloatBytes;

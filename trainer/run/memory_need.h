@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "trainer/tasks/task.h"
+#include "worker/optimizers/averaging.h"
 #include "worker/optimizers/optimizer.h"
 
 namespace lockstep::trainer {
@@ -11,7 +12,7 @@ namespace lockstep::trainer {
 /// What the arrays of one rank will take; known before any of them is allocated.
 struct MemoryNeed {
   int64_t parameters = 0;        ///< how many there are
-  int64_t fixed_bytes = 0;       ///< parameters, gradient, optimizer
+  int64_t fixed_bytes = 0;       ///< parameters, gradient, optimizer, averages
   int64_t working_bytes = 0;     ///< activations of a batch
   int64_t checkpoint_bytes = 0;  ///< rank 0 alone, at a checkpoint: the states of all lanes
   int64_t bytes() const { return fixed_bytes + working_bytes; }
@@ -19,7 +20,8 @@ struct MemoryNeed {
 
 /// `all_lanes`: those of the job.
 MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimizer,
-                  int64_t all_lanes);
+                  int64_t all_lanes,
+                  const worker::AveragingOptions& averaging = worker::NoAveraging{});
 
 }  // namespace lockstep::trainer
 

@@ -9,6 +9,7 @@
 #include "trainer/data/lane_range.h"
 #include "trainer/run/evaluation.h"
 #include "trainer/tasks/task.h"
+#include "worker/optimizers/averaging.h"
 #include "worker/optimizers/optimizer.h"
 #include "worker/optimizers/schedule.h"
 
@@ -53,16 +54,18 @@ struct Position {
   }
 };
 
-/// All that a rank trains with. The task's parameters, optimizer, schedule and position are the
-/// same on every rank; `state` is of this rank's lanes. `evaluation` is the one of the last step,
-/// while it is under way.
+/// All that a rank trains with. The task's parameters, optimizer, schedule, averages and
+/// position are the same on every rank; `state` is of this rank's lanes. `evaluation` is the one of
+/// the last step, while it is under way.
 struct Replica {
   /// A zero state and position. `task`, whose model is allocated, must outlive this.
   Replica(Task& task_, const worker::OptimizerOptions& optimizer_options,
-          worker::Schedule schedule_, LaneRange lanes_)
+          worker::Schedule schedule_, LaneRange lanes_,
+          const worker::AveragingOptions& averaging_options = worker::NoAveraging{})
       : task(task_),
         optimizer(optimizer_options, task.parameters().size()),
         schedule(std::move(schedule_)),
+        averaging(averaging_options, task.parameters().size()),
         lanes(lanes_),
         state(task.ZeroState(lanes_.count())) {}
 
@@ -72,6 +75,7 @@ struct Replica {
   Task& task;
   worker::Optimizer optimizer;
   worker::Schedule schedule;
+  worker::Averaging averaging;
   LaneRange lanes;
   worker::RecurrentState state;
   Position position;

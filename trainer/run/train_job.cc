@@ -123,11 +123,13 @@ bool CanEvaluate(Communicator& communicator, Console& console, const proto::RunC
       fmt::format("{}: split \"{}\" holds nothing to predict", task.data_path().string(), name);
   communicator.Together([&] {
     if (config.evaluation().early_stopping().patience() > 0 ||
-        config.optimizer().schedule().has_plateau()) {
-      throw UsageError(reason +
-                       ", but early stopping and the plateau schedule need it. Import with a "
-                       "larger share for it "
-                       "(--split), or ask for shorter predictions.");
+        config.optimizer().schedule().has_plateau() ||
+        config.optimizer().averaging().has_nt_asgd()) {
+      throw UsageError(
+          reason +
+          ", but early stopping, the plateau schedule and NT-ASGD need it. Import with a "
+          "larger share for it "
+          "(--split), or ask for shorter predictions.");
     }
   });
   console.Warn(reason + ": there will be no evaluation and no best checkpoint.");
@@ -202,6 +204,24 @@ void Allocate(Communicator& communicator, const std::function<void()>& allocate)
   });
 }
 
+// Rank 0: a new training begins with the weights of a finished one.
+void StartFrom(Console& console, const std::filesystem::path& path, const proto::RunConfig& config,
+               Task& task) {
+  const io::CheckpointReader checkpoint(path);
+  const proto::RunConfig then =
+      proto::ParseRunConfig(checkpoint.header().configuration, path.string());
+  if (then.task().kind_case() != config.task().kind_case()) {
+    throw UsageError(
+        fmt::format("{}: cannot be started from: it was trained for another task than the "
+                    "configuration's.",
+                    path.string()));
+  }
+  const std::vector<std::string> lines = task.StartFrom(checkpoint);
+  console.Info(fmt::format("starting from the weights of {} (step {})", path.string(),
+                           checkpoint.header().step));
+  for (const std::string& line : lines) console.Info(line);
+}
+
 void Conclude(Communicator& communicator, Console& console, const proto::RunConfig& config,
               const Replica& replica, const TrainLoop& loop, TrainLoop::Outcome outcome,
               const Checkpointer& checkpointer, const std::string& resume) {
@@ -244,6 +264,11 @@ void Conclude(Communicator& communicator, Console& console, const proto::RunConf
 }  // namespace
 
 ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
+  if (!arguments.start_from.empty() && arguments.resume != "auto" && arguments.resume != "never") {
+    throw AgreedError(
+        "--start-from begins a new run, --resume with a file goes on with one: give one of them.",
+        kWrongInput);
+  }
   Console console(!communicator.is_root(), arguments.progress);
   const proto::RunConfig config = LoadConfiguration(communicator, arguments);
   communicator.SetTimeoutSeconds(60.0 * config.training().timeout_minutes());
@@ -266,14 +291,15 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const int threads = ChooseThreads(communicator, console, config.training().threads());
   const auto optimizer = OptimizerOptions(config.optimizer());
   const int64_t lanes = config.data().lanes();
-  const MemoryNeed need = NeedOf(task->Size(), optimizer, lanes);
+  const auto averaging = AveragingOptions(config.optimizer().averaging());
+  const MemoryNeed need = NeedOf(task->Size(), optimizer, lanes, averaging);
   Introduce(communicator, console, config, *task, need, length, threads);
   TellMemory(communicator, console, need);
   std::optional<Replica> allocated;
   Allocate(communicator, [&] {
     task->Allocate(worker::Pass::kForwardAndBackward);
     allocated.emplace(*task, optimizer, MakeSchedule(config.optimizer(), length.total_steps),
-                      LanesOfRank(lanes, communicator.rank(), communicator.size()));
+                      LanesOfRank(lanes, communicator.rank(), communicator.size()), averaging);
   });
   Replica& replica = *allocated;
 
@@ -284,6 +310,9 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
     std::vector<std::string> pretrained;
     communicator.OnRoot([&] { pretrained = task->LoadPretrained(); });
     for (const std::string& line : pretrained) console.Info(line);
+    if (!arguments.start_from.empty()) {
+      communicator.OnRoot([&] { StartFrom(console, arguments.start_from, config, *task); });
+    }
     // Mathematical functions may differ in the last bit between hosts.
     communicator.Broadcast(replica.parameters().values());
     console.Info(fmt::format("new run in {}", config.training().folder()));

@@ -15,6 +15,7 @@ struct TrainArguments {
   std::filesystem::path configuration;
   std::vector<std::string> overrides;  ///< of --set
   std::string resume = "auto";         ///< auto, never or a checkpoint
+  std::filesystem::path start_from;    ///< what a new run begins with; empty: with nothing
   Console::Mode progress = Console::Mode::kAuto;
 };
 

@@ -108,8 +108,8 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   Position& position = replica_.position;
   const auto gradient = replica_.parameters().gradient();
 
-  double weight = 0.0;
-  const std::optional<double> loss = AccumulateGradient(&weight);
+  double weight = 0.0, rate_factor = 0.0;
+  const std::optional<double> loss = AccumulateGradient(&weight, &rate_factor);
   if (!loss) return std::nullopt;
   const StepTotals totals = Reduce(*loss, weight);
   RequireFinite(totals.loss, "loss", position.step + 1);
@@ -126,12 +126,13 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   const proto::Clip& clip = config_.optimizer().clip();
   if (clip.has_global_norm()) worker::ClipByGlobalNorm(gradient, norm, clip.global_norm());
   if (clip.has_value()) worker::ClipByValue(gradient, clip.value());
-  const double rate = replica_.schedule.Rate(position.step);
+  const double rate = rate_factor * replica_.schedule.Rate(position.step);
   replica_.optimizer.Step(replica_.parameters().values(), gradient, rate);
   // Weight decay moves what has no gradient, too.
   for (const Frozen& part : frozen_) {
     std::ranges::copy(part.values, replica_.parameters().values().begin() + part.offset);
   }
+  replica_.averaging.Update(replica_.parameters().values());
 
   timer_.Enter(Phase::kOther);
   ++position.step;
@@ -149,8 +150,9 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
 }
 
 // Sums of losses and gradients over this rank's lanes and the batches of one update. Returns the
-// loss. Between two batches the ranks agree whether to stop: then all is put back to where it was.
-std::optional<double> TrainLoop::AccumulateGradient(double* weight) {
+// loss, its weight and what the learning rate is multiplied by. Between two batches the ranks agree
+// whether to stop: then all is put back to where it was.
+std::optional<double> TrainLoop::AccumulateGradient(double* weight, double* rate_factor) {
   Position& position = replica_.position;
   const Position start = position;
   const int64_t batches =
@@ -173,6 +175,7 @@ std::optional<double> TrainLoop::AccumulateGradient(double* weight) {
     const BatchPlace place = {config_.training().seed(), position.epoch, position.batch,
                               position.total_batches};
     *weight += task_.Read(place);
+    *rate_factor += task_.RateFactor();
 
     timer_.Enter(Phase::kForward);
     loss += task_.Forward(place, replica_.state);
@@ -181,6 +184,7 @@ std::optional<double> TrainLoop::AccumulateGradient(double* weight) {
     task_.Backward();
     Advance();
   }
+  *rate_factor /= static_cast<double>(batches);
   return loss;
 }
 
@@ -260,7 +264,6 @@ bool TrainLoop::EvaluationDue() const {
 bool TrainLoop::EvaluateNow() {
   const proto::Evaluation& config = config_.evaluation();
   const auto measurement = task_.Measure(config.split(), config.most_tokens(), false);
-  const worker::RecurrentState zero_state = task_.ZeroState(replica_.lanes.count());
   // Another build may have measured less or more.
   if (replica_.evaluation.sums.size() != measurement->sums()) replica_.evaluation = {};
   if (replica_.evaluation.batch > 0) {
@@ -270,10 +273,7 @@ bool TrainLoop::EvaluateNow() {
   }
   while (true) {
     timer_.Enter(Phase::kEvaluation);
-    const bool done = Evaluate(
-        communicator_, *measurement, zero_state, replica_.evaluation,
-        [this] { return StopSignal() != 0 || SaveDueByTime(); },
-        [this](double share) { console_.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
+    const bool done = EvaluateOnAverages(*measurement);
     if (done && measurement->Weight(replica_.evaluation.sums) == 0.0) {
       replica_.evaluation = {};
       replica_.position.evaluated_step = replica_.position.step;
@@ -296,6 +296,18 @@ bool TrainLoop::EvaluateNow() {
   }
 }
 
+// The averages are what predicts, where there are any. The trained weights are back at the end.
+bool TrainLoop::EvaluateOnAverages(Measurement& measurement) {
+  const auto weights = replica_.parameters().values();
+  replica_.averaging.Swap(weights);
+  const bool done = Evaluate(
+      communicator_, measurement, task_.ZeroState(replica_.lanes.count()), replica_.evaluation,
+      [this] { return StopSignal() != 0 || SaveDueByTime(); },
+      [this](double share) { console_.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
+  replica_.averaging.Swap(weights);
+  return done;
+}
+
 bool TrainLoop::AnyRankStops() {
   timer_.Enter(Phase::kReduce);
   std::array<double, 1> stop = {StopSignal() != 0 ? 1.0 : 0.0};
@@ -310,6 +322,11 @@ void TrainLoop::Observe(const MetricValues& values) {
   position.evaluated_step = position.step;
   position.validation = values;
   replica_.schedule.Observe(loss);
+  if (replica_.averaging.Observe(loss)) {
+    console_.Info(fmt::format(
+        "step {}: the validation loss has not improved for long: averaging of the weights begins",
+        position.step));
+  }
   // A validation split may be hard for a model that trains well.
   const bool hopeless = position.bad_steps > 0 && IsHopeless(loss);
   const double value = values.values[best_metric_];
@@ -319,6 +336,7 @@ void TrainLoop::Observe(const MetricValues& values) {
       better     ? ", the best so far"
       : hopeless ? ", as of a training that has diverged"
                  : fmt::format(" (best {:.4f} at step {})", position.best, position.best_step)));
+  WriteSample();
   if (!better) {
     ++position.evaluations_without_improvement;
     return;
@@ -328,6 +346,21 @@ void TrainLoop::Observe(const MetricValues& values) {
   position.evaluations_without_improvement = 0;
   timer_.Enter(Phase::kCheckpoint);
   checkpointer_.TrySaveBest(replica_);
+}
+
+// Rank 0 alone writes; the others wait for it in what they do together next.
+void TrainLoop::WriteSample() {
+  const int64_t tokens = config_.evaluation().sample_tokens();
+  if (tokens == 0 || !communicator_.is_root()) return;
+  const auto weights = replica_.parameters().values();
+  const int64_t step = replica_.position.step;
+  // Odd, so that steps of one run and runs of other seeds draw other numbers.
+  constexpr uint64_t kOfStep = 0x9E3779B97F4A7C15;
+  replica_.averaging.Swap(weights);
+  const std::string text =
+      task_.WriteSample(tokens, config_.training().seed() + kOfStep * static_cast<uint64_t>(step));
+  replica_.averaging.Swap(weights);
+  console_.Info(fmt::format("step {}: a sample of {} tokens:\n----\n{}\n----", step, tokens, text));
 }
 
 bool TrainLoop::IsBest(double value) const {

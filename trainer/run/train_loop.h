@@ -62,7 +62,7 @@ class TrainLoop {
     bool save = false;    ///< rank 0's clock asks for a checkpoint
   };
   std::optional<StepTotals> Step();
-  std::optional<double> AccumulateGradient(double* weight);
+  std::optional<double> AccumulateGradient(double* weight, double* rate_factor);
   StepTotals Reduce(double loss, double weight);
   void RequireFinite(double value, const char* what, int64_t step) const;
   void Advance();
@@ -74,7 +74,9 @@ class TrainLoop {
   bool EvaluationDue() const;
   bool EvaluateNow();
   bool AnyRankStops();
+  bool EvaluateOnAverages(Measurement& measurement);
   void Observe(const MetricValues& values);
+  void WriteSample();
   bool IsBest(double value) const;
   std::string DescribeMetrics(const MetricValues& values) const;
   bool CheckpointDue() const;

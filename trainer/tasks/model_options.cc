@@ -65,6 +65,16 @@ worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_
   options.hidden_size = model.hidden_size();
   options.dropout = model.dropout();
   options.tie_embedding = model.tie_embedding();
+  options.residual = model.residual();
+  options.locked_dropout = model.locked_dropout();
+  options.input_dropout = model.input_dropout();
+  if (model.output_dropout() >= 0.0) options.output_dropout = model.output_dropout();
+  options.weight_drop = model.weight_drop();
+  options.embedding_dropout = model.embedding_dropout();
+  const proto::LanguageModel& task = config.task().language_model();
+  options.activation_regularization = task.activation_regularization();
+  options.temporal_activation_regularization = task.temporal_activation_regularization();
+  options.label_smoothing = task.label_smoothing();
   if (ranks > 0) options.lanes_of_rank = config.data().lanes() / ranks;
   return options;
 }
@@ -74,6 +84,7 @@ worker::InitializationOptions InitializationOptions(const proto::RunConfig& conf
   worker::InitializationOptions options;
   options.seed = config.training().seed();
   if (initialization.has_uniform()) options.uniform = initialization.uniform();
+  if (initialization.has_normal()) options.normal = initialization.normal();
   options.forget_gate_bias = initialization.forget_gate_bias();
   return options;
 }
@@ -104,6 +115,19 @@ worker::OptimizerOptions OptimizerOptions(const proto::Optimizer& config) {
     }
   }
   throw std::logic_error("an optimizer of the schema has no implementation");
+}
+
+worker::AveragingOptions AveragingOptions(const proto::Averaging& config) {
+  switch (config.kind_case()) {
+    case proto::Averaging::kEma:
+      return worker::ExponentialAveraging{config.ema().decay()};
+    case proto::Averaging::kNtAsgd:
+      return worker::TriggeredAveraging{config.nt_asgd().patience()};
+    case proto::Averaging::kNone:
+    case proto::Averaging::KIND_NOT_SET:
+      return worker::NoAveraging{};
+  }
+  throw std::logic_error("an average of the schema has no implementation");
 }
 
 worker::Schedule MakeSchedule(const proto::Optimizer& config, int64_t total_steps) {

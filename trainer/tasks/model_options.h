@@ -7,6 +7,7 @@
 #include "worker/layers/stack.h"
 #include "worker/models/initialization.h"
 #include "worker/models/language_model.h"
+#include "worker/optimizers/averaging.h"
 #include "worker/optimizers/optimizer.h"
 #include "worker/optimizers/schedule.h"
 
@@ -22,6 +23,7 @@ worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_
                                           int ranks);
 worker::InitializationOptions InitializationOptions(const proto::RunConfig& config);
 worker::OptimizerOptions OptimizerOptions(const proto::Optimizer& config);
+worker::AveragingOptions AveragingOptions(const proto::Averaging& config);
 worker::Schedule MakeSchedule(const proto::Optimizer& config, int64_t total_steps);
 
 }  // namespace lockstep::trainer

@@ -116,12 +116,19 @@ class Task {
   /// Of a new training: overwrites drawn parameters with those that the configuration names a file
   /// for. Returns what to tell a person, a line each. UsageError; io's errors.
   virtual std::vector<std::string> LoadPretrained() { return {}; }
+  /// Of a new training, after that: overwrites parameters with those of a finished model, whose
+  /// shapes must be the same; unless a task says otherwise, its vocabularies, too. Returns what to
+  /// tell a person, a line each. UsageError; io's errors.
+  virtual std::vector<std::string> StartFrom(const io::CheckpointReader& checkpoint);
   /// Indices of parameters that stay as they are.
   virtual std::vector<int> frozen() const { return {}; }
 
   /// Reads this rank's lanes of a batch, until the next call. Returns their weight: the number of
   /// their predictions. io's errors.
   virtual double Read(const BatchPlace& place) = 0;
+  /// What the learning rate of a step is multiplied by (the mean over its batches), for what was
+  /// read.
+  virtual double RateFactor() const { return 1.0; }
   /// The sum of the losses of what was read; moves `state` on.
   virtual double Forward(const BatchPlace& place, worker::RecurrentState& state) = 0;
   /// Adds the gradients of that sum.
@@ -138,6 +145,8 @@ class Task {
   /// only. Must not outlive the task.
   virtual std::unique_ptr<Measurement> Measure(const std::string& split, int64_t most,
                                                bool full) = 0;
+  /// A text of so many tokens that the model writes, for a person to read; "" where it writes none.
+  virtual std::string WriteSample(int64_t /*tokens*/, uint64_t /*seed*/) { return ""; }
   /// A mean loss in the unit that people compare: "2.643 bits/char"; may be empty.
   virtual std::string DescribeLoss(double loss) const = 0;
   /// A mean loss above this is one of a training that has diverged, if it lasts. `first_loss` is

@@ -7,6 +7,7 @@
 #include "io/files/file_format.h"
 #include "io/files/seal.h"
 #include "trainer/exit_status.h"
+#include "trainer/run/start_from.h"
 #include "trainer/tasks/forecast/forecast_task.h"
 #include "trainer/tasks/label/label_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
@@ -25,6 +26,13 @@ ModelSize SizeOf(const worker::Model& empty, int64_t time_steps, int64_t lanes) 
     size.state_floats += std::ssize(part.values);
   }
   return size;
+}
+
+std::vector<std::string> Task::StartFrom(const io::CheckpointReader& checkpoint) {
+  io::CheckpointHeader own;
+  Store(own);
+  CopyParametersOfSameVocabulary(checkpoint, own, parameters());
+  return {};
 }
 
 namespace {

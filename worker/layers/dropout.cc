@@ -88,15 +88,21 @@ Place PlaceOf(const DropoutSite& site, int64_t time_step, int64_t lane) {
   return {site.locked ? 0 : time_step, site.lanes ? site.lanes[lane] : site.first_lane + lane};
 }
 
+// Words below the threshold drop; a probability that rounds to 1 keeps the one word that is not.
+struct Threshold {
+  explicit Threshold(double probability)
+      : words(static_cast<uint32_t>(std::min(kWords - 1, std::round(probability * kWords)))),
+        scale(static_cast<float>(kWords / (kWords - words))) {}
+  static constexpr double kWords = 0x1.0p32;
+  uint32_t words;
+  float scale;
+};
+
 // Rows [rows, H]; place_of(row) says whose mask a row has.
 template <class PlaceOf>
 void DropoutRows(RandomPurpose of, const DropoutSite& site, double probability, int64_t rows,
                  int64_t units, const float* x, float* out, PlaceOf place_of) {
-  // A probability that rounds to 1 keeps the one word that is not below the threshold.
-  constexpr double kWords = 0x1.0p32;
-  const auto threshold =
-      static_cast<uint32_t>(std::min(kWords - 1, std::round(probability * kWords)));
-  const auto scale = static_cast<float>(kWords / (kWords - threshold));
+  const Threshold threshold(probability);
   const int64_t blocks = (units + 3) / 4;
   const uint32_t purpose = static_cast<uint32_t>(of) << 28 | (site.layer & 0xFFF) << 16 |
                            static_cast<uint32_t>(site.batch >> 32 & 0xFFFF);
@@ -107,7 +113,8 @@ void DropoutRows(RandomPurpose of, const DropoutSite& site, double probability, 
                                 static_cast<uint32_t>(place.number),
                                 static_cast<uint32_t>(site.batch), purpose};
     LOCKSTEP_DISPATCH(DropoutRow)
-    (base, SeedKey(site.seed), threshold, scale, units, x + row * units, out + row * units);
+    (base, SeedKey(site.seed), threshold.words, threshold.scale, units, x + row * units,
+     out + row * units);
   }
 }
 
@@ -140,6 +147,21 @@ void DropWeights(const DropoutSite& site, double probability, uint32_t part, int
               [part](int64_t row) {
                 return Place{row, part};
               });
+}
+
+void DropTokens(const DropoutSite& site, double probability, int64_t rows, const int32_t* tokens,
+                int64_t units, const float* x, float* out) {
+  const Threshold threshold(probability);
+  const uint32_t purpose = static_cast<uint32_t>(RandomPurpose::kEmbeddingDropout) << 28 |
+                           static_cast<uint32_t>(site.batch >> 32 & 0xFFFF);
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < rows; ++row) {
+    const PhiloxCounter words =
+        Philox({static_cast<uint32_t>(tokens[row]), 0, static_cast<uint32_t>(site.batch), purpose},
+               SeedKey(site.seed));
+    const float factor = words[0] < threshold.words ? 0.0f : threshold.scale;
+    for (int64_t i = row * units; i < (row + 1) * units; ++i) out[i] = x[i] * factor;
+  }
 }
 
 }  // namespace lockstep::worker

@@ -41,6 +41,13 @@ void DropoutOfStep(const DropoutSite& site, double probability, int64_t t, int64
 void DropWeights(const DropoutSite& site, double probability, uint32_t part, int64_t rows,
                  int64_t columns, const float* weights, float* out);
 
+/// Whole rows of an embedding dropped (Gal and Ghahramani 2016): out[row] = x[row] * mask of
+/// tokens[row] / (1 - probability), where x [rows, units] are the tokens' vectors, or their
+/// gradients, and may be the same array. The mask is a pure function of site.seed, site.batch and
+/// the token: wherever it stands in a batch, on whatever rank, it is dropped or not.
+void DropTokens(const DropoutSite& site, double probability, int64_t rows, const int32_t* tokens,
+                int64_t units, const float* x, float* out);
+
 }  // namespace lockstep::worker
 
 #endif  // LOCKSTEP_WORKER_LAYERS_DROPOUT_H_

@@ -13,10 +13,11 @@ std::vector<RecurrentLayer> MakeLayers(const StackOptions& options, const std::s
   layers.reserve(options.layers * options.directions());
   for (int layer = 0; layer < options.layers; ++layer) {
     const int64_t input_size = layer > 0 ? options.output_size() : options.input_size;
-    layers.emplace_back(options.cell, input_size, options.hidden_size, layer, prefix, parameters);
+    layers.emplace_back(options.cell, input_size, options.hidden_size, layer, prefix, parameters,
+                        Direction::kForward, options.layer_norm);
     if (options.bidirectional) {
       layers.emplace_back(options.cell, input_size, options.hidden_size, layer, prefix, parameters,
-                          Direction::kReverse);
+                          Direction::kReverse, options.layer_norm);
     }
   }
   return layers;
@@ -94,7 +95,7 @@ LayerStateGradient RecurrentStack::StateGradientOf(const StackStateGradient& sta
 }
 
 bool RecurrentStack::Drops(int layer) const {
-  return has_site_ && options_.dropout > 0.0 &&
+  return has_site_ && options_.dropout_after(layer) > 0.0 &&
          (read_ == Read::kOutputs || layer + 1 < options_.layers);
 }
 
@@ -160,6 +161,7 @@ const float* RecurrentStack::Forward(const PackedSteps& steps, const StackInput&
   input_ = input;
   has_site_ = site != nullptr;
   if (site) site_ = *site;
+  d_plain_output_ = nullptr;
   DropRecurrentWeights();
   const float* x = input.x;
   if (DropsInput()) {
@@ -177,6 +179,7 @@ const float* RecurrentStack::Forward(const PackedSteps& steps, const StackInput&
       h[direction] = x ? part.Forward(steps, x, part_state)
                        : part.ForwardTokens(steps, input.tokens, input.vectors, part_state);
     }
+    plain_output_ = h[0];
     const bool is_read = read != Read::kStateOnly || layer + 1 < options_.layers;
     x = is_read ? Join(layer, h, x) : nullptr;
   }
@@ -192,6 +195,12 @@ float* RecurrentStack::Backward(const StackStateGradient& state, bool input_grad
       float* d_dropped = Adds(layer) ? d_dropped_.Require(rows * width) : d_output;
       DropAll(layer, d_output, d_dropped);
       d_h = d_dropped;
+    }
+    if (d_plain_output_ && layer + 1 == options_.layers) {
+      float* sum = d_h == d_output && Adds(layer) ? d_dropped_.Require(rows * width)
+                                                  : const_cast<float*>(d_h);
+      AddArrays(rows * width, d_h, d_plain_output_, sum);
+      d_h = sum;
     }
     const float* x = inputs_[layer];
     const bool wanted = x && (layer > 0 || input_gradient);

@@ -25,6 +25,7 @@ struct StackOptions {
                                ///< outputs; else D = 1. As PyTorch's bidirectional=True
   bool residual = false;       ///< layers above the first add their input to their output, behind
                                ///< its dropout: x + dropout(layer(x)), as GNMT (Wu et al. 2016)
+  bool layer_norm = false;     ///< inside the cells, behind the products: see CellNorm
 
   // Merity et al. 2017. What they leave at their defaults changes nothing.
   std::optional<double> output_dropout = {};  ///< after the last layer, instead of `dropout`
@@ -86,6 +87,12 @@ class RecurrentStack {
   /// Room for dL/d(outputs) [R, D H] of the last Forward, to be written between Forward and
   /// Backward, which uses it up. Not with kStateOnly.
   float* d_output();
+
+  /// What the last layer itself gave, before its dropout, [R, H]; of one direction, after Forward.
+  const float* plain_output() const { return plain_output_; }
+  /// Between Forward and Backward: dL/d(plain_output()) [R, H] that does not come through the
+  /// outputs. It must live until Backward, which adds it.
+  void set_d_plain_output(const float* d_plain) { d_plain_output_ = d_plain; }
 
   /// Adds to the gradients of the parameters, from the last layer to the first, and returns dL/dx
   /// [R, I], which lives until the next Forward; nullptr with tokens, whose vectors' gradient is
@@ -167,13 +174,15 @@ class RecurrentStack {
   DropoutSite site_;
   bool has_site_ = false;
   std::vector<const float*> inputs_;  // of every layer; nullptr where the first reads tokens
-  std::vector<Buffer> outputs_;       // [R, D H] of a layer, where they are not what it has itself
-  Buffer d_output_, d_input_;         // [R, max(I, D H)]
-  Buffer d_dropped_;                  // [R, D H] d_output behind dropout, where both are needed
-  Buffer d_direction_;                // [R, H] the columns of one direction
-  Buffer dropped_input_;              // [R, I] the input after dropout
-  Buffer step_inputs_;                // [R, I] of stepwise passes
-  Buffer d_steps_[2];                 // [B, max(I, H)] of one time step
+  const float* plain_output_ = nullptr;
+  const float* d_plain_output_ = nullptr;
+  std::vector<Buffer> outputs_;  // [R, D H] of a layer, where they are not what it has itself
+  Buffer d_output_, d_input_;    // [R, max(I, D H)]
+  Buffer d_dropped_;             // [R, D H] d_output behind dropout, where both are needed
+  Buffer d_direction_;           // [R, H] the columns of one direction
+  Buffer dropped_input_;         // [R, I] the input after dropout
+  Buffer step_inputs_;           // [R, I] of stepwise passes
+  Buffer d_steps_[2];            // [B, max(I, H)] of one time step
 };
 
 }  // namespace lockstep::worker

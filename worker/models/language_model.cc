@@ -12,7 +12,26 @@ const LanguageModelOptions& Checked(const LanguageModelOptions& options) {
   if (options.tie_embedding && options.embedding_size != options.hidden_size) {
     throw std::invalid_argument("a tied embedding needs embedding_size = hidden_size");
   }
+  if (options.embedding_size == 0 &&
+      (options.input_dropout > 0.0 || options.embedding_dropout > 0.0)) {
+    throw std::invalid_argument("one-hot vectors cannot be dropped");
+  }
   return options;
+}
+
+StackOptions StackOf(const LanguageModelOptions& options, int64_t input_size) {
+  StackOptions stack;
+  stack.cell = options.cell;
+  stack.input_size = input_size;
+  stack.hidden_size = options.hidden_size;
+  stack.layers = options.layers;
+  stack.dropout = options.dropout;
+  stack.residual = options.residual;
+  stack.output_dropout = options.output_dropout;
+  stack.input_dropout = options.input_dropout;
+  stack.locked_dropout = options.locked_dropout;
+  stack.weight_drop = options.weight_drop;
+  return stack;
 }
 
 // A tied embedding is drawn as the projection is.
@@ -26,14 +45,15 @@ Draw EmbeddingDraw(const LanguageModelOptions& options) {
 LanguageModel::LanguageModel(const LanguageModelOptions& options, Pass pass)
     : options_(Checked(options)),
       input_(options.vocabulary_size, options.embedding_size, EmbeddingDraw(options), parameters_),
-      stack_({options.cell, input_.size(), options.hidden_size, options.layers, options.dropout},
-             "rnn.", parameters_),
+      stack_(StackOf(options, input_.size()), "rnn.", parameters_),
       output_(options.vocabulary_size, options.hidden_size,
               options.tie_embedding ? input_.weight() : -1, parameters_) {
   Allocate(pass);
 }
 
+// What is dropped of the vectors must stand there as vectors.
 bool LanguageModel::UsesTable(int64_t time_steps, int64_t lanes) const {
+  if (options_.input_dropout > 0.0 || options_.embedding_dropout > 0.0) return false;
   return input_.UsesTable(time_steps *
                           (options_.lanes_of_rank > 0 ? options_.lanes_of_rank : lanes));
 }
@@ -41,8 +61,16 @@ bool LanguageModel::UsesTable(int64_t time_steps, int64_t lanes) const {
 const float* LanguageModel::RunStack(const TokenBatch& batch, RecurrentState& state,
                                      const DropoutSite* site) {
   batch_ = batch;
+  has_site_ = site != nullptr;
+  if (site) site_ = *site;
   const int64_t T = batch.time_steps, B = batch.lanes;
-  const StackInput input = input_.Forward(T * B, batch.inputs, UsesTable(T, B));
+  StackInput input = input_.Forward(T * B, batch.inputs, UsesTable(T, B));
+  if (DropsTokens()) {
+    float* dropped = dropped_.Require(T * B * input_.size());
+    DropTokens(site_, options_.embedding_dropout, T * B, batch.inputs, input_.size(), input.x,
+               dropped);
+    input.x = dropped;
+  }
   return stack_.Forward(PackedSteps::Uniform(T, B), input, state, site);
 }
 
@@ -51,20 +79,66 @@ double LanguageModel::Forward(const TokenBatch& batch, RecurrentState& state,
   DropoutSite own = site;
   own.layer = 0;
   const float* y = RunStack(batch, state, &own);
-  return output_.LossAndGradient(batch.time_steps * batch.lanes, y, batch.targets,
-                                 stack_.d_output());
+  const double loss = output_.LossAndGradient(batch.time_steps * batch.lanes, y, batch.targets,
+                                              stack_.d_output(), options_.label_smoothing);
+  Regularize(y);
+  return loss;
+}
+
+// See LanguageModelOptions. A row whose target does not count is no prediction.
+void LanguageModel::Regularize(const float* y) {
+  const int64_t T = batch_.time_steps, B = batch_.lanes, H = options_.hidden_size;
+  const auto of_prediction = [&](double factor) {
+    return static_cast<float>(2.0 * factor / static_cast<double>(H));
+  };
+  if (options_.activation_regularization > 0.0) {
+    const float factor = of_prediction(options_.activation_regularization);
+    float* d_y = stack_.d_output();
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < T * B; ++row) {
+      if (batch_.targets[row] < 0) continue;
+      for (int64_t i = row * H; i < (row + 1) * H; ++i) d_y[i] += factor * y[i];
+    }
+  }
+  if (options_.temporal_activation_regularization > 0.0) {
+    const float factor = of_prediction(options_.temporal_activation_regularization);
+    const float* h = stack_.plain_output();
+    float* d_h = d_plain_.Require(T * B * H);
+    const auto counts = [&](int64_t row) {
+      return row >= B && row < T * B && batch_.targets[row] >= 0;
+    };
+    // What a row changes from the one before, less what the next one changes from it.
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < T * B; ++row) {
+      const float own = counts(row) ? factor : 0.0f, next = counts(row + B) ? factor : 0.0f;
+      const float* before = h + (own != 0.0f ? row - B : row) * H;
+      const float* behind = h + (next != 0.0f ? row + B : row) * H;
+      const float* here = h + row * H;
+      float* d_here = d_h + row * H;
+      for (int64_t i = 0; i < H; ++i) {
+        d_here[i] = own * (here[i] - before[i]) - next * (behind[i] - here[i]);
+      }
+    }
+    stack_.set_d_plain_output(d_h);
+  }
 }
 
 void LanguageModel::Backward() {
-  const float* d_x = stack_.Backward();
+  float* d_x = stack_.Backward();
+  if (DropsTokens()) {
+    DropTokens(site_, options_.embedding_dropout, batch_.time_steps * batch_.lanes, batch_.inputs,
+               input_.size(), d_x, d_x);
+  }
   input_.Backward(batch_.time_steps * batch_.lanes, batch_.inputs, d_x);
 }
 
 int64_t LanguageModel::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const int64_t rows = time_steps * lanes;
   const int64_t table = FactsOf(options_.cell).gates * options_.hidden_size;
-  const int64_t floats = rows * (stack_.FloatsOfRow() + options_.embedding_size) +
-                         stack_.FloatsOfWeights() +
+  int64_t floats_of_row = stack_.FloatsOfRow() + options_.embedding_size;
+  if (options_.embedding_dropout > 0.0) floats_of_row += options_.embedding_size;
+  if (options_.temporal_activation_regularization > 0.0) floats_of_row += options_.hidden_size;
+  const int64_t floats = rows * floats_of_row + stack_.FloatsOfWeights() +
                          output_.BlockRows(rows) * options_.vocabulary_size +
                          (UsesTable(time_steps, lanes) ? options_.vocabulary_size * table : 0);
   return floats * static_cast<int64_t>(sizeof(float));

@@ -2,8 +2,10 @@
 #define LOCKSTEP_WORKER_MODELS_LANGUAGE_MODEL_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
+#include "worker/buffer.h"
 #include "worker/layers/dropout.h"
 #include "worker/layers/output_layer.h"
 #include "worker/layers/stack.h"
@@ -22,6 +24,22 @@ struct LanguageModelOptions {
   int64_t hidden_size = 256;   ///< H
   double dropout = 0.0;        ///< between the layers and after the last one
   bool tie_embedding = false;  ///< needs I == H
+  bool residual = false;       ///< see StackOptions
+
+  // Merity et al. 2017 (AWD-LSTM), in training only. See StackOptions and DropTokens.
+  bool locked_dropout = false;
+  double input_dropout = 0.0;  ///< on the vectors of the tokens; needs I > 0
+  std::optional<double> output_dropout = {};
+  double weight_drop = 0.0;
+  double embedding_dropout = 0.0;  ///< of the tokens' vectors, not of a tied projection; I > 0
+  /// A, and B below: to the gradient, not to the loss that Forward returns, is added that of
+  ///     sum over predictions (t, lane) of A / H |y[t]|^2 + B / H |h[t] - h[t-1]|^2
+  /// with y the last layer's outputs behind dropout and h those before it; at the first time step
+  /// of a batch without B's part. Divided by the number of predictions this is, but for that first
+  /// step, Merity's A mean(y^2) + B mean((h[t] - h[t-1])^2).
+  double activation_regularization = 0.0;
+  double temporal_activation_regularization = 0.0;  ///< B
+  double label_smoothing = 0.0;                     ///< of Forward's loss: see CrossEntropyOptions
   /// Lanes of a rank of the job that has the fewest, so that all ranks decide alike; 0: each batch
   /// decides by its own.
   int64_t lanes_of_rank = 0;
@@ -68,13 +86,20 @@ class LanguageModel final : public Model {
  private:
   /// Returns the output of the last layer [T, B, H]. Without a site there is no dropout.
   const float* RunStack(const TokenBatch& batch, RecurrentState& state, const DropoutSite* site);
+  bool DropsTokens() const { return has_site_ && options_.embedding_dropout > 0.0; }
+  void Regularize(const float* y);
 
   const LanguageModelOptions options_;
   // In this order they add their parameters.
   TokenInput input_;
   RecurrentStack stack_;
   OutputLayer output_;
-  TokenBatch batch_;  // of the last Forward
+  // Of the last Forward.
+  TokenBatch batch_;
+  DropoutSite site_;
+  bool has_site_ = false;
+  Buffer dropped_;  // [T, B, I] the tokens' vectors, where some are dropped
+  Buffer d_plain_;  // [T, B, H] the gradient of the last layer's outputs before dropout
 };
 
 }  // namespace lockstep::worker

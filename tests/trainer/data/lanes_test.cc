@@ -1,6 +1,7 @@
 #include "trainer/data/lanes.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -174,6 +175,37 @@ TEST_F(LongLanesTest, AnyBatchMayComeFirst) {
   for (int64_t batch = layout.batches(); batch-- > 0;) {
     ASSERT_EQ(Copy(in_order.Read(batch)), expected[batch]) << "batch " << batch;
   }
+}
+
+// The same stream, cut at other places.
+TEST_F(LanesTest, VariedTimeStepsReadTheSameStream) {
+  const io::Split& split = dataset_->split("train");
+  const LaneLayout layout(split, 7, 12);
+  std::vector<int64_t> lengths;
+  for (int64_t rest = layout.longest(); rest > 0; rest -= lengths.back()) {
+    lengths.push_back(std::min<int64_t>(rest, 5 + 7 * static_cast<int64_t>(lengths.size() % 3)));
+  }
+  const LaneLayout varied = layout.Varied(lengths);
+  EXPECT_EQ(varied.batches(), std::ssize(lengths));
+  EXPECT_EQ(varied.predictions(), layout.predictions());
+  // Each lane's inputs and targets, one batch behind another.
+  const auto read = [&](const LaneLayout& of) {
+    Lanes lanes(*dataset_, of, {2, 5});
+    std::vector<std::vector<int32_t>> streams(6);
+    for (int64_t batch = 0; batch < of.batches(); ++batch) {
+      const worker::TokenBatch tokens = lanes.Read(batch);
+      EXPECT_EQ(tokens.time_steps, of.time_steps(batch));
+      for (int64_t i = 0; i < 3 * tokens.time_steps; ++i) {
+        streams[i % 3].push_back(tokens.inputs[i]);
+        streams[3 + i % 3].push_back(tokens.targets[i]);
+      }
+    }
+    return streams;
+  };
+  EXPECT_EQ(read(varied), read(layout));
+  EXPECT_EQ(varied.time_steps(1), 12);
+  lengths.back() += 1;
+  EXPECT_THROW(layout.Varied(lengths), std::invalid_argument);
 }
 
 }  // namespace

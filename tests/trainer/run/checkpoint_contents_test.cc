@@ -114,6 +114,50 @@ TEST(CheckpointContentsTest, NamesAndShapesAreThoseOfTheFormat) {
                                                 "state/h { 2, 5, 4 }", "state/c { 2, 5, 4 }"));
 }
 
+// A replica of all lanes that averages.
+class AveragingReplica : private std::unique_ptr<SmallTask>, public Replica {
+ public:
+  explicit AveragingReplica(const worker::AveragingOptions& options)
+      : std::unique_ptr<SmallTask>(new SmallTask(SmallModel(worker::Cell::kLstm))),
+        Replica(*get(), worker::AdamOptions{}, PlateauSchedule(), {0, kLanes}, options) {}
+};
+
+TEST(CheckpointContentsTest, AveragesComeBackAndPredict) {
+  AveragingReplica replica(worker::ExponentialAveraging{});
+  Fill(replica);
+  EXPECT_EQ(HeaderOf(replica).counters.at("averaging_count"), 0);
+  {
+    const Stored stored(replica);
+    OwnReplica other;
+    LoadParameters(*stored, other.parameters());
+    EXPECT_EQ(other.parameters().values()[1], 2.0f) << "there are no averages yet";
+  }
+  replica.averaging.Update(replica.parameters().values());
+  std::ranges::fill(replica.parameters().values(), 7.0f);
+  const Stored stored(replica);
+  AveragingReplica other(worker::ExponentialAveraging{});
+  LoadPosition((*stored).header(), "a.h5", other);
+  LoadTrainedParameters(*stored, other.parameters());
+  LoadOptimizer(*stored, other);
+  EXPECT_EQ(other.averaging.state(), replica.averaging.state());
+  EXPECT_TRUE(std::ranges::equal(other.parameters().values(), replica.parameters().values()));
+  EXPECT_TRUE(std::ranges::equal(other.averaging.values(), replica.averaging.values()));
+  OwnReplica predicts;
+  LoadParameters(*stored, predicts.parameters());
+  EXPECT_TRUE(std::ranges::equal(predicts.parameters().values(), replica.averaging.values()));
+}
+
+TEST(CheckpointContentsTest, WhatTriggersAveragingComesBack) {
+  AveragingReplica replica(worker::TriggeredAveraging{2});
+  for (const double loss : {4.0, 3.0, 3.5, 3.25}) replica.averaging.Observe(loss);
+  const Stored stored(replica);
+  AveragingReplica other(worker::TriggeredAveraging{2});
+  LoadPosition((*stored).header(), "a.h5", other);
+  EXPECT_EQ(other.averaging.state(), replica.averaging.state());
+  EXPECT_EQ(other.averaging.state().least, 3.0);
+  EXPECT_EQ(other.averaging.state().recent, (std::deque<double>{3.5, 3.25}));
+}
+
 TEST(CheckpointContentsTest, AnEvaluationUnderWayComesBack) {
   OwnReplica replica;
   Fill(replica);
@@ -232,6 +276,12 @@ TEST(CheckpointContentsTest, TheFormatsPageNamesEveryNumber) {
   };
   expect(header.counters);
   header.measures.erase("validation_accuracy");  // the test's own
+  expect(header.measures);
+  AveragingReplica averaging(worker::TriggeredAveraging{1});
+  averaging.averaging.Observe(1.0);
+  header = HeaderOf(averaging);
+  expect(header.counters);
+  header.measures.erase("validation_accuracy");
   expect(header.measures);
 }
 

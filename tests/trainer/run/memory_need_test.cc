@@ -14,6 +14,8 @@ TEST(MemoryNeedTest, IsThatOfTheModelAndTheOptimizer) {
     const MemoryNeed need = NeedOf({1000, 77, 2, 2 * 3 * 32}, rule, 12);
     EXPECT_EQ(need.parameters, 1000);
     EXPECT_EQ(need.fixed_bytes, 4 * 1000 * (2 + std::ssize(optimizer.slots())));
+    EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, worker::ExponentialAveraging{}).fixed_bytes,
+              need.fixed_bytes + 4 * 1000);
     EXPECT_EQ(need.working_bytes, 77);
     EXPECT_EQ(need.checkpoint_bytes, 5 * 3 * 12 * 32 * 4);
     EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12).checkpoint_bytes, 0);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ double CentralDifference(ReferenceModel& reference, const ModelCase& model_case,
   const auto loss_at = [&](double x) {
     value = x;
     ReferenceState state = model_case.InitialReferenceState();
-    return reference.Loss(model_case.batch(), state, &model_case.site);
+    return reference.Objective(model_case.batch(), state, &model_case.site);
   };
   const double difference = loss_at(old + kStep) - loss_at(old - kStep);
   value = old;
@@ -142,6 +143,80 @@ TEST_P(TiedGradientTest, EqualsCentralDifferences) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TiedGradientTest, testing::ValuesIn(AllCells()), NameOfCell);
+
+// Merity et al. 2017: all of it, and each by itself; the loss that is told stays as it is.
+struct Regularized {
+  std::string name;
+  LanguageModelOptions options;
+};
+
+LanguageModelOptions Plain() {
+  return {.vocabulary_size = 7,
+          .embedding_size = 5,
+          .cell = Cell::kLstm,
+          .layers = 2,
+          .hidden_size = 5,
+          .dropout = 0.25};
+}
+
+std::vector<Regularized> AllRegularized() {
+  std::vector<Regularized> all;
+  const auto add = [&](const std::string& name, auto... set) {
+    LanguageModelOptions options = Plain();
+    (set(options), ...);
+    all.push_back({name, options});
+  };
+  using Options = LanguageModelOptions;
+  const auto locked = [](Options& o) { o.locked_dropout = true; };
+  const auto input = [](Options& o) { o.input_dropout = 0.3; };
+  const auto output = [](Options& o) { o.output_dropout = 0.45; };
+  const auto weights = [](Options& o) { o.weight_drop = 0.4; };
+  const auto tokens = [](Options& o) { o.embedding_dropout = 0.3; };
+  const auto activation = [](Options& o) { o.activation_regularization = 2.0; };
+  const auto temporal = [](Options& o) { o.temporal_activation_regularization = 3.0; };
+  const auto smoothing = [](Options& o) { o.label_smoothing = 0.2; };
+  const auto tied = [](Options& o) { o.tie_embedding = true; };
+  const auto dry = [](Options& o) { o.dropout = 0.0; };
+  const auto residual = [](Options& o) { o.residual = true; };
+  const auto gru = [](Options& o) { o.cell = Cell::kGru; };
+  add("Locked", locked);
+  add("Input", input);
+  add("Output", output);
+  add("OutputAlone", output, dry);
+  add("Weights", weights);
+  add("Tokens", tokens);
+  add("Activation", activation);
+  add("Temporal", temporal);
+  add("TemporalDry", temporal, dry);
+  add("TemporalResidual", temporal, residual);
+  add("TemporalResidualDry", temporal, residual, dry);
+  add("Smoothing", smoothing);
+  add("Residual", residual);
+  add("All", locked, input, output, weights, tokens, activation, temporal, smoothing, tied);
+  add("AllGru", locked, input, output, weights, tokens, activation, temporal, smoothing, tied, gru);
+  return all;
+}
+
+class RegularizedGradientTest : public testing::TestWithParam<Regularized> {};
+
+TEST_P(RegularizedGradientTest, EqualsCentralDifferences) {
+  ExpectAllAsReference(GetParam().options);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RegularizedGradientTest, testing::ValuesIn(AllRegularized()),
+                         [](const auto& test) { return test.param.name; });
+
+// In evaluation there is none of it.
+TEST(RegularizedTest, AnEvaluationIsThatOfThePlainModel) {
+  const LanguageModelOptions all = AllRegularized()[13].options;
+  LanguageModelOptions plain = Plain();
+  plain.tie_embedding = all.tie_embedding;
+  ModelCase regularized(all, 6, 3), expected(plain, 6, 3);
+  RecurrentState a = regularized.initial_state, b = expected.initial_state;
+  EXPECT_NEAR(regularized.model.Evaluate(regularized.batch(), a),
+              expected.model.Evaluate(expected.batch(), b), 1e-4);
+  EXPECT_THAT(a.h, testing::Pointwise(testing::FloatNear(1e-6f), b.h));
+}
 
 class LargerForwardTest : public testing::TestWithParam<Cell> {};
 

@@ -7,7 +7,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "trainer/data/varied_time_steps.h"
 #include "trainer/exit_status.h"
+#include "trainer/run/start_from.h"
+#include "trainer/tasks/language_model/text_sampler.h"
 #include "trainer/tasks/model_options.h"
 
 namespace lockstep::trainer {
@@ -74,7 +77,22 @@ void LanguageModelTask::PrepareTraining() {
                     config_.data().path(), split.name, split.size(), lanes * time_steps + 1, lanes,
                     time_steps));
   }
-  lanes_.emplace(dataset_, layout, range_);
+  LayOut(0);
+}
+
+// The lanes of an epoch; unless time steps vary, of any.
+void LanguageModelTask::LayOut(int64_t epoch) {
+  const LaneLayout layout(dataset_.split(config_.data().split()), config_.data().lanes(),
+                          config_.data().time_steps());
+  if (varies()) {
+    lanes_.emplace(dataset_,
+                   layout.Varied(VariedTimeSteps(layout.longest(), config_.data().time_steps(),
+                                                 config_.training().seed(), epoch)),
+                   range_);
+  } else {
+    lanes_.emplace(dataset_, layout, range_);
+  }
+  laid_out_epoch_ = epoch;
 }
 
 std::string LanguageModelTask::DescribeData() const {
@@ -93,19 +111,46 @@ worker::LanguageModelOptions LanguageModelTask::Options() const {
 }
 
 ModelSize LanguageModelTask::Size() const {
-  return SizeOf(worker::LanguageModel(Options(), worker::Pass::kNone), config_.data().time_steps(),
-                range_.count());
+  const int64_t most = config_.data().time_steps() + (varies() ? kMostMoreTimeSteps : 0);
+  return SizeOf(worker::LanguageModel(Options(), worker::Pass::kNone), most, range_.count());
 }
 
 void LanguageModelTask::Allocate(worker::Pass pass) {
   model_ = std::make_unique<worker::LanguageModel>(Options(), pass);
 }
 
+std::vector<std::string> LanguageModelTask::StartFrom(const io::CheckpointReader& checkpoint) {
+  const std::optional<io::Vocabulary>& there = checkpoint.header().vocabulary;
+  const io::Vocabulary& here = dataset_.vocabulary();
+  const std::string origin = checkpoint.path().string();
+  if (!there || there->kind() != here.kind()) {
+    throw UsageError(fmt::format(
+        "{}: cannot be started from: its tokens are not of the kind \"{}\", which {} has.", origin,
+        io::TokenKindName(here.kind()), config_.data().path()));
+  }
+  const std::vector<int64_t> places = PlacesOfTokens(here, *there);
+  std::vector<TokenAxis> of_tokens = {
+      {"embedding.weight", 0}, {"projection.weight", 0}, {"projection.bias", 0}};
+  if (config_.model().embedding_size() == 0) of_tokens.push_back({"rnn.weight_ih_l0", 1});
+  CopyParameters(checkpoint, of_tokens, places, static_cast<int64_t>(there->size()), parameters());
+  const auto known = std::ranges::count_if(places, [](int64_t place) { return place >= 0; });
+  return {
+      fmt::format("{} of the {} tokens are known to {}; the others begin as the configuration "
+                  "says",
+                  known, here.size(), origin)};
+}
+
 double LanguageModelTask::Read(const BatchPlace& place) {
+  if (varies() && place.epoch != laid_out_epoch_) LayOut(place.epoch);
   batch_ = lanes_->Read(place.batch);
   const int64_t places = batch_.time_steps * batch_.lanes;
   return static_cast<double>(places -
                              std::count(batch_.targets, batch_.targets + places, kNoTarget));
+}
+
+double LanguageModelTask::RateFactor() const {
+  if (!varies()) return 1.0;
+  return static_cast<double>(batch_.time_steps) / config_.data().time_steps();
 }
 
 double LanguageModelTask::Forward(const BatchPlace& place, worker::RecurrentState& state) {
@@ -127,6 +172,13 @@ std::unique_ptr<Measurement> LanguageModelTask::Measure(const std::string& split
   const LaneLayout layout(dataset_.split(split), config_.data().lanes(),
                           config_.data().time_steps(), most);
   return std::make_unique<TokenMeasurement>(*model_, dataset_, layout, range_);
+}
+
+std::string LanguageModelTask::WriteSample(int64_t tokens, uint64_t seed) {
+  std::string sample;
+  SampleText(*model_, dataset_.vocabulary(), "", {.temperature = 1.0, .seed = seed}, tokens,
+             [&](const std::string& text) { sample += text; });
+  return sample;
 }
 
 std::string LanguageModelTask::DescribeLoss(double loss) const {

@@ -30,12 +30,16 @@ class LanguageModelTask : public Task {
   ModelSize Size() const override;
   void Allocate(worker::Pass pass) override;
   worker::Model& model() const override { return *model_; }
+  /// Of another vocabulary, too: what belongs to tokens that both know is taken over.
+  std::vector<std::string> StartFrom(const io::CheckpointReader& checkpoint) override;
   double Read(const BatchPlace& place) override;
+  double RateFactor() const override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
 
   const std::vector<MetricFacts>& metrics() const override;
   bool CanMeasure(const std::string& split) const override;
   std::unique_ptr<Measurement> Measure(const std::string& split, int64_t most, bool full) override;
+  std::string WriteSample(int64_t tokens, uint64_t seed) override;
   std::string DescribeLoss(double loss) const override;
   double HopelessLoss(double first_loss) const override;
 
@@ -50,7 +54,11 @@ class LanguageModelTask : public Task {
   const RankPlace place_;
   const io::Dataset dataset_;
   const LaneRange range_;
+  void LayOut(int64_t epoch);
+  bool varies() const { return config_.task().language_model().vary_time_steps(); }
+
   std::optional<Lanes> lanes_;  // of the split to train on
+  int64_t laid_out_epoch_ = 0;
   std::unique_ptr<worker::LanguageModel> model_;
   worker::TokenBatch batch_;
 };

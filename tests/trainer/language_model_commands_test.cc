@@ -1,0 +1,238 @@
+// What only language models do: score lines, write samples while they train, and begin with a
+// finished model of another vocabulary.
+#include <cmath>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "io/checkpoints/checkpoint.h"
+#include "tests/trainer/program.h"
+#include "tests/trainer/small_run.h"
+#include "tests/trainer/task_cases.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr int kWrongInput = 2;
+
+class LanguageModelCommandsTest : public testing::Test {
+ protected:
+  // Trained once for all tests here.
+  static void SetUpTestSuite() {
+    run_ = new SmallRun();
+    run_->TrainToTheEnd("runs/a");
+  }
+  static void TearDownTestSuite() {
+    delete run_;
+    run_ = nullptr;
+  }
+
+  static Outcome Score(const std::string& input, const std::vector<std::string>& flags = {},
+                       const std::string& name = "runs/a") {
+    run_->Write("input.txt", input);
+    Launch launch = run_->Command({"score", run_->BestPath(name)});
+    launch.arguments.insert(launch.arguments.end(), flags.begin(), flags.end());
+    launch.wrapper = {"sh", "-c", "exec \"$@\" < input.txt", "sh"};
+    return RunProgram(launch);
+  }
+
+  static SmallRun* run_;
+};
+
+SmallRun* LanguageModelCommandsTest::run_ = nullptr;
+
+TEST_F(LanguageModelCommandsTest, ScoreGivesAPersonFieldsAndAProgramJson) {
+  const std::string text = "the of and to it was the one";
+  const Outcome scored = Score(text + "\n");
+  ASSERT_EQ(scored.status, 0) << scored.err;
+  std::istringstream fields(scored.out);
+  int64_t tokens = 0;
+  double log_probability = 0.0, perplexity = 0.0;
+  fields >> tokens >> log_probability >> perplexity;
+  EXPECT_EQ(tokens, std::ssize(text) + 1) << "and the line end";
+  EXPECT_NEAR(perplexity, std::exp(-log_probability / static_cast<double>(tokens)), 1e-3);
+  EXPECT_THAT(scored.err, HasSubstr(fmt::format("1 lines, {} tokens (char)", tokens)));
+
+  const Outcome json = Score(text, {"--json"});  // without a line end behind it
+  const auto object = nlohmann::json::parse(json.out);
+  EXPECT_EQ(object.at("tokens"), tokens);
+  EXPECT_NEAR(object.at("log_probability").get<double>(), log_probability, 1e-5);
+  EXPECT_NEAR(object.at("perplexity").get<double>(), perplexity, 1e-3);
+}
+
+// Of a model without line ends: whatever stands before, the next characters' probabilities sum to
+// 1, and what it has learnt is the likeliest.
+TEST_F(LanguageModelCommandsTest, ScoresAreProbabilities) {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "hello";
+  ASSERT_EQ(run_->Import(text, "hello.h5").status, 0);
+  run_->TrainToTheEnd("runs/hello", 0,
+                      {"data.path=hello.h5", "model.layers=1", "model.dropout=0",
+                       "training.steps=60", "optimizer.learning_rate=0.02"});
+  const auto probabilities = [&](const std::string& prefix) {
+    std::string input = prefix + "\n";
+    for (const char c : {'h', 'e', 'l', 'o'}) input += prefix + c + "\n";
+    std::istringstream lines(Score(input, {}, "runs/hello").out);
+    std::vector<double> logs;
+    int64_t tokens = 0;
+    for (double log_probability = 0.0, perplexity = 0.0;
+         lines >> tokens >> log_probability >> perplexity;) {
+      logs.push_back(log_probability);
+    }
+    EXPECT_EQ(logs.size(), 5u);
+    EXPECT_EQ(tokens, std::ssize(prefix) + 1);
+    for (size_t i = 1; i < logs.size(); ++i) logs[i] = std::exp(logs[i] - logs[0]);
+    return std::vector<double>(logs.begin() + 1, logs.end());
+  };
+  for (const std::string prefix : {"", "hel", "lohellohel", "eee"}) {
+    const std::vector<double> found = probabilities(prefix);
+    EXPECT_NEAR(found[0] + found[1] + found[2] + found[3], 1.0, 1e-4) << prefix;
+  }
+  EXPECT_GT(probabilities("lohello")[0], 0.5);
+  EXPECT_GT(probabilities("lohelloh")[1], 0.5);
+}
+
+TEST_F(LanguageModelCommandsTest, ScoreTakesLineByLineAndSumsUp) {
+  const Outcome three = Score("the one\r\n\nwas it\n");
+  ASSERT_EQ(three.status, 0) << three.err;
+  std::istringstream lines(three.out);
+  std::vector<double> sums;
+  std::vector<int64_t> counts;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    int64_t tokens = 0;
+    double log_probability = 0.0;
+    fields >> tokens >> log_probability;
+    counts.push_back(tokens);
+    sums.push_back(log_probability);
+  }
+  EXPECT_THAT(counts, testing::ElementsAre(8, 1, 7)) << three.out;
+  const std::string head = "3 lines, 16 tokens (char), log-probability ";
+  ASSERT_TRUE(three.err.starts_with(head)) << three.err;
+  EXPECT_NEAR(std::stod(three.err.substr(head.size())), sums[0] + sums[1] + sums[2], 1e-5);
+  // A line does not depend on those before it.
+  std::istringstream alone(Score("was it\n").out);
+  int64_t tokens = 0;
+  double log_probability = 0.0;
+  alone >> tokens >> log_probability;
+  EXPECT_EQ(log_probability, sums[2]);
+  ExpectOneError(Score("the\nthe Zebra\n"), kWrongInput, {"line 2", "Z"});
+}
+
+TEST_F(LanguageModelCommandsTest, SamplesAreWrittenAtEveryEvaluationAndChangeNothing) {
+  for (const int ranks : {1, 2}) {
+    const std::string name = fmt::format("runs/samples{}", ranks);
+    const Outcome outcome = RunProgram(
+        run_->Train(name, ranks, {"evaluation.sample_tokens=30", "optimizer.averaging.ema={}"}));
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    for (const int step : {20, 40, 60}) {
+      const std::string head = fmt::format("step {}: a sample of 30 tokens:\n----\n", step);
+      const size_t at = outcome.err.find(head);
+      ASSERT_NE(at, std::string::npos) << outcome.err;
+      EXPECT_EQ(outcome.err.find("\n----", at + head.size()) - at - head.size(), 30u);
+    }
+    const std::string plain = name + "plain";
+    run_->TrainToTheEnd(plain, ranks, {"optimizer.averaging.ema={}"});
+    ExpectSameMetrics(run_->Metrics(name), run_->Metrics(plain), 60);
+  }
+}
+
+// Before it begins and after, in the same run.
+TEST_F(LanguageModelCommandsTest, TriggeredAveragingGoesOnBitForBitAndIsEvaluated) {
+  const Settings settings = {"optimizer.averaging.nt_asgd.patience=0",
+                             "optimizer.learning_rate=0.1",
+                             "optimizer.schedule.constant={}",
+                             "evaluation.every_steps=4",
+                             "evaluation.most_tokens=0",
+                             "checkpoint.every_steps=0"};
+  const Outcome outcome = RunProgram(run_->Train("runs/asgd", 2, settings));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("averaging of the weights begins"));
+  const std::string last = run_->CheckpointPath("runs/asgd", 60);
+  const auto counters = io::CheckpointReader(last).header().counters;
+  EXPECT_EQ(counters.at("averaging_begun"), 1);
+  EXPECT_GT(counters.at("averaging_count"), 10);
+  EXPECT_LE(counters.at("averaging_count"), 52) << "the first evaluation begins nothing";
+  for (int64_t steps = 4; steps <= 60; steps += 8) {
+    run_->TrainToTheEnd("runs/stopped", 2,
+                        settings + Settings{fmt::format("training.steps={}", steps)});
+  }
+  ExpectSameMetrics(run_->Metrics("runs/asgd"), run_->Metrics("runs/stopped"), 60);
+  ExpectSameCheckpoints(last, run_->CheckpointPath("runs/stopped", 60));
+
+  const auto evaluate = [&](const std::string& checkpoint) {
+    const Outcome json =
+        RunProgram(run_->Command({"evaluate", checkpoint, "--json", "--split", "validation"}, 2));
+    return nlohmann::json::parse(json.out).at("loss").get<double>();
+  };
+  const double averaged = evaluate(last);
+  EXPECT_EQ(averaged, run_->Metrics("runs/asgd").back().at("validation_loss"));
+  // The mean of weights that jump about is better than the last of them.
+  run_->TrainToTheEnd("runs/plain", 2, settings + Settings{"optimizer.averaging.none={}"});
+  EXPECT_LT(averaged, run_->Metrics("runs/plain").back().at("validation_loss"));
+}
+
+TEST_F(LanguageModelCommandsTest, StartsFromAFinishedModel) {
+  // One step that changes next to nothing.
+  const Settings settings = {"training.steps=1", "optimizer.learning_rate=1e-9"};
+  const std::string best = run_->BestPath("runs/a");
+  const auto start = [&](const std::string& name, int ranks, const Settings& more) {
+    Launch launch = run_->Train(name, ranks, settings + more);
+    launch.arguments.insert(launch.arguments.end(), {"--start-from", best});
+    return RunProgram(launch);
+  };
+  const double finished = io::CheckpointReader(best).header().measures.at("best_validation_loss");
+  for (const int ranks : {1, 2}) {
+    const std::string name = fmt::format("runs/started{}", ranks);
+    const Outcome outcome = start(name, ranks, {});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("starting from the weights of " + best));
+    EXPECT_THAT(outcome.err, HasSubstr("tokens are known"));
+    const auto metrics = run_->Metrics(name);
+    EXPECT_EQ(metrics.front().at("step"), 1);
+    EXPECT_NEAR(metrics.front().at("validation_loss").get<double>(), finished, 1e-5);
+  }
+  // A run that goes on has its own weights.
+  const Outcome again = start("runs/started1", 1, {"training.steps=2"});
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("going on from"));
+  EXPECT_THAT(again.err, Not(HasSubstr("starting from")));
+
+  // Another text, of other characters.
+  std::string text = EnglishLikeText(1800, 5);
+  for (char& c : text) c = c == 'e' ? 'E' : c;
+  ASSERT_EQ(run_->Import(text, "other.h5").status, 0);
+  const Outcome other = start("runs/other", 0, {"data.path=other.h5"});
+  ASSERT_EQ(other.status, 0) << other.err;
+  const io::CheckpointReader old(best), now(run_->CheckpointPath("runs/other", 1));
+  const io::Vocabulary& there = *old.header().vocabulary;
+  const io::Vocabulary& here = *now.header().vocabulary;
+  EXPECT_THAT(other.err, HasSubstr(fmt::format("{} of the {} tokens are known", here.size() - 1,
+                                               here.size())));
+  const auto row_of = [](const io::CheckpointReader& file, const io::Vocabulary& vocabulary,
+                         const char* token) {
+    std::vector<float> all(12 * vocabulary.size());
+    file.Read("parameters/embedding.weight", all);
+    return all[12 * *vocabulary.Find(token) + 5];
+  };
+  for (const char* token : {"a", "t", " ", "\n"}) {
+    EXPECT_NEAR(row_of(now, here, token), row_of(old, there, token), 1e-6) << token;
+  }
+
+  ExpectOneError(start("runs/wider", 2, {"model.hidden_size=25"}), kWrongInput,
+                 {best, "rnn.weight_ih_l0", "[96, 12]", "[100, 12]"});
+  Launch both = run_->Train("runs/both", 0, settings);
+  both.arguments.insert(both.arguments.end(), {"--start-from", best, "--resume", best});
+  ExpectOneError(RunProgram(both), kWrongInput, {"--start-from", "--resume"});
+}
+
+}  // namespace
+}  // namespace lockstep::trainer

@@ -1,0 +1,90 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "io/errors.h"
+#include "trainer/commands/commands.h"
+#include "trainer/tasks/language_model/text_sampler.h"
+#include "trainer/tasks/language_model/trained_language_model.h"
+#include "trainer/terminal/output.h"
+#include "worker/products/gemm.h"
+
+namespace lockstep::trainer {
+namespace {
+
+// Time steps at a time: bounds the memory that a long line takes.
+constexpr int64_t kTimeSteps = 1024;
+
+/// Of a line, or of several.
+struct Score {
+  int64_t tokens = 0;
+  double log_probability = 0.0;  // nats
+  // Of nothing it is 1, the empty product.
+  double perplexity() const {
+    return tokens > 0 ? std::exp(-log_probability / static_cast<double>(tokens)) : 1.0;
+  }
+};
+
+// From a zero state, behind a line feed; its own end counts where the model knows line ends.
+Score ScoreLine(const TrainedLanguageModel& trained, const std::string& line) {
+  const io::Vocabulary& vocabulary = trained.vocabulary;
+  std::vector<int32_t> tokens = {FirstToken(vocabulary)};
+  for (const uint32_t id : vocabulary.Encode(line)) tokens.push_back(static_cast<int32_t>(id));
+  if (vocabulary.line_end()) tokens.push_back(static_cast<int32_t>(*vocabulary.line_end()));
+  Score score;
+  score.tokens = std::ssize(tokens) - 1;
+  const worker::VaryingRows varying;  // lines have any lengths
+  worker::RecurrentState state = trained.model->ZeroState(1);
+  for (int64_t begin = 0; begin < score.tokens; begin += kTimeSteps) {
+    const int64_t count = std::min(kTimeSteps, score.tokens - begin);
+    score.log_probability -= trained.model->Evaluate(
+        {count, 1, tokens.data() + begin, tokens.data() + begin + 1}, state);
+  }
+  return score;
+}
+
+void Write(const Score& score, bool json) {
+  if (json) {
+    WriteJson({{"tokens", score.tokens},
+               {"log_probability", score.log_probability},
+               {"perplexity", score.perplexity()}});
+  } else {
+    WriteResult(fmt::format("{}\t{:.6f}\t{:.4f}\n", score.tokens, score.log_probability,
+                            score.perplexity()));
+  }
+}
+
+}  // namespace
+
+ExitStatus ScoreLines(const ScoreArguments& arguments) {
+  const TrainedLanguageModel trained = LoadTrainedLanguageModel(arguments.checkpoint);
+  Score total;
+  int64_t lines = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    ++lines;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    Score score;
+    try {
+      score = ScoreLine(trained, line);
+    } catch (const io::InputError& error) {
+      throw UsageError(fmt::format("standard input, line {}: {}", lines, error.what()));
+    }
+    total.tokens += score.tokens;
+    total.log_probability += score.log_probability;
+    Write(score, arguments.json);
+  }
+  if (std::cin.bad()) throw std::runtime_error("cannot read standard input");
+  Tell(fmt::format("{} lines, {} tokens ({}), log-probability {:.6f} nats, perplexity {:.4f}\n",
+                   lines, total.tokens, io::TokenKindName(trained.vocabulary.kind()),
+                   total.log_probability, total.perplexity()));
+  return kDone;
+}
+
+}  // namespace lockstep::trainer
