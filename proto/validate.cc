@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "proto/ranges.h"
@@ -80,6 +82,17 @@ void CheckRegularization(const RunConfig& config) {
   }
 }
 
+// A forecaster's networks are those of the papers that they are taken from.
+void CheckForecaster(const RunConfig& config) {
+  if (!config.task().has_forecast()) return;
+  const Model& model = config.model();
+  for (const auto& [name, value] : {std::pair{"model.residual", model.residual()},
+                                    {"model.layer_normalization", model.layer_normalization()}}) {
+    if (value)
+      throw ConfigError(fmt::format("{} is true; allowed: false with task.forecast", name));
+  }
+}
+
 // Whose future must not be read cannot be read backwards.
 void CheckDirections(const RunConfig& config) {
   if (!config.model().bidirectional()) return;
@@ -136,6 +149,7 @@ void ValidateRunConfig(const RunConfig& config) {
   CheckRanges(config);
   CheckModel(config.model());
   CheckDirections(config);
+  CheckForecaster(config);
   CheckPretrained(config);
   CheckRegularization(config);
   CheckTask(config.task());

@@ -51,6 +51,7 @@ worker::StackOptions StackOptionsOf(const proto::Model& model) {
   options.dropout = model.dropout();
   options.bidirectional = model.bidirectional();
   options.residual = model.residual();
+  options.layer_norm = model.layer_normalization();
   return options;
 }
 
@@ -66,6 +67,7 @@ worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_
   options.dropout = model.dropout();
   options.tie_embedding = model.tie_embedding();
   options.residual = model.residual();
+  options.layer_norm = model.layer_normalization();
   options.locked_dropout = model.locked_dropout();
   options.input_dropout = model.input_dropout();
   if (model.output_dropout() >= 0.0) options.output_dropout = model.output_dropout();

@@ -27,6 +27,7 @@ StackOptions StackOf(const LanguageModelOptions& options, int64_t input_size) {
   stack.layers = options.layers;
   stack.dropout = options.dropout;
   stack.residual = options.residual;
+  stack.layer_norm = options.layer_norm;
   stack.output_dropout = options.output_dropout;
   stack.input_dropout = options.input_dropout;
   stack.locked_dropout = options.locked_dropout;

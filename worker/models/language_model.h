@@ -25,6 +25,7 @@ struct LanguageModelOptions {
   double dropout = 0.0;        ///< between the layers and after the last one
   bool tie_embedding = false;  ///< needs I == H
   bool residual = false;       ///< see StackOptions
+  bool layer_norm = false;     ///< likewise
 
   // Merity et al. 2017 (AWD-LSTM), in training only. See StackOptions and DropTokens.
   bool locked_dropout = false;
