@@ -64,5 +64,13 @@ TEST_F(PairImportTest, ASharedVocabularyIsOfBoth) {
   EXPECT_THAT(Field("target"), ElementsAre("c b"));
 }
 
+TEST_F(PairImportTest, APairIsTooLongWhenOneOfBothIs) {
+  options_.train = {Write("t", "a b b\tc b\na\tb\na\tb b b\n")};
+  options_.longest = 2;
+  Import();
+  EXPECT_THAT(Field("target"), ElementsAre("b"));
+  EXPECT_EQ(result_.left_out_long, 2u);
+}
+
 }  // namespace
 }  // namespace lockstep::io
