@@ -55,7 +55,7 @@ TEST(AveragingTest, ExponentialIsItsWeightedSum) {
   for (int t = 1; t <= kUpdates; ++t) averaging.Update(WeightsAt(t));
   std::vector<double> expected(37, 0.0);
   // Behind n updates min(0.6, (1 + n) / (10 + n)): 2/11, 3/12, ..., from n = 13 on 0.6.
-  const auto keep = [](int t) {
+  const auto keep = [&](int t) {
     return t == 1 ? 0.0 : std::min(kDecay, static_cast<double>(t) / (t + 9));
   };
   for (int t = 1; t <= kUpdates; ++t) {
