@@ -148,7 +148,7 @@ TEST_F(LanguageModelCommandsTest, SamplesAreWrittenAtEveryEvaluationAndChangeNot
 // Before it begins and after, in the same run.
 TEST_F(LanguageModelCommandsTest, TriggeredAveragingGoesOnBitForBitAndIsEvaluated) {
   const Settings settings = {"optimizer.averaging.nt_asgd.patience=0",
-                             "optimizer.learning_rate=0.1",
+                             "optimizer.learning_rate=0.3",
                              "optimizer.schedule.constant={}",
                              "evaluation.every_steps=4",
                              "evaluation.most_tokens=0",
