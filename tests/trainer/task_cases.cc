@@ -34,11 +34,11 @@ TaskCase LanguageModelAwd() {
   one.name = "language_model_awd";
   one.configuration =
       "data { lanes: 10 time_steps: 12 }\n"
-      "model { embedding_size: 24 cell: LSTM layers: 2 hidden_size: 24 dropout: 0.1 "
-      "tie_embedding: true locked_dropout: true input_dropout: 0.1 output_dropout: 0.15 "
-      "weight_drop: 0.2 embedding_dropout: 0.05 initialization { normal: 0.2 } }\n"
-      "task { language_model { label_smoothing: 0.05 activation_regularization: 0.2 "
-      "temporal_activation_regularization: 0.1 vary_time_steps: true } }\n";
+      "model { embedding_size: 12 cell: LSTM layers: 2 hidden_size: 24 dropout: 0.1 "
+      "locked_dropout: true input_dropout: 0.05 output_dropout: 0.1 weight_drop: 0.1 "
+      "embedding_dropout: 0.05 }\n"
+      "task { language_model { label_smoothing: 0.05 activation_regularization: 0.02 "
+      "temporal_activation_regularization: 0.01 vary_time_steps: true } }\n";
   one.settings = {"optimizer.averaging.ema.decay=0.8"};
   return one;
 }

@@ -66,7 +66,8 @@ TEST(AveragingTest, ExponentialIsItsWeightedSum) {
   }
   ExpectAverages(averaging, expected);
   for (int t = 13; t <= 200; ++t) averaging.Update(WeightsAt(5));
-  ExpectAverages(averaging, {WeightsAt(5).begin(), WeightsAt(5).end()});
+  const Floats last = WeightsAt(5);
+  ExpectAverages(averaging, {last.begin(), last.end()});
 }
 
 // Algorithm 1 of Merity et al. 2017 as it stands there, over the whole log.
