@@ -12,12 +12,14 @@ namespace lockstep::worker {
 
 /// How the elements of a parameter are drawn before the training.
 struct Draw {
-  enum class Kind { kZero, kUniform, kNormal };
+  enum class Kind { kZero, kOne, kUniform, kNormal };
   Kind kind = Kind::kZero;
-  double bound = 0.0;                        ///< kUniform: U(-bound, bound); kNormal: N(0, bound)
+  double bound = 0.0;  ///< kUniform: U(-bound, bound); kNormal: N(0, bound), the deviation
   int64_t forget_begin = 0, forget_end = 0;  ///< elements of a forget gate's bias, [begin, end)
 };
 inline Draw UniformDraw(double bound) { return {.kind = Draw::Kind::kUniform, .bound = bound}; }
+/// All 1, however the others are drawn: gains.
+inline Draw OneDraw() { return {.kind = Draw::Kind::kOne}; }
 inline Draw NormalDraw(double deviation = 1.0) {
   return {.kind = Draw::Kind::kNormal, .bound = deviation};
 }

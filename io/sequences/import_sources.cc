@@ -50,8 +50,10 @@ ImportSource MakeSource(const SequenceImportOptions& options, const std::string&
     }
   }
   for (const fs::path& file : source.files) {
-    if (file != kStandardInput && !fs::is_directory(file, missing)) {
-      ListTextFiles({file}, options.output);  // says what is wrong with it
+    if (file == kStandardInput || fs::is_directory(file, missing)) continue;
+    // Says what is wrong with it.
+    if (ListTextFiles({file}, options.output).empty()) {
+      throw InputError(fmt::format("{} is the dataset to write, not a source", file.string()));
     }
   }
   return source;

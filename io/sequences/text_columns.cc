@@ -74,6 +74,13 @@ TextColumns::TextColumns(const std::filesystem::path& path, const SequenceImport
     throw InputError(fmt::format("{} and {} go together: name both columns or none",
                                  wanted.options[0], wanted.options[1]));
   }
+  const bool is_table = options.delimiter == 0 && IsTableName(path);
+  if (wanted_none_ && is_table) {
+    throw InputError(fmt::format(
+        "{} is a table: name its columns with {} and {}, as its first line does, or by their "
+        "numbers where there is no such line",
+        path.string(), wanted.options[0], wanted.options[1]));
+  }
   std::array<size_t, 2> numbers = {1, 2};
   if (!wanted_none_) {
     numbers = {ColumnNumber(wanted.columns[0]), ColumnNumber(wanted.columns[1])};
@@ -85,7 +92,7 @@ TextColumns::TextColumns(const std::filesystem::path& path, const SequenceImport
   const bool by_name = numbers[0] == 0;
   const bool other_delimiter = options.delimiter != 0 && options.delimiter != '\t';
   std::unique_ptr<CharSource> text = OpenText(path, options, replaced);
-  if (by_name || other_delimiter || (options.delimiter == 0 && IsTableName(path))) {
+  if (by_name || other_delimiter || is_table) {
     table_ = std::make_unique<CsvReader>(std::move(text), options.delimiter, false);
   } else {
     lines_ = std::make_unique<LineReader>(std::move(text));

@@ -43,6 +43,7 @@
 #include "io/hdf5/h5_writer.h"
 #include "io/inspect.h"
 #include "tests/io/small_files.h"
+#include "tests/io/small_sequences.h"
 
 namespace lockstep::io {
 namespace {
@@ -53,6 +54,7 @@ namespace fs = std::filesystem;
 constexpr uint8_t kIsCheckpoint = 1;
 constexpr uint8_t kMendChecksums = 2;
 constexpr uint8_t kIsRecipe = 4;
+constexpr uint8_t kIsSequences = 8;
 
 fs::path Scratch() {
   static const fs::path path =
@@ -61,7 +63,9 @@ fs::path Scratch() {
 }
 
 void PutSeal(const fs::path& path, uint8_t flags) {
-  const FileFormat& format = flags & kIsCheckpoint ? kCheckpointFormat : kDatasetFormat;
+  const FileFormat& format = flags & kIsCheckpoint  ? kCheckpointFormat
+                             : flags & kIsSequences ? kSequencesFormat
+                                                    : kDatasetFormat;
   WriteSeal(path, std::string(format.name), format.version, 0);
 }
 
@@ -172,16 +176,43 @@ void PutFile(const fs::path& path, uint8_t flags, std::vector<uint8_t> h5) {
 // Arrays and attributes under the names that the formats have, of any type, shape and value; their
 // digests hold.
 void CookFile(const fs::path& path, FuzzedDataProvider& data) {
-  static const std::string kArrays[] = {
-      "/tokens",        "/token_digests",     "/vocabulary/bytes",    "/vocabulary/offsets",
-      "/splits/train",  "/splits/validation", "/sources/paths/bytes", "/sources/paths/offsets",
-      "/sources/bytes", "/sources/tokens",    "/configuration",       "/parameters/a",
-      "/parameters/b",  "/state/h",           "/optimizer/exp_avg/a"};
+  static const std::string kArrays[] = {"/tokens",
+                                        "/token_digests",
+                                        "/vocabulary/bytes",
+                                        "/vocabulary/offsets",
+                                        "/splits/train",
+                                        "/splits/validation",
+                                        "/sources/paths/bytes",
+                                        "/sources/paths/offsets",
+                                        "/sources/bytes",
+                                        "/sources/tokens",
+                                        "/configuration",
+                                        "/parameters/a",
+                                        "/parameters/b",
+                                        "/state/h",
+                                        "/optimizer/exp_avg/a",
+                                        "/fields/text/values",
+                                        "/fields/text/value_digests",
+                                        "/fields/text/lengths",
+                                        "/fields/label/values",
+                                        "/fields/label/value_digests",
+                                        "/fields/label/names/bytes",
+                                        "/fields/label/names/offsets"};
   static const std::pair<std::string, std::string> kAttributes[] = {
-      {"/vocabulary", "kind"},      {"/vocabulary", "unknown"},   {"/vocabulary", "normalization"},
-      {"/vocabulary", "lowercase"}, {"/", "dataset_fingerprint"}, {"/", "step"},
-      {"/counters", "step"},        {"/counters", "epoch"},       {"/measures", "loss"}};
-  static const std::string kKinds[] = {"char", "byte", "word", "none", "nfc", ""};
+      {"/vocabulary", "kind"},
+      {"/vocabulary", "unknown"},
+      {"/vocabulary", "normalization"},
+      {"/vocabulary", "lowercase"},
+      {"/", "dataset_fingerprint"},
+      {"/", "step"},
+      {"/counters", "step"},
+      {"/counters", "epoch"},
+      {"/measures", "loss"},
+      {"/", "form"},
+      {"/fields/text", "kind"},
+      {"/fields/label", "kind"}};
+  static const std::string kKinds[] = {"char", "byte",   "word",   "none",    "nfc",
+                                       "",     "labels", "tokens", "category"};
   H5Writer writer(path, path);
   std::string digests;
   for (const std::string& name : kArrays) {
@@ -195,9 +226,9 @@ void CookFile(const fs::path& path, FuzzedDataProvider& data) {
     for (const uint64_t length : shape) bytes *= length;
     std::string values = data.ConsumeRandomLengthString(bytes);
     values.resize(bytes);
-    if (name == "/token_digests" && choice % 2 == 1) values = digests, values.resize(bytes);
+    if (name.ends_with("_digests") && choice % 2 == 1) values = digests, values.resize(bytes);
     writer.WriteArray(name, type, shape, values.data());
-    if (name == "/tokens") {
+    if (name == "/tokens" || name.ends_with("/values")) {
       const uint64_t digest = ShortDigest(values.data(), values.size());
       digests.assign(reinterpret_cast<const char*>(&digest), sizeof(digest));
     }
@@ -238,6 +269,10 @@ void WriteSeeds(const fs::path& folder) {
   put("dataset_as_it_is", 0);
   WriteDataset(Scratch(), 40000, 256);
   put("larger_dataset", kMendChecksums);
+  for (const SequenceForm form : kAllSequenceForms) {
+    SmallSequences(form).Write(Scratch());
+    put(std::string(SequenceFormName(form)).c_str(), kIsSequences | kMendChecksums);
+  }
   SmallCheckpoint(5).Write(Scratch());
   put("checkpoint", kIsCheckpoint | kMendChecksums);
   std::string recipe(600, '\x1e');  // one dimension of uint8

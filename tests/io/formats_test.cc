@@ -11,11 +11,13 @@
 
 #include "io/checkpoints/checkpoint.h"
 #include "io/datasets/dataset.h"
+#include "io/datasets/sequence_dataset.h"
 #include "io/datasets/series_dataset.h"
 #include "io/files/seal.h"
 #include "io/inspect.h"
 #include "tests/io/file_bytes.h"
 #include "tests/io/small_files.h"
+#include "tests/io/small_sequences.h"
 #include "tests/io/small_series.h"
 #include "tests/io/temporary_folder.h"
 
@@ -152,6 +154,36 @@ TEST_F(FormatsTest, WeReadPythonsSeries) {
     EXPECT_NEAR(ours.means(i)[0], dataset.means(i)[0], 1e-12);
     EXPECT_NEAR(ours.deviations(i)[0], dataset.deviations(i)[0], 1e-12);
   }
+}
+
+TEST_F(FormatsTest, PythonReadsOurSequences) {
+  SmallSequences(SequenceForm::kTags).Write(path_);
+  EXPECT_EQ(RunScript(python_, "read_sequences.py", path_.string()),
+            "tags label tags text\n<unk> I-tags I-label\nan be O Q O\nbe cat <unk> P I-tags P P\n");
+  SmallSequences(SequenceForm::kCaptions).Write(path_);
+  EXPECT_THAT(RunScript(python_, "read_sequences.py", path_.string()),
+              testing::HasSubstr("captions text vector\n<unk> 0.0 0.25 0.5 0.75\n"));
+}
+
+TEST_F(FormatsTest, WeReadPythonsSequences) {
+  ASSERT_EQ(RunScript(python_, "write_sequences.py", path_.string()), "");
+  EXPECT_EQ(InspectFile(path_)["whole"], true) << InspectFile(path_).dump(1);
+  const SequenceDataset dataset = SequenceDataset::Open(path_);
+  EXPECT_EQ(dataset.size(), 9000u);
+  EXPECT_EQ(dataset.split("validation").begin, 8000u);
+  EXPECT_EQ(dataset.field("label").names, (std::vector<std::string>{"ham", "spam"}));
+  EXPECT_EQ(dataset.ReadCategory(1, 8997), 1);
+  // The same contents through our writer have the same fingerprint.
+  SequenceDatasetWriter writer(folder_ / "ours.h5", dataset.form(), dataset.fields());
+  for (uint64_t i = 0; i < dataset.size(); ++i) {
+    std::vector<int32_t> text(dataset.Length(0, i));
+    dataset.ReadIds(0, i, text);
+    ASSERT_EQ(text.size(), 1 + i % 3);
+    const std::vector<uint32_t> ids(text.begin(), text.end());
+    const uint32_t label[] = {static_cast<uint32_t>(dataset.ReadCategory(1, i))};
+    writer.Append(std::vector<SequenceValue>{{ids, {}}, {label, {}}});
+  }
+  EXPECT_EQ(writer.Publish(std::vector<uint64_t>{8000, 9000}, {}), dataset.fingerprint());
 }
 
 TEST_F(FormatsTest, TorchLoadsOurCheckpoint) {

@@ -107,6 +107,66 @@ TaskCase Tag() {
           {"data.tokens_per_batch=40", "model.hidden_size=192"}};
 }
 
+// Each line "SOURCE TAB TARGET": some words of ten, and the same ones from the last to the first.
+std::string PairTable(int count) {
+  std::mt19937_64 random(6);
+  std::string table;
+  for (int i = 0; i < count; ++i) {
+    std::string source, target;
+    for (uint64_t words = 1 + random() % 7; words > 0; --words) {
+      const std::string word = kWords[std::min(random() % 10, random() % 10)];
+      source += source.empty() ? word : " " + word;
+      target = target.empty() ? word : word + " " + target;
+    }
+    table += source + "\t" + target + "\n";
+  }
+  return table;
+}
+
+TaskCase Translate() {
+  return {"translate",
+          "translate",
+          "data { lanes: 10 tokens_per_batch: 80 }\n"
+          "model { embedding_size: 16 cell: LSTM layers: 2 hidden_size: 24 dropout: 0.2 "
+          "bidirectional: true }\n"
+          "task { translate { conditioning: LUONG label_smoothing: 0.1 "
+          "search { beam: 2 most_tokens: 3 most_tokens_a_token: 1 } } }\n",
+          PairTable(300),
+          {"pairs", "--tokens", "bpe", "--merges", "20", "--split", "60,20,20"},
+          {},
+          "predict",
+          {"data.tokens_per_batch=30", "model.hidden_size=128"}};
+}
+
+// Two numbers and a word, and a sentence that says what they are.
+std::string CaptionTable(int count) {
+  std::mt19937_64 random(7);
+  std::string table = "size,weight,kind,text\n";
+  for (int i = 0; i < count; ++i) {
+    const int size = static_cast<int>(random() % 100), weight = static_cast<int>(random() % 1000);
+    const char* kind = kWords[random() % 4];
+    table +=
+        fmt::format("{},{},{},{}{} {}{} {}\n", size, weight, kind, size % 50 < 10 ? "very " : "",
+                    size < 50 ? "small" : "large", weight < 500 ? "and light" : "but heavy",
+                    weight % 500 > 400 ? " as well" : "", kind);
+  }
+  return table;
+}
+
+TaskCase Caption() {
+  return {"caption",
+          "caption",
+          "data { lanes: 10 }\n"
+          "model { embedding_size: 12 cell: GRU layers: 2 hidden_size: 16 dropout: 0.2 }\n"
+          "task { caption { conditioning: CONTEXT search { most_tokens: 10 } } }\n",
+          CaptionTable(300),
+          {"captions", "--features", "size,weight,kind", "--text", "text", "--tokens", "word",
+           "--split", "60,20,20"},
+          {},
+          "predict",
+          {"data.lanes=3", "model.hidden_size=128"}};
+}
+
 }  // namespace
 
 LabelledTexts SmallLabelledTexts(int count, uint64_t seed) {
@@ -175,7 +235,9 @@ const std::vector<TaskCase>& AllTaskCases() {
       Forecast("stream", "decoding: STREAM channels: TOGETHER student_t { } normalization: NONE",
                "GRU_RESET_BEFORE"),
       Classify(),
-      Tag()};
+      Tag(),
+      Translate(),
+      Caption()};
   return kCases;
 }
 

@@ -13,7 +13,8 @@ namespace lockstep::worker {
 using ReferenceValues = std::map<std::string, std::vector<double>>;
 
 /// One time step of one row through one layer of recurrent parameters "rnn.weight_ih_l0" and so on,
-/// as the formulas read: h [H] and, of an LSTM, c [H] move on.
+/// as the formulas read: h [H] and, of an LSTM, c [H] move on. With layer normalisation where there
+/// is "rnn.layer_norm_ih_l0" and so on (Ba et al. 2016).
 void ReferenceCellStep(Cell cell, const ReferenceValues& values, int layer,
                        const std::vector<double>& x, double* h, double* c);
 

@@ -106,6 +106,27 @@ void LstmBackwardLane(const GateStep& s, int64_t lane) {
   });
 }
 
+void LstmOutputForwardLane(const GateStep& s, int64_t lane) {
+  const float* gates = s.gates + lane * s.gate_stride + 3 * s.units;
+  ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
+    const auto x = hn::MulAdd(hn::LoadU(d, s.c_gain + unit), hn::LoadU(d, s.normalized_c + at),
+                              hn::LoadU(d, s.c_bias + unit));
+    hn::StoreU(hn::Mul(hn::LoadU(d, gates + unit), hn::Tanh(d, x)), d, s.h + at);
+  });
+}
+
+void LstmOutputBackwardLane(const GateStep& s, int64_t lane) {
+  const float* gates = s.gates + lane * s.gate_stride + 3 * s.units;
+  ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
+    const auto x = hn::MulAdd(hn::LoadU(d, s.c_gain + unit), hn::LoadU(d, s.normalized_c + at),
+                              hn::LoadU(d, s.c_bias + unit));
+    const auto o = hn::LoadU(d, gates + unit), y = hn::Tanh(d, x);
+    const auto dh = hn::Add(hn::LoadU(d, s.d_output + at), hn::LoadU(d, s.d_h + at));
+    hn::StoreU(hn::Mul(hn::Mul(dh, o), TanhSlope(d, y)), d, s.d_normalized_c + at);
+    hn::StoreU(hn::Mul(hn::Mul(dh, y), SigmoidSlope(d, o)), d, s.d_output_gate + at);
+  });
+}
+
 void GruForwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
@@ -208,6 +229,8 @@ HWY_EXPORT(RnnForwardLane);
 HWY_EXPORT(RnnBackwardLane);
 HWY_EXPORT(LstmForwardLane);
 HWY_EXPORT(LstmBackwardLane);
+HWY_EXPORT(LstmOutputForwardLane);
+HWY_EXPORT(LstmOutputBackwardLane);
 HWY_EXPORT(GruForwardLane);
 HWY_EXPORT(GruBackwardLane);
 HWY_EXPORT(GruResetForwardLane);
@@ -235,6 +258,12 @@ void RnnBackward(const GateStep& step, bool relu) {
 }
 void LstmForward(const GateStep& step) { OverLanes(LOCKSTEP_DISPATCH(LstmForwardLane), step); }
 void LstmBackward(const GateStep& step) { OverLanes(LOCKSTEP_DISPATCH(LstmBackwardLane), step); }
+void LstmOutputForward(const GateStep& step) {
+  OverLanes(LOCKSTEP_DISPATCH(LstmOutputForwardLane), step);
+}
+void LstmOutputBackward(const GateStep& step) {
+  OverLanes(LOCKSTEP_DISPATCH(LstmOutputBackwardLane), step);
+}
 void GruForward(const GateStep& step) { OverLanes(LOCKSTEP_DISPATCH(GruForwardLane), step); }
 void GruBackward(const GateStep& step) { OverLanes(LOCKSTEP_DISPATCH(GruBackwardLane), step); }
 void GruResetForward(const GateStep& step) {

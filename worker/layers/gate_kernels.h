@@ -26,7 +26,12 @@ struct GateStep {
   const float* d_output = nullptr;  ///< [B, H] dL/dH[t] from above
   float* d_h =
       nullptr;  ///< [B, H] dL/dH[t] from t+1; GRUs leave their direct part of dL/dH[t-1] here
-  float* d_c = nullptr;  ///< [B, H] dL/dC[t] from t+1, becomes dL/dC[t-1]
+  const float* normalized_c = nullptr;  ///< [B, H] an LSTM's with layer normalisation
+  const float* c_gain = nullptr;        ///< [H] tanh takes c_gain normalized_c + c_bias
+  const float* c_bias = nullptr;        ///< [H]
+  float* d_normalized_c = nullptr;      ///< [B, H] dL/d(what tanh takes)
+  float* d_output_gate = nullptr;       ///< [B, H] dL/d(pre-activation of o)
+  float* d_c = nullptr;                 ///< [B, H] dL/dC[t] from t+1, becomes dL/dC[t-1]
 };
 
 /// RNN: h = tanh(gates + product) or relu(...). Uses product, gates (not changed), h.
@@ -39,6 +44,13 @@ void RnnBackward(const GateStep& step, bool relu);
 void LstmForward(const GateStep& step);
 /// Uses gates, c_previous, c, d_output, d_h, d_c.
 void LstmBackward(const GateStep& step);
+
+/// LSTM with layer normalisation of c, after the kernel above: h = o tanh(gain n + bias). Uses
+/// gates, normalized_c, c_gain, c_bias, h.
+void LstmOutputForward(const GateStep& step);
+/// Before LstmBackward, which is then without d_output and d_h. Uses gates (not changed),
+/// normalized_c, c_gain, c_bias, d_output, d_h, d_normalized_c, d_output_gate.
+void LstmOutputBackward(const GateStep& step);
 
 /// GRU, gates r,z,n, reset after the product (PyTorch, cuDNN): n = tanh(x_n + r (W_hn h' + b_hn));
 /// h = (1-z) n + z h'. Uses product, gates, candidate_bias, candidate, h_previous, h.

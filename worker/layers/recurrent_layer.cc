@@ -28,7 +28,7 @@ RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_siz
 
 RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_size, int layer,
                                const std::string& prefix, Parameters& parameters,
-                               Direction direction)
+                               Direction direction, bool layer_norm)
     : RecurrentLayer(cell, input_size, hidden_size, parameters, direction) {
   const std::string suffix = "_l" + std::to_string(layer) + (reverse_ ? "_reverse" : "");
   const Draw draw = UniformDraw(1.0 / std::sqrt(static_cast<double>(hidden_size)));
@@ -41,6 +41,7 @@ RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_siz
   weight_hh_ = parameters.Add(prefix + "weight_hh" + suffix, {width(), hidden_size}, draw);
   bias_ih_ = parameters.Add(prefix + "bias_ih" + suffix, {width()}, input_bias);
   bias_hh_ = parameters.Add(prefix + "bias_hh" + suffix, {width()}, draw);
+  if (layer_norm) norm_.emplace(cell, hidden_size, gate_stride_, prefix, suffix, parameters);
 }
 
 RecurrentLayer RecurrentLayer::Sharing(const RecurrentLayer& other) {
@@ -50,6 +51,7 @@ RecurrentLayer RecurrentLayer::Sharing(const RecurrentLayer& other) {
   layer.weight_hh_ = other.weight_hh_;
   layer.bias_ih_ = other.bias_ih_;
   layer.bias_hh_ = other.bias_hh_;
+  if (other.norm_) layer.norm_.emplace(CellNorm::Sharing(*other.norm_));
   return layer;
 }
 
@@ -65,6 +67,7 @@ void RecurrentLayer::Prepare(const PackedSteps& steps) {
     d_c_.Require(items * units_);
   }
   if (facts_.keeps_candidate) candidate_.Require(rows * units_);
+  if (norm_) norm_->Prepare(rows);
   if (GathersStates()) {
     h_before_.Require(rows * units_);
     if (facts_.has_c) c_before_.Require(rows * units_);
@@ -96,9 +99,14 @@ float* RecurrentLayer::CombinedBias() {
 const float* RecurrentLayer::Forward(const PackedSteps& steps, const float* x, LayerState state) {
   const VaryingRows varying(!steps.is_uniform());
   Prepare(steps);
-  MatMul(steps.rows(), width(), input_size_, {x, input_size_},
-         {parameters_.value(weight_ih_), input_size_, true}, pre_.data(), gate_stride_, false,
-         CombinedBias());
+  const Matrix a = {x, input_size_}, b = {parameters_.value(weight_ih_), input_size_, true};
+  const float* bias = CombinedBias();
+  if (norm_) {
+    MatMul(steps.rows(), width(), input_size_, a, b, norm_->input_side(0), gate_stride_);
+    norm_->Input(0, steps.rows(), bias, pre_.data());
+  } else {
+    MatMul(steps.rows(), width(), input_size_, a, b, pre_.data(), gate_stride_, false, bias);
+  }
   ForwardSteps(state);
   return h_.data() + Behind(0) * units_;
 }
@@ -107,8 +115,15 @@ const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32
                                            const TokenVectors& of, LayerState state) {
   const VaryingRows varying(!steps.is_uniform());
   Prepare(steps);
-  table_.Forward(steps.rows(), tokens, of, {width(), input_size_, parameters_.value(weight_ih_)},
-                 CombinedBias(), pre_.data(), gate_stride_);
+  const InputWeights weights = {width(), input_size_, parameters_.value(weight_ih_)};
+  if (norm_) {
+    std::fill_n(bias_.Require(width()), width(), 0.0f);
+    table_.Forward(steps.rows(), tokens, of, weights, bias_.data(), norm_->input_side(0),
+                   gate_stride_);
+    norm_->Input(0, steps.rows(), CombinedBias(), pre_.data());
+  } else {
+    table_.Forward(steps.rows(), tokens, of, weights, CombinedBias(), pre_.data(), gate_stride_);
+  }
   ForwardSteps(state);
   return h_.data() + Behind(0) * units_;
 }
@@ -121,7 +136,7 @@ void RecurrentLayer::RecurrentGradients() {
     gradient = d_dropped_weights_.Require(width() * H);
     std::fill_n(gradient, width() * H, 0.0f);
   }
-  const float* d_pre = pre_.data();
+  const float* d_pre = norm_ ? norm_->d_hidden() : pre_.data();
   const float* h_previous = AllStatesBefore();
   const int64_t from_h = facts_.gates_from_h() * H;
   MatMul(from_h, H, rows, {d_pre, gate_stride_, true}, {h_previous, H}, gradient, H, true);
@@ -139,21 +154,21 @@ void RecurrentLayer::RecurrentGradients() {
   const int64_t shared = facts_.shared_gates() * H;
   float* sums = bias_.Require(width());
   std::fill_n(sums, width(), 0.0f);
-  AddColumnSums(rows, width(), d_pre, gate_stride_, sums);
+  AddColumnSums(rows, width(), pre_.data(), gate_stride_, sums);
   for (int64_t j = 0; j < width(); ++j) d_bias_hh[j] += sums[j];
   for (int64_t j = 0; j < shared; ++j) d_bias_ih[j] += sums[j];
   if (facts_.candidate_bias_apart) {
     AddColumnSums(rows, H, candidate_.data(), H, d_bias_ih + shared);
   }
+  if (norm_) norm_->Gradients(rows, pre_.data(), apart());
 }
 
 void RecurrentLayer::InputGradients(const float* x) {
-  const int64_t rows = steps_.rows(), I = input_size_, H = units_;
+  const int64_t rows = steps_.rows(), I = input_size_, H = units_, joint = joint_columns();
   float* gradient = parameters_.gradient(weight_ih_);
-  const int64_t shared = facts_.shared_gates() * H;
-  MatMul(shared, I, rows, {pre_.data(), gate_stride_, true}, {x, I}, gradient, I, true);
-  if (facts_.candidate_bias_apart) {  // the input side of n has a gradient of its own
-    MatMul(H, I, rows, {candidate_.data(), H, true}, {x, I}, gradient + shared * I, I, true);
+  MatMul(joint, I, rows, {d_input_side(), gate_stride_, true}, {x, I}, gradient, I, true);
+  if (joint < width()) {  // the input side of n has a gradient of its own
+    MatMul(H, I, rows, {candidate_.data(), H, true}, {x, I}, gradient + joint * I, I, true);
   }
 }
 
@@ -161,15 +176,15 @@ void RecurrentLayer::Backward(const float* x, const float* d_output, float* d_x,
                               const LayerStateGradient& state, bool add_to_d_x) {
   const VaryingRows varying(!steps_.is_uniform());
   BackwardSteps(d_output, state);
+  const int64_t rows = steps_.rows(), I = input_size_, joint = joint_columns();
+  if (norm_) norm_->InputBackward(0, rows, pre_.data(), apart());
   RecurrentGradients();
   InputGradients(x);
   if (!d_x) return;
-  const int64_t rows = steps_.rows(), I = input_size_, H = units_;
   const float* weights = parameters_.value(weight_ih_);
-  const int64_t shared = facts_.shared_gates() * H;
-  MatMul(rows, I, shared, {pre_.data(), gate_stride_}, {weights, I}, d_x, I, add_to_d_x);
-  if (facts_.candidate_bias_apart) {
-    MatMul(rows, I, H, {candidate_.data(), H}, {weights + shared * I, I}, d_x, I, true);
+  MatMul(rows, I, joint, {d_input_side(), gate_stride_}, {weights, I}, d_x, I, add_to_d_x);
+  if (joint < width()) {
+    MatMul(rows, I, units_, {candidate_.data(), units_}, {weights + joint * I, I}, d_x, I, true);
   }
 }
 
@@ -177,9 +192,10 @@ void RecurrentLayer::BackwardTokens(const int32_t* tokens, const TokenVectors& o
                                     const float* d_output, const LayerStateGradient& state) {
   const VaryingRows varying(!steps_.is_uniform());
   BackwardSteps(d_output, state);
+  if (norm_) norm_->InputBackward(0, steps_.rows(), pre_.data(), apart());
   RecurrentGradients();
   table_.Backward(steps_.rows(), tokens, of, {width(), input_size_, parameters_.value(weight_ih_)},
-                  {pre_.data(), gate_stride_, facts_.shared_gates() * units_, candidate_.data()},
+                  {d_input_side(), gate_stride_, joint_columns(), candidate_.data()},
                   parameters_.gradient(weight_ih_));
 }
 

@@ -2,10 +2,12 @@
 #define LOCKSTEP_WORKER_LAYERS_RECURRENT_LAYER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "worker/buffer.h"
 #include "worker/layers/cell.h"
+#include "worker/layers/cell_norm.h"
 #include "worker/layers/dropout.h"
 #include "worker/layers/gate_kernels.h"
 #include "worker/layers/packed_steps.h"
@@ -42,16 +44,16 @@ enum class Direction { kForward, kReverse };
 ///                dX = dG Wx; dWx += dG^T X; dWh += dG^T Hprev; db += column sums
 /// In reverse, H[t+1] stands for H[t-1] and t goes the other way; an item begins at its own last
 /// row. States are [B, H], each item's before its first row and behind its last one, in the order
-/// that the layer comes by them. Parameters have PyTorch's names
-/// and shapes: weight_ih_l0 [gH, I], weight_hh_l0 [gH, H], bias_ih_l0 [gH], bias_hh_l0 [gH]; in
-/// reverse weight_ih_l0_reverse and so on. As PyTorch draws them: U(-1/sqrt(H), 1/sqrt(H)).
+/// that the layer comes by them. Parameters have PyTorch's names and shapes: weight_ih_l0 [gH, I],
+/// weight_hh_l0 [gH, H], bias_ih_l0 [gH], bias_hh_l0 [gH]; in reverse weight_ih_l0_reverse and so
+/// on. As PyTorch draws them: U(-1/sqrt(H), 1/sqrt(H)).
 class RecurrentLayer {
  public:
   /// Adds its parameters, named `prefix` + "weight_ih_l" + layer and so on. `parameters` must
-  /// outlive this layer.
+  /// outlive this layer. `layer_norm` adds those of CellNorm behind them.
   RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_size, int layer,
                  const std::string& prefix, Parameters& parameters,
-                 Direction direction = Direction::kForward);
+                 Direction direction = Direction::kForward, bool layer_norm = false);
 
   /// A layer of the same parameters, in arrays of its own: for a second pass that goes backward
   /// before the first one does. Both must be there until the last Backward.
@@ -108,7 +110,8 @@ class RecurrentLayer {
   /// ones, and of packed weights.
   int64_t FloatsOfRow(bool uneven = false) const {
     return units_ * (facts_.gates + 1 + facts_.has_c + facts_.keeps_candidate +
-                     (uneven ? 1 + (reverse_ && facts_.has_c) : 0));
+                     (uneven ? 1 + (reverse_ && facts_.has_c) : 0)) +
+           (norm_ ? norm_->FloatsOfRow() : 0);
   }
   /// With `dropped` weight_hh has a mask.
   int64_t FloatsOfWeights(bool dropped = false) const {
@@ -136,6 +139,8 @@ class RecurrentLayer {
   void ForwardSteps(LayerState state);
   void BeginForward(LayerState state);
   void PlaceFirstState(LayerState state);
+  /// The input side of `items` rows from `row` on, in passes of single time steps.
+  void InputStep(int64_t row, int64_t items, const float* x);
   void ForwardStep(int64_t t);
   void EndForward(LayerState state) const;
   /// For GathersStates(): of `states`, those before time step t, to its rows of `before`.
@@ -152,6 +157,12 @@ class RecurrentLayer {
   void RecurrentGradients();
   /// Likewise; adds to that of Wx.
   void InputGradients(const float* x);
+
+  /// dL/d(input side): its first columns [R, gate_stride_], the number of these, and the others
+  /// [R, H], if any.
+  const float* d_input_side() const { return norm_ ? norm_->d_input() : pre_.data(); }
+  int64_t joint_columns() const { return norm_ ? width() : facts_.shared_gates() * units_; }
+  const float* apart() const { return facts_.candidate_bias_apart ? candidate_.data() : nullptr; }
 
   int64_t width() const { return facts_.gates * units_; }
   /// The place among T time steps of the i-th that a pass comes by.
@@ -196,6 +207,7 @@ class RecurrentLayer {
   Buffer d_h_, d_c_;            // [B, H]
   Buffer no_output_;            // [B, H] zeros, where no gradient flows into the outputs
   TokenTable table_;
+  std::optional<CellNorm> norm_;
   PackedMatrix forward_weights_, backward_weights_;  // Wh^T and Wh; reset before: of r and z only
   PackedMatrix forward_candidate_, backward_candidate_;  // reset before: of n
   // Of stepwise passes: Wx^T and Wx, of the latter the rows of a gate that stands apart.

@@ -77,7 +77,9 @@ void RecurrentLayer::ForwardStep(int64_t t) {
     if (facts_.has_c) GatherStates(t, c_, c_before_);
   }
   const GateStep step = StepAt(t);
+  const int64_t row = steps_.first_row(t), from_h = facts_.gates_from_h() * units_;
   forward_weights_.Multiply(step.lanes, step.h_previous, product_.data());
+  if (norm_) norm_->Hidden(row, step.lanes, 0, from_h, product_.data());
   switch (cell_) {
     case Cell::kRnnTanh:
     case Cell::kRnnRelu:
@@ -85,6 +87,7 @@ void RecurrentLayer::ForwardStep(int64_t t) {
       break;
     case Cell::kLstm:
       LstmForward(step);
+      if (norm_) norm_->Output(row, step);
       break;
     case Cell::kGru:
       GruForward(step);
@@ -92,6 +95,7 @@ void RecurrentLayer::ForwardStep(int64_t t) {
     case Cell::kGruResetBefore:
       GruResetForward(step);
       forward_candidate_.Multiply(step.lanes, step.candidate, product_.data());
+      if (norm_) norm_->Hidden(row, step.lanes, from_h, units_, product_.data());
       GruOutputForward(step);
       break;
   }
@@ -136,6 +140,12 @@ void RecurrentLayer::BeginBackward(const LayerStateGradient& state) {
 
 void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t) {
   GateStep step = StepAt(t);
+  const int64_t row = steps_.first_row(t), from_h = facts_.gates_from_h() * units_;
+  // dL/d(hidden side), the columns from `first` on.
+  const auto d_hidden = [&](int64_t first, int64_t columns) {
+    return norm_ ? norm_->HiddenBackward(row, step.lanes, first, columns, step.gates)
+                 : step.gates + first;
+  };
   step.d_output = d_output_t ? d_output_t : no_output_.data();
   switch (cell_) {
     case Cell::kRnnTanh:
@@ -143,22 +153,26 @@ void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t) {
       RnnBackward(step, cell_ == Cell::kRnnRelu);
       break;
     case Cell::kLstm:
-      LstmBackward(step);
+      if (norm_) {
+        norm_->OutputBackward(row, step, no_output_.data());
+      } else {
+        LstmBackward(step);
+      }
       break;
     case Cell::kGru:
       GruBackward(step);
       break;
     case Cell::kGruResetBefore:
       GruOutputBackward(step);
-      backward_candidate_.Multiply(step.lanes, step.gates + facts_.gates_from_h() * units_,
-                                   product_.data());
+      backward_candidate_.Multiply(step.lanes, d_hidden(from_h, units_), product_.data());
       GruResetBackward(step);
       break;
   }
+  const float* d_joint = d_hidden(0, from_h);
   const int64_t before = t + (reverse_ ? 1 : -1);
   const bool ends = before < 0 || before == steps_.time_steps();
   if (!ends || state_gradient_.d_h_initial) {
-    backward_weights_.Multiply(step.lanes, step.gates, d_h_.data(), facts_.direct_path);
+    backward_weights_.Multiply(step.lanes, d_joint, d_h_.data(), facts_.direct_path);
   }
 }
 
@@ -199,9 +213,18 @@ void RecurrentLayer::BeginSteps(const PackedSteps& steps, LayerState state) {
   BeginForward(state);
 }
 
+void RecurrentLayer::InputStep(int64_t row, int64_t items, const float* x) {
+  float* gates = pre_.data() + row * gate_stride_;
+  if (norm_) {
+    input_weights_.Multiply(items, x, norm_->input_side(row));
+    norm_->Input(row, items, bias_.data(), gates);
+  } else {
+    input_weights_.Multiply(items, x, gates, false, bias_.data());
+  }
+}
+
 const float* RecurrentLayer::Step(int64_t t, const float* x_t) {
-  input_weights_.Multiply(steps_.items_at(t), x_t, pre_.data() + steps_.first_row(t) * gate_stride_,
-                          false, bias_.data());
+  InputStep(steps_.first_row(t), steps_.items_at(t), x_t);
   ForwardStep(t);
   if (t + 1 == steps_.time_steps()) EndForward(state_);
   return h_.data() + Behind(t) * units_;
@@ -209,22 +232,21 @@ const float* RecurrentLayer::Step(int64_t t, const float* x_t) {
 
 void RecurrentLayer::BeginBackwardSteps(const LayerStateGradient& state) {
   BeginBackward(state);
-  const int64_t I = input_size_, H = units_, shared = facts_.shared_gates() * H;
+  const int64_t I = input_size_, H = units_, joint = joint_columns();
   const float* weights = parameters_.value(weight_ih_);
-  input_backward_weights_.PackForAnyRows(I, shared, gate_stride_, {weights, I});
-  if (facts_.candidate_bias_apart) {
-    input_backward_apart_.PackForAnyRows(I, H, H, {weights + shared * I, I});
-  }
+  input_backward_weights_.PackForAnyRows(I, joint, gate_stride_, {weights, I});
+  if (joint < width()) input_backward_apart_.PackForAnyRows(I, H, H, {weights + joint * I, I});
 }
 
 void RecurrentLayer::BackwardStep(int64_t t, const float* d_output_t, float* d_x_t) {
   BackwardTimeStep(t, d_output_t);
-  if (!d_x_t) return;
   const int64_t items = steps_.items_at(t), row = steps_.first_row(t);
-  input_backward_weights_.Multiply(items, pre_.data() + row * gate_stride_, d_x_t);
-  if (facts_.candidate_bias_apart) {
-    input_backward_apart_.Multiply(items, candidate_.data() + row * units_, d_x_t, true);
-  }
+  const float* d_input = pre_.data() + row * gate_stride_;
+  const float* d_apart = apart() ? candidate_.data() + row * units_ : nullptr;
+  if (norm_) d_input = norm_->InputBackward(row, items, d_input, d_apart);
+  if (!d_x_t) return;
+  input_backward_weights_.Multiply(items, d_input, d_x_t);
+  if (joint_columns() < width()) input_backward_apart_.Multiply(items, d_apart, d_x_t, true);
 }
 
 void RecurrentLayer::FinishBackwardSteps(const float* x) {
@@ -249,7 +271,7 @@ void RecurrentLayer::BeginSingleSteps() {
 const float* RecurrentLayer::SingleStep(int64_t rows, const float* x, LayerState state) {
   Prepare(PackedSteps::Uniform(1, rows));
   PlaceFirstState(state);
-  input_weights_.Multiply(rows, x, pre_.data(), false, bias_.data());
+  InputStep(0, rows, x);
   ForwardStep(0);
   EndForward(state);
   return h_.data() + Behind(0) * units_;

@@ -13,10 +13,11 @@ std::vector<RecurrentLayer> MakeLayers(const StackOptions& options, const std::s
   layers.reserve(options.layers * options.directions());
   for (int layer = 0; layer < options.layers; ++layer) {
     const int64_t input_size = layer > 0 ? options.output_size() : options.input_size;
-    layers.emplace_back(options.cell, input_size, options.hidden_size, layer, prefix, parameters);
+    layers.emplace_back(options.cell, input_size, options.hidden_size, layer, prefix, parameters,
+                        Direction::kForward, options.layer_norm);
     if (options.bidirectional) {
       layers.emplace_back(options.cell, input_size, options.hidden_size, layer, prefix, parameters,
-                          Direction::kReverse);
+                          Direction::kReverse, options.layer_norm);
     }
   }
   return layers;

@@ -25,6 +25,7 @@ struct StackOptions {
                                ///< outputs; else D = 1. As PyTorch's bidirectional=True
   bool residual = false;       ///< layers above the first add their input to their output, behind
                                ///< its dropout: x + dropout(layer(x)), as GNMT (Wu et al. 2016)
+  bool layer_norm = false;     ///< inside the cells, behind the products: see CellNorm
 
   // Merity et al. 2017. What they leave at their defaults changes nothing.
   std::optional<double> output_dropout = {};  ///< after the last layer, instead of `dropout`

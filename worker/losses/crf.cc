@@ -11,9 +11,12 @@
 namespace lockstep::worker {
 namespace {
 
-// A sum drops what is below 1e-38 (OpenMP's threads take less as zero) where its largest part may
-// be as small as e^-30, and the scores of one transition may win back e^30 of it: 1e-12 are left.
-constexpr double kMostApart = 30.0;
+// A sum of K products drops those that are too small to be normal. Beside its norm that must be
+// below 1e-7 even of a tag that the scores of one transition, which lie `apart`, win back later.
+// Above 71 no norm is enough.
+double LeastNorm(int64_t tags, double apart) {
+  return 1e7 * std::numeric_limits<float>::min() * static_cast<double>(tags) * std::exp(apart);
+}
 
 // The score of each item's own path.
 std::vector<double> ScoresOfPaths(const PackedSteps& steps, int64_t K, const CrfScores& scores,
@@ -74,8 +77,7 @@ void Crf::Pass(const PackedSteps& steps, const CrfScores& scores, const float* e
                float* marginals) {
   const int64_t K = tags_, S = stride(), B = steps.items();
   log_z_.resize(B);
-  in_logarithms_ = !(Prepare(scores) <= kMostApart);
-  if (in_logarithms_) return PassInLogarithms(steps, scores, emissions, marginals);
+  const double apart = Prepare(scores);
   const float* factors = factors_.data();
   CrfPass pass;
   pass.steps = &steps;
@@ -92,11 +94,14 @@ void Crf::Pass(const PackedSteps& steps, const CrfScores& scores, const float* e
   pass.marginals = marginals;
   pass.scratch = scratch_.Require(B * S);
   pass.log_z = log_z_.data();
+  pass.least_norm = least_norm_.Require(B);
 #pragma omp parallel for schedule(dynamic)
-  for (int64_t first = 0; first < B; first += kCrfBlock) {
-    CrfForward(pass, first);
-    if (marginals) CrfBackward(pass, first);
-  }
+  for (int64_t first = 0; first < B; first += kCrfBlock) CrfForward(pass, first);
+  const float least = *std::min_element(pass.least_norm, pass.least_norm + B);
+  in_logarithms_ = least < LeastNorm(K, apart);
+  if (in_logarithms_) return PassInLogarithms(steps, scores, emissions, marginals);
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t first = 0; first < (marginals ? B : 0); first += kCrfBlock) CrfBackward(pass, first);
   for (int64_t item = 0; item < B; ++item) {
     log_z_[item] += edge_shift_ + static_cast<double>(steps.length(item) - 1) * shift_;
   }

@@ -31,10 +31,11 @@ struct CrfGradient {
 ///
 /// Forward-backward (Rabiner 1989) goes over normalised probabilities in float32 with the
 /// logarithms of their norms in double: log Z of an item of n rows is right to about n * 1e-6 and
-/// marginals to as much, whatever the emissions. Where the scores lie more than 30 apart, so that
-/// floats cannot hold products of their exponentials, it goes over logarithms in double, many times
-/// slower. An item's figures are the same bits whatever stands beside it and on any number of
-/// threads, but for the gradient of the transitions, which is a product over all rows.
+/// marginals to as much, whatever the emissions. Where floats cannot hold what it needs (scores
+/// more than 70 apart, or emissions against transitions of some tens), the whole batch goes over
+/// logarithms in double, many times slower. An item's figures are the same bits whatever stands
+/// beside it, but for that choice, and on any number of threads; the gradient of the transitions is
+/// a product over all rows.
 class Crf {
  public:
   explicit Crf(int64_t tags) : tags_(tags) {}
@@ -57,7 +58,8 @@ class Crf {
 
   int64_t tags() const { return tags_; }
 
-  /// Floats that LossAndGradient needs for each row, beside the emissions.
+  /// Floats that LossAndGradient needs for each row, beside the emissions (over logarithms 4 K
+  /// more).
   int64_t FloatsOfRow() const { return 2 * stride(); }
   /// And, alone of it all, of the number of items and of tags.
   int64_t FloatsOf(int64_t items) const { return (2 * items + 3 * tags_) * stride(); }
@@ -86,9 +88,10 @@ class Crf {
   // [R, stride] probabilities of the row before given what lies up to it; and what the row's tags
   // weigh, later times what lies behind.
   Buffer before_, weights_;
-  Buffer last_;     // [B, stride] as `before_`, behind the last rows
-  Buffer scratch_;  // [B, stride]
-  Buffer product_;  // [K, K]
+  Buffer last_;        // [B, stride] as `before_`, behind the last rows
+  Buffer scratch_;     // [B, stride]
+  Buffer least_norm_;  // [B]
+  Buffer product_;     // [K, K]
   std::vector<double> log_z_;
   std::vector<double> expected_;
   bool in_logarithms_ = false;              // expected_ is there already

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "worker/products/instruction_set.h"
 
@@ -104,7 +105,10 @@ float* Probabilities(const CrfPass& p, int64_t item, int64_t t, bool goes_on) {
 void ForwardBlock(const CrfPass& p, int64_t first) {
   const int64_t K = p.tags, S = p.stride;
   int64_t active = ActiveAt(p, first, 0);
-  for (int64_t i = 0; i < active; ++i) p.log_z[first + i] = 0.0;
+  for (int64_t i = 0; i < active; ++i) {
+    p.log_z[first + i] = 0.0;
+    p.least_norm[first + i] = std::numeric_limits<float>::max();
+  }
   for (int64_t t = 0; active > 0; ++t) {
     const int64_t going_on = ActiveAt(p, first, t + 1), row = p.steps->first_row(t) + first;
     float* sums = p.scratch + first * S;
@@ -120,9 +124,11 @@ void ForwardBlock(const CrfPass& p, int64_t first) {
       Scale(S, 1.0f / norm, a, a);
       Scale(S, 1.0f / norm, w, w);
       p.log_z[first + i] += std::log(static_cast<double>(norm)) + maximum;
+      p.least_norm[first + i] = std::min(p.least_norm[first + i], norm);
       if (i < going_on) continue;
       const float end = MultiplyAndSum(S, a, p.end, sums + i * S);
       p.log_z[first + i] += std::log(static_cast<double>(end));
+      p.least_norm[first + i] = std::min(p.least_norm[first + i], end);
     }
     active = going_on;
   }
@@ -153,6 +159,50 @@ void BackwardBlock(const CrfPass& p, int64_t first) {
   }
 }
 
+// kVectors of the columns, over all tags that a path may come from. Several hide the latency of
+// comparing and choosing.
+template <int kVectors, class D>
+void SearchColumns(D d, int64_t tags, const float* transitions, const float* now, float* next,
+                   int32_t* from) {
+  const hn::RebindToSigned<D> di;
+  const int64_t width = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<D> most[kVectors];
+  hn::Vec<decltype(di)> place[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    most[v] = hn::Add(hn::Set(d, now[0]), hn::LoadU(d, transitions + v * width));
+    place[v] = hn::Zero(di);
+  }
+  for (int64_t i = 1; i < tags; ++i) {
+    const auto before = hn::Set(d, now[i]);
+    const auto here = hn::Set(di, static_cast<int32_t>(i));
+    for (int v = 0; v < kVectors; ++v) {
+      const auto score = hn::Add(before, hn::LoadU(d, transitions + i * tags + v * width));
+      const auto better = hn::Gt(score, most[v]);
+      most[v] = hn::IfThenElse(better, score, most[v]);
+      place[v] = hn::IfThenElse(hn::RebindMask(di, better), here, place[v]);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    hn::StoreU(most[v], d, next + v * width);
+    hn::StoreU(place[v], di, from + v * width);
+  }
+}
+
+void SearchStep(int64_t tags, const float* transitions, const float* now, float* next,
+                int32_t* from) {
+  const Tag full;
+  const hn::CappedTag<float, 1> single;
+  const int64_t width = static_cast<int64_t>(hn::Lanes(full));
+  int64_t j = 0;
+  for (; j + 4 * width <= tags; j += 4 * width) {
+    SearchColumns<4>(full, tags, transitions + j, now, next + j, from + j);
+  }
+  for (; j + width <= tags; j += width) {
+    SearchColumns<1>(full, tags, transitions + j, now, next + j, from + j);
+  }
+  for (; j < tags; ++j) SearchColumns<1>(single, tags, transitions + j, now, next + j, from + j);
+}
+
 void Factors(int64_t n, float maximum, const float* x, float* out) {
   Exponentials(n, maximum, x, out);
 }
@@ -165,6 +215,7 @@ namespace lockstep::worker {
 
 HWY_EXPORT(ForwardBlock);
 HWY_EXPORT(BackwardBlock);
+HWY_EXPORT(SearchStep);
 HWY_EXPORT(Factors);
 
 void CrfForward(const CrfPass& pass, int64_t first) {
@@ -173,6 +224,11 @@ void CrfForward(const CrfPass& pass, int64_t first) {
 
 void CrfBackward(const CrfPass& pass, int64_t first) {
   LOCKSTEP_DISPATCH(BackwardBlock)(pass, first);
+}
+
+void CrfSearchStep(int64_t tags, const float* transitions, const float* now, float* next,
+                   int32_t* from) {
+  LOCKSTEP_DISPATCH(SearchStep)(tags, transitions, now, next, from);
 }
 
 void CrfFactors(int64_t n, float maximum, const float* x, float* out) {

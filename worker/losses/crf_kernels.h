@@ -33,11 +33,19 @@ struct CrfPass {
   float* marginals = nullptr;  ///< [R, K] a_t b_t; may be `emissions`
   float* scratch = nullptr;    ///< [B, stride]
   double* log_z = nullptr;     ///< [B] without the constants of the factors
+  /// [B] the least of an item's norms: what a sum drops as too small is little beside them all, or
+  /// it is not.
+  float* least_norm = nullptr;
 };
 
 void CrfForward(const CrfPass& pass, int64_t first);
 /// After CrfForward.
 void CrfBackward(const CrfPass& pass, int64_t first);
+
+/// One step of the search for the likeliest path: next[j] = max_i(now[i] + A[i, j]) for transitions
+/// A [K, K], with the i in from[j], the lower one of equals.
+void CrfSearchStep(int64_t tags, const float* transitions, const float* now, float* next,
+                   int32_t* from);
 
 /// out = exp(x - maximum) [n], NaN kept.
 void CrfFactors(int64_t n, float maximum, const float* x, float* out);

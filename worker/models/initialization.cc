@@ -24,13 +24,15 @@ float Uniform(const PhiloxCounter& words, double bound) {
 float Normal(const PhiloxCounter& words, double deviation) {
   const double radius = std::sqrt(-2.0 * std::log1p(-UniformDouble(words[0], words[1])));
   const double angle = 2.0 * std::numbers::pi * UniformDouble(words[2], words[3]);
-  return static_cast<float>(deviation * radius * std::cos(angle));
+  return static_cast<float>(deviation * (radius * std::cos(angle)));
 }
 
 float Element(const Draw& draw, const PhiloxCounter& words) {
   switch (draw.kind) {
     case Draw::Kind::kZero:
       return 0.0f;
+    case Draw::Kind::kOne:
+      return 1.0f;
     case Draw::Kind::kUniform:
       return Uniform(words, draw.bound);
     case Draw::Kind::kNormal:
@@ -40,6 +42,7 @@ float Element(const Draw& draw, const PhiloxCounter& words) {
 }
 
 Draw DrawOf(const Parameter& parameter, const InitializationOptions& options) {
+  if (parameter.draw.kind == Draw::Kind::kOne) return parameter.draw;
   if (options.uniform > 0.0) return UniformDraw(options.uniform);
   if (options.normal > 0.0) return NormalDraw(options.normal);
   return parameter.draw;

@@ -12,7 +12,7 @@ struct InitializationOptions {
   /// > 0: every parameter from U(-uniform, uniform); 0: each as its part of the model says, which
   /// are PyTorch's defaults.
   double uniform = 0.0;
-  /// > 0, where uniform is 0: every parameter from N(0, normal), this its deviation.
+  /// > 0: every parameter from N(0, normal), the standard deviation; not together with `uniform`.
   double normal = 0.0;
   /// Added to the forget gates' part of bias_ih after the draw (Jozefowicz et al. 2015); nothing
   /// where a cell has none.

@@ -32,7 +32,8 @@ Vocabulary WordsOf(std::vector<std::string> words) {
 }
 
 TEST(VocabularyTest, KindsHaveNames) {
-  for (const TokenKind kind : {TokenKind::kChar, TokenKind::kByte, TokenKind::kWord}) {
+  for (const TokenKind kind : {TokenKind::kChar, TokenKind::kByte, TokenKind::kWord,
+                               TokenKind::kWhitespace, TokenKind::kSubword}) {
     EXPECT_THAT(TokenKindFromName(TokenKindName(kind)), Optional(kind));
   }
   EXPECT_EQ(TokenKindName(TokenKind::kByte), "byte");

@@ -112,7 +112,7 @@ def case(name, cell, additive, smoothing):
     torch.manual_seed(5)
     model = Model(cell, additive)
     for parameter in model.parameters():  # what a float32 of 9 digits can hold
-        parameter.data = (parameter.data * 0.7).float()
+        parameter.data = (parameter.data * 2.0).float()
     model = model.double()
     items = len(SOURCE_OF)
     sources = torch.randint(SOURCES, (max(SOURCE_LENGTHS), items))

@@ -3,6 +3,7 @@
 
 Two layers that read both ways, over a PackedSequence; outputs, final states and all gradients of
     sum(outputs * d_output) + sum(h_n * d_h) + sum(c_n * d_c)
+and one LSTM layer with layer normalisation, whose steps are written out.
 Run with PyTorch (2.x): python3 make_golden_packed.py. The tests need no PyTorch. Everything is
 float32 on one thread; arrays are flat, row-major, in 9 digits, which name a float32.
 """
@@ -51,11 +52,49 @@ def layers(cell):
     return result
 
 
+def normalised_lstm():
+    """Ba, Kiros and Hinton 2016, equations 20 to 22, with the biases of LSTM's own."""
+    torch.manual_seed(12)
+    norm = torch.nn.functional.layer_norm
+    lanes, time_steps, gates = 2, 3, 4 * HIDDEN
+    shapes = {"weight_ih_l0": (gates, INPUT), "weight_hh_l0": (gates, HIDDEN),
+              "bias_ih_l0": (gates,), "bias_hh_l0": (gates,), "layer_norm_ih_l0": (gates,),
+              "layer_norm_hh_l0": (gates,), "layer_norm_c_l0": (HIDDEN,),
+              "layer_norm_c_bias_l0": (HIDDEN,)}
+    p = {name: torch.randn(shape, requires_grad=True) for name, shape in shapes.items()}
+    x = torch.randn(time_steps, lanes, INPUT, requires_grad=True)
+    state = [torch.randn(1, lanes, HIDDEN, requires_grad=True) for _ in "hc"]
+    h, c = state[0][0], state[1][0]
+    outputs = []
+    for x_t in x:
+        side_ih = norm(x_t @ p["weight_ih_l0"].T, (gates,), p["layer_norm_ih_l0"], p["bias_ih_l0"])
+        side_hh = norm(h @ p["weight_hh_l0"].T, (gates,), p["layer_norm_hh_l0"], p["bias_hh_l0"])
+        i, f, g, o = (side_ih + side_hh).chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * norm(c, (HIDDEN,), p["layer_norm_c_l0"], p["layer_norm_c_bias_l0"]).tanh()
+        outputs.append(h)
+    outputs = torch.stack(outputs)
+    d_output = torch.randn(outputs.shape)
+    result = {"cell": "LSTM", "lengths": [time_steps] * lanes, "x": flat(x),
+              "outputs": flat(outputs), "d_output": flat(d_output)}
+    d_final = [torch.randn(lanes, HIDDEN) for _ in "hc"]
+    ((outputs * d_output).sum() + (h * d_final[0]).sum() + (c * d_final[1]).sum()).backward()
+    result["d_x"] = flat(x.grad)
+    for name, start, end, d_end in zip("hc", state, (h, c), d_final):
+        result[name] = {"initial": flat(start), "final": flat(end), "d_final": flat(d_end),
+                        "d_initial": flat(start.grad)}
+    result["parameters"] = [{"name": "rnn." + name, "shape": list(value.shape),
+                             "value": flat(value), "gradient": flat(value.grad)}
+                            for name, value in p.items()]
+    return result
+
+
 def main():
     torch.set_num_threads(1)
     golden = {
         "torch": torch.__version__.split("+")[0],
         "lengths": LENGTHS,
+        "layer_norm": normalised_lstm(),
         "layers": [layers(cell) for cell in ["RNN_TANH", "LSTM", "GRU"]],
     }
     path = pathlib.Path(__file__).with_name("pytorch_packed.json")

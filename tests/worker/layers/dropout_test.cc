@@ -120,7 +120,9 @@ TEST(DropWeightsTest, AMaskIsOfItsBatchAndLayer) {
     EXPECT_NE(WeightFactors(other, 0.5, 0), mask);
   }
   EXPECT_NE(WeightFactors(kSite, 0.5, 1), mask);
-  EXPECT_NE(Factors(kSite, 0.5, 120, 1, 31), mask) << "as a dropout's";
+  DropoutSite same = kSite;
+  same.first_lane = 0;
+  EXPECT_NE(Factors(same, 0.5, 120, 1, 31), mask) << "as a dropout's";
 }
 
 TEST(DropWeightsTest, KeepsTheRightShare) {

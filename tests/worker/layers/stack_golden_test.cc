@@ -27,16 +27,14 @@ void ExpectNear(const Floats& values, const nlohmann::json& golden, const std::s
       << what;
 }
 
-void ExpectAsPyTorch(const nlohmann::json& golden) {
+void ExpectAsPyTorch(const nlohmann::json& golden, StackOptions options,
+                     const std::vector<int64_t>& lengths) {
   const std::map<std::string, Cell> cells = {
       {"RNN_TANH", Cell::kRnnTanh}, {"LSTM", Cell::kLstm}, {"GRU", Cell::kGru}};
-  StackOptions options;
   options.cell = cells.at(golden["cell"]);
   options.input_size = 3;
   options.hidden_size = 4;
-  options.layers = 2;
-  options.bidirectional = true;
-  StackCase x(options, GoldenPacked()["lengths"].get<std::vector<int64_t>>());
+  StackCase x(options, lengths);
   const auto& parameters = golden["parameters"];
   ASSERT_EQ(parameters.size(), x.parameters.list().size());
   for (size_t i = 0; i < parameters.size(); ++i) {
@@ -68,10 +66,21 @@ void ExpectAsPyTorch(const nlohmann::json& golden) {
 
 TEST(StackGoldenTest, PackedSequencesBothWaysAreAsPyTorchs) {
   ASSERT_EQ(GoldenPacked()["layers"].size(), 3u);
+  StackOptions options;
+  options.layers = 2;
+  options.bidirectional = true;
   for (const auto& golden : GoldenPacked()["layers"]) {
     SCOPED_TRACE(golden["cell"]);
-    ExpectAsPyTorch(golden);
+    ExpectAsPyTorch(golden, options, GoldenPacked()["lengths"].get<std::vector<int64_t>>());
   }
+}
+
+TEST(StackGoldenTest, LayerNormalisationIsAsPyTorchs) {
+  StackOptions options;
+  options.layers = 1;
+  options.layer_norm = true;
+  const auto& golden = GoldenPacked()["layer_norm"];
+  ExpectAsPyTorch(golden, options, golden["lengths"].get<std::vector<int64_t>>());
 }
 
 }  // namespace

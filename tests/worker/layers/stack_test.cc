@@ -101,6 +101,34 @@ void ExpectSame(const StackPass& pass, const StackPass& expected) {
   EXPECT_THAT(pass.gradient, Pointwise(FloatNear(3 * kNear), expected.gradient));
 }
 
+void ExpectTokensAsVectors(const StackOptions& options) {
+  StackCase x(options, kUneven);
+  const int64_t I = x.options.input_size, V = 4;
+  std::mt19937 generator(3);
+  const auto vectors = UniformValues(generator, V * I, 1.0f);
+  std::vector<float> d_vectors(V * I, 0.0f), expected(V * I, 0.0f);
+  std::vector<int32_t> tokens;
+  for (int64_t row = 0; row < x.steps.rows(); ++row) {
+    tokens.push_back(static_cast<int32_t>(generator() % V));
+    std::copy_n(vectors.begin() + tokens.back() * I, I, x.x.begin() + row * I);
+  }
+  const StackPass pass = x.Run(&kSite);
+  for (int64_t i = 0; i < std::ssize(pass.d_x); ++i) {
+    expected[tokens[i / I] * I + i % I] += pass.d_x[i];
+  }
+  std::ranges::fill(x.parameters.gradient(), 0.0f);
+  RecurrentState state = x.initial, d_initial = x.initial;
+  const StackInput input = {.tokens = tokens.data(),
+                            .vectors = {V, vectors.data(), d_vectors.data()}};
+  const float* y = x.stack.Forward(x.steps, input, state, &kSite);
+  EXPECT_THAT(std::span(y, pass.outputs.size()), Pointwise(FloatNear(kNear), pass.outputs));
+  std::ranges::copy(x.d_output, x.stack.d_output());
+  EXPECT_EQ(x.stack.Backward({&x.d_final, &d_initial}), nullptr);
+  EXPECT_THAT(x.parameters.gradient(), Pointwise(FloatNear(3 * kNear), pass.gradient));
+  EXPECT_THAT(d_vectors, Pointwise(FloatNear(3 * kNear), expected));
+  EXPECT_THAT(d_initial.h, Pointwise(FloatNear(kNear), pass.d_initial.h));
+}
+
 class EveryStack : public testing::TestWithParam<std::tuple<Cell, bool>> {
  protected:
   StackOptions Options() const {
@@ -132,6 +160,15 @@ TEST_P(EveryStack, RegularisationIsTheReferences) {
     ExpectAsReference(x, &kSite, pass);
     ExpectAsReference(x, nullptr, x.Run(nullptr));  // as an evaluation: all weights
     EXPECT_EQ(x.Run(&kSite).gradient, pass.gradient) << "not as before an evaluation";
+  }
+}
+
+TEST_P(EveryStack, LayerNormalisationIsTheReferences) {
+  StackOptions options = Options();
+  options.layer_norm = true;
+  for (const auto& lengths : {kUneven, kEven}) {
+    StackCase x(options, lengths);
+    ExpectAsReference(x, &kSite, x.Run(&kSite));
   }
 }
 
@@ -183,31 +220,10 @@ TEST_P(EveryStack, StateOnlyIsAPassWithoutOutputGradient) {
 }
 
 TEST_P(EveryStack, TokensAreTheVectorsTheyStandFor) {
-  StackCase x(Options(), kUneven);
-  const int64_t I = x.options.input_size, V = 4;
-  std::mt19937 generator(3);
-  const auto vectors = UniformValues(generator, V * I, 1.0f);
-  std::vector<float> d_vectors(V * I, 0.0f), expected(V * I, 0.0f);
-  std::vector<int32_t> tokens;
-  for (int64_t row = 0; row < x.steps.rows(); ++row) {
-    tokens.push_back(static_cast<int32_t>(generator() % V));
-    std::copy_n(vectors.begin() + tokens.back() * I, I, x.x.begin() + row * I);
-  }
-  const StackPass pass = x.Run(&kSite);
-  for (int64_t i = 0; i < std::ssize(pass.d_x); ++i) {
-    expected[tokens[i / I] * I + i % I] += pass.d_x[i];
-  }
-  std::ranges::fill(x.parameters.gradient(), 0.0f);
-  RecurrentState state = x.initial, d_initial = x.initial;
-  const StackInput input = {.tokens = tokens.data(),
-                            .vectors = {V, vectors.data(), d_vectors.data()}};
-  const float* y = x.stack.Forward(x.steps, input, state, &kSite);
-  EXPECT_THAT(std::span(y, pass.outputs.size()), Pointwise(FloatNear(kNear), pass.outputs));
-  std::ranges::copy(x.d_output, x.stack.d_output());
-  EXPECT_EQ(x.stack.Backward({&x.d_final, &d_initial}), nullptr);
-  EXPECT_THAT(x.parameters.gradient(), Pointwise(FloatNear(3 * kNear), pass.gradient));
-  EXPECT_THAT(d_vectors, Pointwise(FloatNear(3 * kNear), expected));
-  EXPECT_THAT(d_initial.h, Pointwise(FloatNear(kNear), pass.d_initial.h));
+  ExpectTokensAsVectors(Options());
+  StackOptions options = Options();
+  options.layer_norm = true;
+  ExpectTokensAsVectors(options);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryStack,
@@ -219,6 +235,13 @@ INSTANTIATE_TEST_SUITE_P(All, EveryStack,
 
 class EveryCellOfStack : public testing::TestWithParam<Cell> {};
 
+TEST_P(EveryCellOfStack, StepByStepIsTheWholePassWithLayerNormalisation) {
+  StackOptions options = OptionsOf(GetParam(), false);
+  options.layer_norm = true;
+  StackCase x(options, kUneven), steps(options, kUneven);
+  ExpectSame(steps.RunSteps(&kSite), x.Run(&kSite));
+}
+
 TEST_P(EveryCellOfStack, StepByStepIsTheWholePass) {
   for (const auto& lengths : {kUneven, kEven}) {
     for (const bool residual : {false, true}) {
@@ -229,9 +252,40 @@ TEST_P(EveryCellOfStack, StepByStepIsTheWholePass) {
         SCOPED_TRACE(testing::Message()
                      << lengths.size() << " items" << (residual ? ", residual" : "")
                      << (site ? ", dropout" : ""));
-        const StackPass whole = x.Run(site);
-        ExpectSame(x.RunSteps(site), whole);
+        // Another stack, which knows nothing from the whole pass.
+        StackCase steps(x.options, lengths);
+        ExpectSame(steps.RunSteps(site), x.Run(site));
       }
+    }
+  }
+}
+
+// Rows that leave, each step by itself, as a search makes them: without dropout the numbers of the
+// whole pass.
+TEST_P(EveryCellOfStack, SingleStepsAreTheWholePass) {
+  for (const bool layer_norm : {false, true}) {
+    StackOptions options = OptionsOf(GetParam(), false);
+    options.layer_norm = layer_norm;
+    StackCase x(options, kUneven);
+    const StackPass whole = x.Run(nullptr);
+    const int64_t H = options.hidden_size, L = options.layers;
+    RecurrentState state = x.initial;
+    x.stack.BeginSingleSteps();
+    for (int64_t t = 0; t < x.steps.time_steps(); ++t) {
+      const int64_t rows = x.steps.items_at(t), first = x.steps.first_row(t);
+      RecurrentState going = x.stack.ZeroState(rows);
+      for (size_t part = 0; part < going.parts().size(); ++part) {
+        for (int64_t layer = 0; layer < L; ++layer) {
+          const auto from = state.parts()[part].values.begin() + layer * state.lanes * H;
+          std::copy_n(from, rows * H, going.parts()[part].values.begin() + layer * rows * H);
+        }
+      }
+      state = going;
+      const float* y = x.stack.SingleStep(rows, x.x.data() + first * options.input_size, state);
+      EXPECT_THAT(
+          std::span(y, rows * H),
+          Pointwise(FloatNear(kNear), std::span(whole.outputs).subspan(first * H, rows * H)))
+          << "time step " << t << (layer_norm ? ", normalised" : "");
     }
   }
 }

@@ -240,20 +240,38 @@ TEST(CrfTest, GradientsAreAddedToWhatIsThere) {
 }
 
 // Emissions of any size: floats hold only what is left of them beside the largest. Scores that lie
-// less than 30 apart go the same way, those beyond it over logarithms.
+// less than some 60 apart go the same way, those beyond it over logarithms.
 TEST(CrfTest, HoldsForScoresOfAnySize) {
   SetThreads(DefaultThreads());  // as in a training: too small to be normal is zero
   for (const float emission_bound : {50.0f, 400.0f, 1e6f}) {
     SCOPED_TRACE(emission_bound);
     ExpectAsEnumerated(CrfCase(3, {5, 4, 4, 2, 1}, 2.0f, emission_bound));
   }
-  for (const float bound : {14.9f, 16.0f, 400.0f, 1e5f}) {
+  for (const float bound : {14.9f, 25.0f, 29.9f, 31.0f, 400.0f, 1e5f}) {
     for (const float emission_bound : {2.0f, 60.0f, 400.0f}) {
       SCOPED_TRACE(testing::Message() << bound << " and " << emission_bound);
       ExpectAsEnumerated(CrfCase(3, {5, 4, 4, 2, 1}, bound, emission_bound));
       ExpectAsEnumerated(CrfCase(17, {3, 2, 1}, bound, emission_bound));
     }
   }
+}
+
+// What is too small for a float beside the likeliest tag, whose transition is all but impossible,
+// wins at the next step.
+TEST(CrfTest, WhatIsDroppedDoesNotComeBack) {
+  SetThreads(DefaultThreads());
+  CrfCase of(3, {3, 3});
+  std::ranges::fill(of.transitions, 0.0f);
+  std::ranges::fill(of.emissions, 0.0f);
+  of.transitions[0 * 3 + 1] = -58.0f;
+  for (int64_t to = 0; to < 3; ++to) of.transitions[1 * 3 + to] = -58.0f;
+  float* e = of.emissions.data();
+  for (int64_t item = 0; item < 2; ++item) {
+    e[item * 3] = 100.0f;         // begins with tag 0
+    e[(2 + item) * 3] = -200.0f;  // then 1, or 2: by e^-58 and by e^-95
+    e[(2 + item) * 3 + 2] = -95.0f;
+  }
+  ExpectAsEnumerated(of);
 }
 
 // log Z by a plain forward pass over logarithms.
@@ -290,6 +308,16 @@ TEST(CrfTest, LongItemsKeepTheirDigits) {
   for (int64_t row = 0; row < of.steps.rows(); ++row) {
     const float* p = result.marginals.data() + row * of.tags;
     ASSERT_NEAR(std::accumulate(p, p + of.tags, 0.0), 1.0, 1e-4) << "row " << row;
+  }
+}
+
+TEST(CrfTest, OfEqualPathsTheOneOfLowerTagsIsTaken) {
+  for (const int64_t tags : {5, 17, 70}) {
+    CrfCase of(tags, {4, 1});
+    for (Floats* values : {&of.transitions, &of.start, &of.end, &of.emissions}) {
+      std::ranges::fill(*values, 0.0f);
+    }
+    EXPECT_THAT(Result(of).best, testing::Each(0));
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "tests/worker/central_difference.h"
 #include "tests/worker/model_case.h"
@@ -246,6 +247,55 @@ TEST_P(EncoderDecoderShapeTest, CountsCorrectTokens) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, EncoderDecoderShapeTest, testing::ValuesIn(kShapes),
                          [](const auto& test) { return std::string(test.param.name); });
+
+// What malloc has given out; 0 where it does not say (under a sanitizer).
+int64_t AllocatedBytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<int64_t>(info.uordblks + info.hblkhd);
+}
+
+// A batch of `items` pairs of `rows` rows each.
+struct UniformPairs {
+  UniformPairs(const EncoderDecoderOptions& options, int64_t rows, int64_t items)
+      : tokens(rows * items), source_of(items) {
+    vectors.resize(items * options.source_vector_size);
+    for (int64_t i = 0; i < items; ++i) source_of[i] = items - 1 - i;
+    batch.source = PackedSteps::Uniform(options.source_vector_size > 0 ? 1 : rows, items);
+    batch.source_tokens = tokens.data();
+    batch.source_vectors = vectors.data();
+    batch.target = PackedSteps::Uniform(rows, items);
+    batch.inputs = batch.targets = tokens.data();
+    batch.source_of = source_of.data();
+  }
+  std::vector<int32_t> tokens;
+  std::vector<float> vectors;
+  std::vector<int64_t> source_of;
+  PairBatch batch;
+};
+
+TEST_P(EncoderDecoderShapeTest, SaysWhatMemoryItTakes) {
+  for (const bool large : {false, true}) {
+    EncoderDecoderOptions options = Options();
+    options.source_vector_size *= 8;
+    options.target_vocabulary_size = 500;
+    options.embedding_size = 48;
+    options.stack.hidden_size = 64;
+    options.stack.dropout = large ? 0.2 : 0.0;
+    options.stack.layers = large ? 2 : 1;
+    options.stack.bidirectional = large;
+    const int64_t rows = 20, items = large ? 24 : 16;
+    EncoderDecoder model(options);
+    const UniformPairs pairs(options, rows, items);
+    const int64_t before = AllocatedBytes();
+    if (before == 0) GTEST_SKIP() << "malloc does not say what it has given out";
+    model.Forward(pairs.batch, {});
+    model.Backward();
+    const auto taken = static_cast<double>(AllocatedBytes() - before);
+    const auto said = static_cast<double>(model.WorkingBytes(rows, items));
+    EXPECT_LT(taken, 1.1 * said);
+    EXPECT_GT(taken, 0.7 * said);
+  }
+}
 
 TEST(EncoderDecoderOptionsTest, RefusesWhatCannotBe) {
   const auto refuses = [](auto change, bool vector = false) {

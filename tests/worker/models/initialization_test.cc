@@ -52,6 +52,18 @@ void ExpectUniform(std::span<const float> values, double bound) {
               5.0 * bound * bound * std::sqrt(4.0 / (45.0 * n)));
 }
 
+// Moments to five standard errors, and P(|x| < deviation) of a normal distribution.
+void ExpectNormal(std::span<const float> values, double deviation) {
+  const Moments moments(values);
+  const double n = static_cast<double>(values.size());
+  EXPECT_NEAR(moments.mean, 0.0, 5.0 * deviation / std::sqrt(n));
+  EXPECT_NEAR(moments.variance, deviation * deviation,
+              5.0 * deviation * deviation * std::sqrt(2.0 / n));
+  const auto inside =
+      std::ranges::count_if(values, [=](float x) { return std::abs(x) < deviation; });
+  EXPECT_NEAR(static_cast<double>(inside) / n, 0.6827, 5.0 * std::sqrt(0.6827 * 0.3173 / n));
+}
+
 TEST(InitializationTest, DefaultsArePyTorchs) {
   LanguageModel model(kOptions);
   Initialize(model.parameters(), {});
@@ -62,13 +74,7 @@ TEST(InitializationTest, DefaultsArePyTorchs) {
       ExpectUniform(values, 1.0 / 8.0);
       continue;
     }
-    const Moments moments(values);
-    const double n = static_cast<double>(values.size());
-    EXPECT_NEAR(moments.mean, 0.0, 5.0 / std::sqrt(n));
-    EXPECT_NEAR(moments.variance, 1.0, 5.0 * std::sqrt(2.0 / n));
-    // P(|x| < 1) of a normal distribution.
-    const auto inside = std::ranges::count_if(values, [](float x) { return std::abs(x) < 1.0f; });
-    EXPECT_NEAR(static_cast<double>(inside) / n, 0.6827, 5.0 * std::sqrt(0.6827 * 0.3173 / n));
+    ExpectNormal(values, 1.0);
   }
 }
 
@@ -87,22 +93,18 @@ TEST(InitializationTest, UniformOnRequestAndTiedEmbeddingAsTheProjection) {
   ExpectUniform(Values(tied_model, tied_model.parameters().list()[0]), 1.0 / 8.0);
 }
 
-TEST(InitializationTest, NormalOnRequestHasItsDeviationInEveryParameter) {
-  LanguageModel model(kOptions), standard(kOptions);
+TEST(InitializationTest, NormalOnRequest) {
+  LanguageModel model(kOptions);
   Initialize(model.parameters(), {.normal = 0.01});
   for (const Parameter& parameter : model.parameters().list()) {
     SCOPED_TRACE(parameter.name);
-    const auto values = Values(model, parameter);
-    const Moments moments(values);
-    const double n = static_cast<double>(values.size());
-    EXPECT_NEAR(moments.mean, 0.0, 5.0 * 0.01 / std::sqrt(n));
-    EXPECT_NEAR(moments.variance, 1e-4, 5.0 * 1e-4 * std::sqrt(2.0 / n));
-    const auto inside = std::ranges::count_if(values, [](float x) { return std::abs(x) < 0.01f; });
-    EXPECT_NEAR(static_cast<double>(inside) / n, 0.6827, 5.0 * std::sqrt(0.6827 * 0.3173 / n));
+    ExpectNormal(Values(model, parameter), 0.01);
   }
-  // The same draw as PyTorch's N(0, 1), scaled.
-  Initialize(standard.parameters(), {});
-  EXPECT_FLOAT_EQ(model.parameters().value(0)[5], 0.01f * standard.parameters().value(0)[5]);
+  Initialize(model.parameters(), {.normal = 0.01, .forget_gate_bias = 3.0});
+  const auto& list = model.parameters().list();
+  const auto bias = Values(model, list[model.parameters().Find("rnn.bias_ih_l0")]);
+  EXPECT_NEAR(Moments(bias.subspan(64, 64)).mean, 3.0, 0.01);
+  EXPECT_NEAR(Moments(bias.subspan(0, 64)).mean, 0.0, 0.01);
 }
 
 TEST(InitializationTest, ForgetGateBiasIsAddedToItsPartOnly) {
@@ -119,6 +121,18 @@ TEST(InitializationTest, ForgetGateBiasIsAddedToItsPartOnly) {
   LanguageModelOptions gru = kOptions;
   gru.cell = Cell::kGru;
   EXPECT_EQ(Drawn(gru, {.forget_gate_bias = 1.5}), Drawn(gru, {})) << "a GRU has no forget gate";
+}
+
+TEST(InitializationTest, GainsAreOnesHoweverTheOthersAreDrawn) {
+  Parameters parameters;
+  const int gains = parameters.Add("gains", {3}, OneDraw());
+  const int others = parameters.Add("others", {3}, {});
+  parameters.Allocate();
+  for (const double uniform : {0.0, 0.1}) {
+    Initialize(parameters, {.seed = 1, .uniform = uniform});
+    for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(parameters.value(gains)[i], 1.0f);
+    EXPECT_EQ(parameters.value(others)[0] != 0.0f, uniform > 0.0);
+  }
 }
 
 TEST(InitializationTest, IsAFunctionOfTheSeed) {

@@ -101,6 +101,8 @@ LabelFacts FactsOf(const io::SequenceDataset& dataset, const proto::RunConfig& c
     facts.tags = Require(dataset, "tags", "tag", "tags").names;
     if (config.task().tag().label() && dataset.Find("label") >= 0) {
       facts.labels = dataset.field("label").names;
+      const auto weight = static_cast<float>(config.task().tag().label_weight());
+      if (weight != 1.0f) facts.label_weights.assign(facts.labels.size(), weight);
     }
   }
   facts.vocabulary = dataset.field("text").vocabulary;

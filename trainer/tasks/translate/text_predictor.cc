@@ -1,12 +1,10 @@
 #include "trainer/tasks/translate/text_predictor.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "io/text/token_texts.h"
@@ -19,8 +17,6 @@ namespace lockstep::trainer {
 namespace {
 
 double Rounded(double value) { return std::round(1e6 * value) / 1e6; }
-
-bool Separates(char c) { return c == ' ' || c == '\t' || c == ',' || c == ';' || c == '\r'; }
 
 bool HasAttention(const proto::Task& task) {
   if (!task.has_translate()) return false;
@@ -51,46 +47,29 @@ worker::SearchOptions SearchFor(const proto::Task& task, const PredictionOptions
   return search;
 }
 
+std::vector<std::string> NamesOf(const TranslateFacts& facts) {
+  std::vector<std::string> names;
+  for (const TranslateFacts::Number& number : facts.vector) names.push_back(number.name);
+  return names;
+}
+
 }  // namespace
 
 TextPredictor::TextPredictor(const io::CheckpointReader& checkpoint, const proto::RunConfig& config,
                              const PredictionOptions& options)
     : options_(options),
       facts_(TranslateFacts::Load(checkpoint.header(), checkpoint.path().string())),
+      cells_(NamesOf(facts_)),
       search_(SearchFor(config.task(), options)),
       model_(std::make_unique<worker::EncoderDecoder>(ModelOptions(config, facts_),
                                                       worker::Pass::kForward)) {
   LoadParameters(checkpoint, model_->parameters());
 }
 
-std::vector<float> TextPredictor::ReadNumbers(const InputLine& line) const {
-  std::vector<float> numbers;
-  const char* at = line.text.data();
-  const char* const end = at + line.text.size();
-  while (true) {
-    while (at < end && Separates(*at)) ++at;
-    if (at == end) break;
-    const char* const begin = at;
-    while (at < end && !Separates(*at)) ++at;
-    float number = 0.0f;
-    const auto [stop, error] = std::from_chars(begin + (*begin == '+' ? 1 : 0), at, number);
-    if (error != std::errc() || stop != at || !std::isfinite(number)) {
-      throw UsageError(fmt::format("standard input, line {}: \"{}\" is no number", line.number,
-                                   std::string(begin, at)));
-    }
-    numbers.push_back(number);
-  }
-  if (numbers.empty() || numbers.size() == facts_.vector.size()) return numbers;
-  std::vector<std::string> names;
-  for (const TranslateFacts::Number& number : facts_.vector) names.push_back(number.name);
-  throw UsageError(fmt::format("standard input, line {}: has {} numbers; the model takes {}: {}",
-                               line.number, numbers.size(), names.size(), fmt::join(names, ", ")));
-}
-
 TextPredictor::Source TextPredictor::Read(const InputLine& line) const {
   Source source;
   if (facts_.is_caption()) {
-    source.vector = ReadNumbers(line);
+    source.vector = cells_.Read(line);
     if (!source.vector.empty()) facts_.Scale(source.vector);
     return source;
   }

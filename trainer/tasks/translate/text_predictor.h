@@ -8,17 +8,17 @@
 #include "io/checkpoints/checkpoint.h"
 #include "proto/run_config.h"
 #include "trainer/tasks/prediction.h"
+#include "trainer/tasks/translate/caption_cells.h"
 #include "trainer/tasks/translate/translate_facts.h"
 #include "worker/models/encoder_decoder.h"
 
 namespace lockstep::trainer {
 
-/// Texts for lines: translations of them, or captions of the numbers that stand in them (in the
-/// order of the columns of the import, with commas, semicolons or white space between). With nbest
-/// > 1 "LINE NUMBER TAB TEXT TAB SCORE", the best first; a text's own line feeds are spaces. JSON:
-/// "text", "log_probability", "score", "tokens", with attention "attended" (for each token the
-/// place, from 0, of the source token that it looked at most); "texts" with nbest > 1. Of a line
-/// without a token: nothing.
+/// Texts for lines: translations of them, or captions of the cells that stand in them
+/// (CaptionCells). With nbest > 1 "LINE NUMBER TAB TEXT TAB SCORE", the best first; a text's own
+/// line feeds are spaces. JSON: "text", "log_probability", "score", "tokens", with attention
+/// "attended" (for each token the place, from 0, of the source token that it looked at most);
+/// "texts" with nbest > 1. Of a line without a token: nothing.
 class TextPredictor : public Predictor {
  public:
   TextPredictor(const io::CheckpointReader& checkpoint, const proto::RunConfig& config,
@@ -35,7 +35,6 @@ class TextPredictor : public Predictor {
     bool empty() const { return tokens.empty() && vector.empty(); }
   };
   Source Read(const InputLine& line) const;
-  std::vector<float> ReadNumbers(const InputLine& line) const;
   std::string TextOfHypothesis(const Source& source, const worker::Hypothesis& hypothesis) const;
   std::string Lines(const InputLine& line, const Source& source,
                     const std::vector<worker::Hypothesis>& found) const;
@@ -43,7 +42,8 @@ class TextPredictor : public Predictor {
 
   const PredictionOptions options_;
   const TranslateFacts facts_;
-  worker::SearchOptions search_;
+  const CaptionCells cells_;
+  const worker::SearchOptions search_;
   const std::unique_ptr<worker::EncoderDecoder> model_;
 };
 

@@ -72,6 +72,8 @@ TEST_F(LabelFactsTest, AreThoseOfTheTask) {
   const LabelFacts both = Facts("tag { }");
   EXPECT_THAT(both.labels, ElementsAre("no", "yes", "never"));
   EXPECT_THAT(both.tags, ElementsAre("O", "B-x"));
+  EXPECT_THAT(both.label_weights, IsEmpty());
+  EXPECT_THAT(Facts("tag { label_weight: 3 }").label_weights, ElementsAre(3.0f, 3.0f, 3.0f));
   EXPECT_THAT(Facts("tag { label: false }").labels, IsEmpty());
 }
 
