@@ -64,11 +64,10 @@ std::vector<int64_t> PlacesOfTokens(const io::Vocabulary& here, const io::Vocabu
     const std::optional<uint32_t> id = there.Find(token);
     places.push_back(id ? static_cast<int64_t>(*id) : -1);
   }
-  const auto pair = [&](std::optional<uint32_t> id, std::optional<uint32_t> other) {
-    if (id) places[*id] = other ? static_cast<int64_t>(*other) : -1;
-  };
-  pair(here.unknown(), there.unknown());
-  pair(here.line_end(), there.line_end());
+  if (const auto end = here.line_end()) {
+    const auto other = there.line_end();
+    places[*end] = other ? static_cast<int64_t>(*other) : -1;
+  }
   return places;
 }
 

@@ -19,8 +19,8 @@ struct TokenAxis {
 };
 
 /// Which tokens two vocabularies share: places[id] is the id, in the other one, of the token that
-/// this one calls `id`; -1 where the other one has none. The unknown tokens are one token, and so
-/// are the line ends.
+/// this one calls `id`; -1 where the other one has none. The line ends are one token,
+/// whatever their texts are.
 std::vector<int64_t> PlacesOfTokens(const io::Vocabulary& here, const io::Vocabulary& there);
 
 /// Overwrites parameters with those that the checkpoint's model predicts with. Along a token axis,

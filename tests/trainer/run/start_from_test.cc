@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -28,10 +30,18 @@ io::Vocabulary Words(std::vector<std::string> tokens, std::optional<uint32_t> un
 TEST(PlacesOfTokensTest, AreThoseOfTheSameTexts) {
   EXPECT_THAT(PlacesOfTokens(Words({"a", "b", "c", "\n"}), Words({"\n", "c", "a"})),
               ElementsAre(2, -1, 1, 0));
-  // "<unk>" may be a word of one text and stand for unknown words in another.
   EXPECT_THAT(PlacesOfTokens(Words({"a", "<unk>"}, 1), Words({"<unk>", "a"}, 0)),
               ElementsAre(1, 0));
   EXPECT_THAT(PlacesOfTokens(Words({"a", "<unk>"}, 1), Words({"b", "a"})), ElementsAre(1, -1));
+  // One text calls its line end <eos>, another one knows <eos> as a word.
+  const auto lines = [](std::vector<std::string> tokens, std::optional<uint32_t> line_end) {
+    return io::Vocabulary(io::TokenKind::kWhitespace, std::move(tokens), std::nullopt, "none",
+                          false, line_end);
+  };
+  EXPECT_THAT(PlacesOfTokens(lines({"a", "<eos>"}, 1), lines({"<eos>", "\n", "a"}, 1)),
+              ElementsAre(2, 1));
+  EXPECT_THAT(PlacesOfTokens(lines({"a", "<eos>"}, 1), lines({"<eos>", "a"}, std::nullopt)),
+              ElementsAre(1, -1));
 }
 
 // A finished model of the tokens, with other numbers in every element.
