@@ -350,17 +350,16 @@ void TrainLoop::Observe(const MetricValues& values) {
 
 // Rank 0 alone writes; the others wait for it in what they do together next.
 void TrainLoop::WriteSample() {
-  const int64_t tokens = config_.evaluation().sample_tokens();
-  if (tokens == 0 || !communicator_.is_root()) return;
+  if (!communicator_.is_root()) return;
   const auto weights = replica_.parameters().values();
   const int64_t step = replica_.position.step;
   // Odd, so that steps of one run and runs of other seeds draw other numbers.
   constexpr uint64_t kOfStep = 0x9E3779B97F4A7C15;
   replica_.averaging.Swap(weights);
   const std::string text =
-      task_.WriteSample(tokens, config_.training().seed() + kOfStep * static_cast<uint64_t>(step));
+      task_.WriteSample(config_.training().seed() + kOfStep * static_cast<uint64_t>(step));
   replica_.averaging.Swap(weights);
-  console_.Info(fmt::format("step {}: a sample of {} tokens:\n----\n{}\n----", step, tokens, text));
+  if (!text.empty()) console_.Info(fmt::format("step {}: a sample:\n----\n{}\n----", step, text));
 }
 
 bool TrainLoop::IsBest(double value) const {

@@ -145,8 +145,9 @@ class Task {
   /// only. Must not outlive the task.
   virtual std::unique_ptr<Measurement> Measure(const std::string& split, int64_t most,
                                                bool full) = 0;
-  /// A text of so many tokens that the model writes, for a person to read; "" where it writes none.
-  virtual std::string WriteSample(int64_t /*tokens*/, uint64_t /*seed*/) { return ""; }
+  /// What the model makes of nothing, for a person to read, as long as the configuration asks for;
+  /// "" where it does not, or the task has no such thing.
+  virtual std::string WriteSample(uint64_t /*seed*/) { return ""; }
   /// A mean loss in the unit that people compare: "2.643 bits/char"; may be empty.
   virtual std::string DescribeLoss(double loss) const = 0;
   /// A mean loss above this is one of a training that has diverged, if it lasts. `first_loss` is

@@ -7,10 +7,10 @@
 #include "io/files/file_format.h"
 #include "io/files/seal.h"
 #include "trainer/exit_status.h"
-#include "trainer/run/start_from.h"
 #include "trainer/tasks/forecast/forecast_task.h"
 #include "trainer/tasks/label/label_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
+#include "trainer/tasks/start_from.h"
 #include "trainer/tasks/task.h"
 #include "trainer/tasks/translate/translate_task.h"
 

@@ -9,9 +9,9 @@
 
 #include "trainer/data/varied_time_steps.h"
 #include "trainer/exit_status.h"
-#include "trainer/run/start_from.h"
 #include "trainer/tasks/language_model/text_sampler.h"
 #include "trainer/tasks/model_options.h"
+#include "trainer/tasks/start_from.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -174,7 +174,9 @@ std::unique_ptr<Measurement> LanguageModelTask::Measure(const std::string& split
   return std::make_unique<TokenMeasurement>(*model_, dataset_, layout, range_);
 }
 
-std::string LanguageModelTask::WriteSample(int64_t tokens, uint64_t seed) {
+std::string LanguageModelTask::WriteSample(uint64_t seed) {
+  const int64_t tokens = config_.evaluation().sample_tokens();
+  if (tokens == 0) return "";
   std::string sample;
   SampleText(*model_, dataset_.vocabulary(), "", {.temperature = 1.0, .seed = seed}, tokens,
              [&](const std::string& text) { sample += text; });

@@ -39,7 +39,7 @@ class LanguageModelTask : public Task {
   const std::vector<MetricFacts>& metrics() const override;
   bool CanMeasure(const std::string& split) const override;
   std::unique_ptr<Measurement> Measure(const std::string& split, int64_t most, bool full) override;
-  std::string WriteSample(int64_t tokens, uint64_t seed) override;
+  std::string WriteSample(uint64_t seed) override;
   std::string DescribeLoss(double loss) const override;
   double HopelessLoss(double first_loss) const override;
 

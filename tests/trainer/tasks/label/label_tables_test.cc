@@ -7,7 +7,6 @@
 namespace lockstep::trainer {
 namespace {
 
-
 ClassScores ThreeClasses() {
   ClassificationCounts counts(3, true);
   for (int i = 0; i < 3; ++i) counts.Add(0, 0);

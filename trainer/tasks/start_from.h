@@ -1,5 +1,5 @@
-#ifndef LOCKSTEP_TRAINER_RUN_START_FROM_H_
-#define LOCKSTEP_TRAINER_RUN_START_FROM_H_
+#ifndef LOCKSTEP_TRAINER_TASKS_START_FROM_H_
+#define LOCKSTEP_TRAINER_TASKS_START_FROM_H_
 
 #include <cstdint>
 #include <string>
@@ -40,4 +40,4 @@ void CopyParametersOfSameVocabulary(const io::CheckpointReader& checkpoint,
 
 }  // namespace lockstep::trainer
 
-#endif  // LOCKSTEP_TRAINER_RUN_START_FROM_H_
+#endif  // LOCKSTEP_TRAINER_TASKS_START_FROM_H_

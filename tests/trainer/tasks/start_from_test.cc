@@ -1,4 +1,4 @@
-#include "trainer/run/start_from.h"
+#include "trainer/tasks/start_from.h"
 
 #include <algorithm>
 #include <filesystem>
