@@ -64,6 +64,9 @@ class LanguageModel final : public Model {
 
   const LanguageModelOptions& options() const { return options_; }
 
+  /// The index of "embedding.weight", for pretrained vectors; -1: one-hot.
+  int embedding_weight() const { return input_.weight(); }
+
   RecurrentState ZeroState(int64_t lanes) const override { return stack_.ZeroState(lanes); }
 
   /// The training pass: returns the sum of losses in nats, moves `state` on, and keeps what

@@ -32,6 +32,8 @@ class LanguageModelTask : public Task {
   worker::Model& model() const override { return *model_; }
   /// Of another vocabulary, too: what belongs to tokens that both know is taken over.
   std::vector<std::string> StartFrom(const io::CheckpointReader& checkpoint) override;
+  std::vector<std::string> LoadPretrained() override;
+  std::vector<int> frozen() const override;
   double Read(const BatchPlace& place) override;
   double RateFactor() const override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
