@@ -82,4 +82,16 @@ SplitSequences::Part SplitSequences::PartOfRank(const std::vector<int64_t>& batc
   return part;
 }
 
+Sequences ReadSequences(const io::SequenceDataset& dataset, const char* name,
+                        std::span<const uint64_t> examples) {
+  const int field = dataset.Find(name);
+  Sequences sequences;
+  sequences.reserve(examples.size());
+  for (const uint64_t example : examples) {
+    sequences.emplace_back(dataset.Length(field, example));
+    dataset.ReadIds(field, example, sequences.back());
+  }
+  return sequences;
+}
+
 }  // namespace lockstep::trainer

@@ -2,10 +2,12 @@
 #define LOCKSTEP_TRAINER_DATA_SPLIT_SEQUENCES_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "io/datasets/sequence_dataset.h"
+#include "trainer/data/packed_sequences.h"
 #include "trainer/data/sequence_batches.h"
 
 namespace lockstep::trainer {
@@ -44,6 +46,10 @@ class SplitSequences {
   Examples examples_;
   SequenceBatches batches_;
 };
+
+/// What examples have in the field of this name, of tokens or tags. io's errors.
+Sequences ReadSequences(const io::SequenceDataset& dataset, const char* name,
+                        std::span<const uint64_t> examples);
 
 }  // namespace lockstep::trainer
 

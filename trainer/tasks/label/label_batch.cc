@@ -1,32 +1,18 @@
 #include "trainer/tasks/label/label_batch.h"
 
 #include "trainer/data/packed_sequences.h"
+#include "trainer/data/split_sequences.h"
 
 namespace lockstep::trainer {
-namespace {
-
-Sequences ReadAll(const io::SequenceDataset& dataset, const char* name,
-                  std::span<const uint64_t> examples) {
-  const int field = dataset.Find(name);
-  Sequences sequences;
-  sequences.reserve(examples.size());
-  for (const uint64_t example : examples) {
-    sequences.emplace_back(dataset.Length(field, example));
-    dataset.ReadIds(field, example, sequences.back());
-  }
-  return sequences;
-}
-
-}  // namespace
 
 void LabelBatch::Read(const io::SequenceDataset& dataset, const LabelFacts& facts,
                       std::span<const uint64_t> examples) {
-  const Sequences texts = ReadAll(dataset, "text", examples);
+  const Sequences texts = ReadSequences(dataset, "text", examples);
   steps_ = StepsOf(texts);
   tokens_ = Pack(steps_, texts);
   labels_.clear();
   tags_.clear();
-  if (!facts.tags.empty()) tags_ = Pack(steps_, ReadAll(dataset, "tags", examples));
+  if (!facts.tags.empty()) tags_ = Pack(steps_, ReadSequences(dataset, "tags", examples));
   if (facts.labels.empty()) return;
   const int field = dataset.Find("label");
   for (const uint64_t example : examples) labels_.push_back(dataset.ReadCategory(field, example));

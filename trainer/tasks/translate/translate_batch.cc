@@ -2,20 +2,10 @@
 
 #include <utility>
 
+#include "trainer/data/split_sequences.h"
+
 namespace lockstep::trainer {
 namespace {
-
-Sequences ReadAll(const io::SequenceDataset& dataset, const char* name,
-                  std::span<const uint64_t> examples) {
-  const int field = dataset.Find(name);
-  Sequences sequences;
-  sequences.reserve(examples.size());
-  for (const uint64_t example : examples) {
-    sequences.emplace_back(dataset.Length(field, example));
-    dataset.ReadIds(field, example, sequences.back());
-  }
-  return sequences;
-}
 
 std::vector<int64_t> OrderOf(const Sequences& sequences) {
   std::vector<uint32_t> lengths;
@@ -28,7 +18,7 @@ std::vector<int64_t> OrderOf(const Sequences& sequences) {
 void TranslateBatch::Read(const io::SequenceDataset& dataset, const TranslateFacts& facts,
                           std::span<const uint64_t> examples) {
   sources_ = {};
-  targets_ = ReadAll(dataset, facts.is_caption() ? "text" : "target", examples);
+  targets_ = ReadSequences(dataset, facts.is_caption() ? "text" : "target", examples);
   if (facts.is_caption()) {
     const int field = dataset.Find("vector");
     for (const uint64_t example : examples) {
@@ -37,7 +27,7 @@ void TranslateBatch::Read(const io::SequenceDataset& dataset, const TranslateFac
       facts.Scale(sources_.vectors.back());
     }
   } else {
-    sources_.texts = ReadAll(dataset, "source", examples);
+    sources_.texts = ReadSequences(dataset, "source", examples);
   }
   order_ = OrderOf(targets_);
   LayOutTargets(static_cast<int32_t>(facts.target.size()));
