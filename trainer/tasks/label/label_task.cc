@@ -104,8 +104,7 @@ void LabelTask::Adopt(const io::CheckpointHeader& header, const std::string& ori
     if (same) return;
     throw UsageError(
         fmt::format("{}: its {} are not those that {} was trained with, so its numbers would mean "
-                    "others. Evaluate on a dataset of the same import, or import with "
-                    "--vocabulary-from.",
+                    "others. Evaluate on a dataset of the same import.",
                     dataset_.path().string(), what, origin));
   };
   require(facts.vocabulary == facts_.vocabulary, "tokens");

@@ -132,8 +132,7 @@ void TranslateTask::Adopt(const io::CheckpointHeader& header, const std::string&
     if (same) return;
     throw UsageError(
         fmt::format("{}: its {} are not those that {} was trained with, so its numbers would mean "
-                    "others. Evaluate on a dataset of the same import, or import with "
-                    "--vocabulary-from.",
+                    "others. Evaluate on a dataset of the same import.",
                     dataset_.path().string(), what, origin));
   };
   require(facts.source == facts_.source, "source tokens");
