@@ -264,5 +264,19 @@ TEST(OwnFolderTest, WhatIsThereStays) {
   }
 }
 
+// Every task says which one takes the dataset that it was given.
+TEST(DatasetOfAnotherTaskTest, IsNamed) {
+  const SmallRun run;
+  const std::string rest = "training { folder: \"runs/other\" steps: 1 }\n";
+  for (const TaskCase& one : AllTaskCases()) {
+    if (one.task == "language_model") continue;
+    SCOPED_TRACE(one.name);
+    run.Write("other.textproto", one.configuration + rest);
+    ExpectOneError(RunProgram(run.Command({"train", "other.textproto"})), kWrongInput,
+                   {"corpus.h5: is a dataset of text; the configuration says task { " + one.task +
+                    " { } }, it takes task { language_model { } }."});
+  }
+}
+
 }  // namespace
 }  // namespace lockstep::trainer

@@ -60,10 +60,10 @@ int64_t SplitSequences::longest() const {
   return examples_.lengths.empty() ? 0 : std::ranges::max(examples_.lengths);
 }
 
-double SplitSequences::PaddingShare(uint64_t seed, int64_t epoch) const {
+double SplitSequences::PaddingShare() const {
   double places = 0.0;
   for (int64_t i = 0; i < batches_.batches(); ++i) {
-    const std::vector<int64_t> batch = batches_.Shuffled(seed, epoch, i);
+    const std::vector<int64_t> batch = batches_.Ordered(i);
     uint32_t longest = 0;
     for (const int64_t sequence : batch) longest = std::max(longest, examples_.lengths[sequence]);
     places += static_cast<double>(longest) * static_cast<double>(batch.size());

@@ -24,8 +24,9 @@ class SplitSequences {
   const SequenceBatches& batches() const { return batches_; }
   int64_t tokens() const;   ///< of all sequences
   int64_t longest() const;  ///< tokens of the longest one
-  /// What padded batches of an epoch would hold beside tokens, as a share of all their places.
-  double PaddingShare(uint64_t seed, int64_t epoch) const;
+  /// What padded batches would hold beside tokens, as a share of all their places; of the batches
+  /// in order, since shuffling within classes hardly changes it.
+  double PaddingShare() const;
 
   /// What a rank has of a global batch of sequences (SequenceBatches::Shuffled or Ordered), from
   /// the longest to the shortest.

@@ -8,6 +8,11 @@
 
 namespace lockstep::trainer {
 
+SplitSequences SequencesOf(const io::SequenceDataset& dataset, const proto::Data& data,
+                           const std::string& split, int64_t most) {
+  return {dataset, split, data.lanes(), data.tokens_per_batch(), most};
+}
+
 void RequireSequences(const io::SequenceDataset& dataset, const std::string& split) {
   if (dataset.split(split).size() > 0) return;
   throw UsageError(
@@ -16,10 +21,19 @@ void RequireSequences(const io::SequenceDataset& dataset, const std::string& spl
                   dataset.path().string(), split));
 }
 
-std::string DescribeSequences(const SplitSequences& sequences, uint64_t seed) {
+void RequireSameMeaning(bool same, const io::SequenceDataset& dataset, const std::string& what,
+                        const std::string& origin) {
+  if (same) return;
+  throw UsageError(
+      fmt::format("{}: its {} are not those that {} was trained with, so its numbers would mean "
+                  "others. Evaluate on a dataset of the same import.",
+                  dataset.path().string(), what, origin));
+}
+
+std::string DescribeSequences(const SplitSequences& sequences) {
   return fmt::format("{} texts of {} tokens in {} batches ({:.1f}% padding left out)",
                      sequences.batches().sequences(), sequences.tokens(),
-                     sequences.batches().batches(), 100.0 * sequences.PaddingShare(seed, 0));
+                     sequences.batches().batches(), 100.0 * sequences.PaddingShare());
 }
 
 PartSize LargestPart(const SplitSequences& sequences, int ranks) {

@@ -113,15 +113,15 @@ class Task {
   /// The state before the first batch of an epoch; without parts where batches start anew.
   worker::RecurrentState ZeroState(int64_t lanes) const { return model().ZeroState(lanes); }
 
-  /// Of a new training: overwrites drawn parameters with those that the configuration names a file
-  /// for. Returns what to tell a person, a line each. UsageError; io's errors.
-  virtual std::vector<std::string> LoadPretrained() { return {}; }
+  /// Of a new training: overwrites rows of embeddings with the vectors of the files that the
+  /// configuration names. Returns what to tell a person, a line each. UsageError; io's errors.
+  std::vector<std::string> LoadPretrained();
   /// Of a new training, after that: overwrites parameters with those of a finished model, whose
   /// shapes must be the same; unless a task says otherwise, its vocabularies, too. Returns what to
   /// tell a person, a line each. UsageError; io's errors.
   virtual std::vector<std::string> StartFrom(const io::CheckpointReader& checkpoint);
   /// Indices of parameters that stay as they are.
-  virtual std::vector<int> frozen() const { return {}; }
+  std::vector<int> frozen() const;
 
   /// Reads this rank's lanes of a batch, until the next call. Returns their weight: the number of
   /// their predictions. io's errors.
@@ -174,5 +174,17 @@ class Task {
 std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& place);
 
 }  // namespace lockstep::trainer
+
+ protected:
+  /// A parameter [V or more, E] whose rows stand for the tokens of a vocabulary.
+  struct Embedding {
+    const char* told_as;  ///< before what is told of it: "source: "
+    std::string vectors;  ///< the file that it begins with; empty: with none
+    const io::Vocabulary* vocabulary;
+    int parameter;
+  };
+  virtual std::vector<Embedding> embeddings() const { return {}; }
+  /// Whether those that begin with a file stay as they are.
+  virtual bool freezes_pretrained() const { return false; }
 
 #endif  // LOCKSTEP_TRAINER_TASKS_TASK_H_

@@ -10,6 +10,7 @@
 #include "trainer/tasks/forecast/forecast_task.h"
 #include "trainer/tasks/label/label_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
+#include "trainer/tasks/pretrained.h"
 #include "trainer/tasks/start_from.h"
 #include "trainer/tasks/task.h"
 #include "trainer/tasks/translate/translate_task.h"
@@ -33,6 +34,25 @@ std::vector<std::string> Task::StartFrom(const io::CheckpointReader& checkpoint)
   Store(own);
   CopyParametersOfSameVocabulary(checkpoint, own, parameters());
   return {};
+}
+
+std::vector<std::string> Task::LoadPretrained() {
+  std::vector<std::string> told;
+  for (const Embedding& one : embeddings()) {
+    if (one.vectors.empty()) continue;
+    told.push_back(one.told_as +
+                   FillEmbedding(one.vectors, *one.vocabulary, one.parameter, parameters()));
+  }
+  return told;
+}
+
+std::vector<int> Task::frozen() const {
+  std::vector<int> indices;
+  if (!freezes_pretrained()) return indices;
+  for (const Embedding& one : embeddings()) {
+    if (!one.vectors.empty()) indices.push_back(one.parameter);
+  }
+  return indices;
 }
 
 namespace {
@@ -76,6 +96,7 @@ std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& 
       return std::make_unique<LabelTask>(config, place);
     case proto::Task::kTranslate:
     case proto::Task::kCaption:
+      RequireKind(config, io::kSequencesFormat);
       return std::make_unique<TranslateTask>(config, place);
   }
   throw std::logic_error("a task of the schema has no implementation");

@@ -7,7 +7,6 @@
 
 #include "trainer/exit_status.h"
 #include "trainer/tasks/label/label_measurement.h"
-#include "trainer/tasks/pretrained.h"
 #include "trainer/tasks/sequence_task.h"
 
 namespace lockstep::trainer {
@@ -19,18 +18,13 @@ LabelTask::LabelTask(const proto::RunConfig& config, const RankPlace& place)
       facts_(FactsOf(dataset_, config)),
       metrics_(LabelMeasurement::MetricsOf(facts_)) {}
 
-SplitSequences LabelTask::SequencesOf(const std::string& split, int64_t most) const {
-  const proto::Data& data = config_.data();
-  return {dataset_, split, data.lanes(), data.tokens_per_batch(), most};
-}
-
 void LabelTask::PrepareTraining() {
-  sequences_.emplace(SequencesOf(config_.data().split(), 0));
+  sequences_.emplace(SequencesOf(dataset_, config_.data(), config_.data().split()));
   RequireSequences(dataset_, config_.data().split());
 }
 
 std::string LabelTask::DescribeData() const {
-  std::string text = DescribeSequences(*sequences_, config_.training().seed());
+  std::string text = DescribeSequences(*sequences_);
   if (!facts_.labels.empty()) text += fmt::format(", {} labels", facts_.labels.size());
   if (!facts_.tags.empty()) text += fmt::format(", {} tags", facts_.tags.size());
   return text + fmt::format(", vocabulary {}", facts_.vocabulary.size());
@@ -53,16 +47,9 @@ void LabelTask::Allocate(worker::Pass pass) {
   model_ = std::make_unique<worker::SequenceLabeler>(LabelerOptions(config_, facts_), pass);
 }
 
-std::vector<std::string> LabelTask::LoadPretrained() {
-  const std::string& path = config_.model().pretrained_vectors();
-  if (path.empty()) return {};
-  return {FillEmbedding(path, facts_.vocabulary, model_->embedding_weight(), parameters())};
-}
-
-std::vector<int> LabelTask::frozen() const {
-  const proto::Model& model = config_.model();
-  if (!model.freeze_pretrained() || model.pretrained_vectors().empty()) return {};
-  return {model_->embedding_weight()};
+std::vector<Task::Embedding> LabelTask::embeddings() const {
+  return {
+      {"", config_.model().pretrained_vectors(), &facts_.vocabulary, model_->embedding_weight()}};
 }
 
 double LabelTask::Read(const BatchPlace& place) {
@@ -88,8 +75,8 @@ bool LabelTask::CanMeasure(const std::string& split) const {
 }
 
 std::unique_ptr<Measurement> LabelTask::Measure(const std::string& split, int64_t most, bool full) {
-  return std::make_unique<LabelMeasurement>(*model_, dataset_, facts_, SequencesOf(split, most),
-                                            place_, full);
+  return std::make_unique<LabelMeasurement>(
+      *model_, dataset_, facts_, SequencesOf(dataset_, config_.data(), split, most), place_, full);
 }
 
 // As of a language model: 1 more than twice that of a uniform guess or of the first step.
@@ -101,11 +88,7 @@ double LabelTask::HopelessLoss(double first_loss) const {
 void LabelTask::Adopt(const io::CheckpointHeader& header, const std::string& origin) {
   LabelFacts facts = LoadFacts(header, origin);
   const auto require = [&](bool same, const char* what) {
-    if (same) return;
-    throw UsageError(
-        fmt::format("{}: its {} are not those that {} was trained with, so its numbers would mean "
-                    "others. Evaluate on a dataset of the same import.",
-                    dataset_.path().string(), what, origin));
+    RequireSameMeaning(same, dataset_, what, origin);
   };
   require(facts.vocabulary == facts_.vocabulary, "tokens");
   require(facts.labels == facts_.labels, "labels");

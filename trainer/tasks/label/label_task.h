@@ -32,8 +32,6 @@ class LabelTask : public Task {
   ModelSize Size() const override;
   void Allocate(worker::Pass pass) override;
   worker::Model& model() const override { return *model_; }
-  std::vector<std::string> LoadPretrained() override;
-  std::vector<int> frozen() const override;
   double Read(const BatchPlace& place) override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
   void Backward() override;
@@ -49,7 +47,8 @@ class LabelTask : public Task {
   void Adopt(const io::CheckpointHeader& header, const std::string& origin) override;
 
  private:
-  SplitSequences SequencesOf(const std::string& split, int64_t most) const;
+  std::vector<Embedding> embeddings() const override;
+  bool freezes_pretrained() const override { return config_.model().freeze_pretrained(); }
 
   const proto::RunConfig config_;
   const RankPlace place_;

@@ -11,7 +11,6 @@
 #include "trainer/exit_status.h"
 #include "trainer/tasks/language_model/text_sampler.h"
 #include "trainer/tasks/model_options.h"
-#include "trainer/tasks/pretrained.h"
 #include "trainer/tasks/start_from.h"
 
 namespace lockstep::trainer {
@@ -141,16 +140,9 @@ std::vector<std::string> LanguageModelTask::StartFrom(const io::CheckpointReader
                   known, here.size(), origin)};
 }
 
-std::vector<std::string> LanguageModelTask::LoadPretrained() {
-  const std::string& path = config_.model().pretrained_vectors();
-  if (path.empty()) return {};
-  return {FillEmbedding(path, dataset_.vocabulary(), model_->embedding_weight(), parameters())};
-}
-
-std::vector<int> LanguageModelTask::frozen() const {
-  const proto::Model& model = config_.model();
-  if (!model.freeze_pretrained() || model.pretrained_vectors().empty()) return {};
-  return {model_->embedding_weight()};
+std::vector<Task::Embedding> LanguageModelTask::embeddings() const {
+  return {{"", config_.model().pretrained_vectors(), &dataset_.vocabulary(),
+           model_->embedding_weight()}};
 }
 
 double LanguageModelTask::Read(const BatchPlace& place) {

@@ -32,8 +32,6 @@ class LanguageModelTask : public Task {
   worker::Model& model() const override { return *model_; }
   /// Of another vocabulary, too: what belongs to tokens that both know is taken over.
   std::vector<std::string> StartFrom(const io::CheckpointReader& checkpoint) override;
-  std::vector<std::string> LoadPretrained() override;
-  std::vector<int> frozen() const override;
   double Read(const BatchPlace& place) override;
   double RateFactor() const override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
@@ -54,6 +52,8 @@ class LanguageModelTask : public Task {
 
   const proto::RunConfig config_;
   const RankPlace place_;
+  std::vector<Embedding> embeddings() const override;
+  bool freezes_pretrained() const override { return config_.model().freeze_pretrained(); }
   const io::Dataset dataset_;
   const LaneRange range_;
   void LayOut(int64_t epoch);

@@ -9,10 +9,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "io/errors.h"
 #include "trainer/commands/commands.h"
 #include "trainer/tasks/language_model/text_sampler.h"
 #include "trainer/tasks/language_model/trained_language_model.h"
+#include "trainer/tasks/prediction.h"
 #include "trainer/terminal/output.h"
 #include "worker/products/gemm.h"
 
@@ -33,10 +33,11 @@ struct Score {
 };
 
 // From a zero state, behind a line feed; its own end counts where the model knows line ends.
-Score ScoreLine(const TrainedLanguageModel& trained, const std::string& line) {
+Score ScoreLine(const TrainedLanguageModel& trained, const InputLine& line) {
   const io::Vocabulary& vocabulary = trained.vocabulary;
   std::vector<int32_t> tokens = {FirstToken(vocabulary)};
-  for (const uint32_t id : vocabulary.Encode(line)) tokens.push_back(static_cast<int32_t>(id));
+  const std::vector<int32_t> own = EncodeLine(vocabulary, line);
+  tokens.insert(tokens.end(), own.begin(), own.end());
   if (vocabulary.line_end()) tokens.push_back(static_cast<int32_t>(*vocabulary.line_end()));
   Score score;
   score.tokens = std::ssize(tokens) - 1;
@@ -64,18 +65,14 @@ void Write(const Score& score, bool json) {
 }  // namespace
 
 ExitStatus ScoreLines(const ScoreArguments& arguments) {
-  const TrainedLanguageModel trained = LoadTrainedLanguageModel(arguments.checkpoint);
+  const TrainedLanguageModel trained =
+      LoadTrainedLanguageModel(arguments.checkpoint);
   Score total;
   int64_t lines = 0;
   for (std::string line; std::getline(std::cin, line);) {
     ++lines;
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    Score score;
-    try {
-      score = ScoreLine(trained, line);
-    } catch (const io::InputError& error) {
-      throw UsageError(fmt::format("standard input, line {}: {}", lines, error.what()));
-    }
+    const Score score = ScoreLine(trained, {line, lines});
     total.tokens += score.tokens;
     total.log_probability += score.log_probability;
     Write(score, arguments.json);

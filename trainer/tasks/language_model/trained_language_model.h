@@ -11,7 +11,7 @@
 
 namespace lockstep::trainer {
 
-/// What sampling needs of a checkpoint.
+/// What sampling and scoring need of a checkpoint.
 struct TrainedLanguageModel {
   proto::RunConfig config;
   io::Vocabulary vocabulary;

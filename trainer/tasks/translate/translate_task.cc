@@ -6,7 +6,6 @@
 
 #include "trainer/exit_status.h"
 #include "trainer/tasks/language_model/language_model_task.h"
-#include "trainer/tasks/pretrained.h"
 #include "trainer/tasks/sequence_task.h"
 
 namespace lockstep::trainer {
@@ -17,18 +16,13 @@ TranslateTask::TranslateTask(const proto::RunConfig& config, const RankPlace& pl
       dataset_(io::SequenceDataset::Open(config.data().path())),
       facts_(TranslateFacts::Of(dataset_, config)) {}
 
-SplitSequences TranslateTask::SequencesOf(const std::string& split, int64_t most) const {
-  const proto::Data& data = config_.data();
-  return {dataset_, split, data.lanes(), data.tokens_per_batch(), most};
-}
-
 void TranslateTask::PrepareTraining() {
-  sequences_.emplace(SequencesOf(config_.data().split(), 0));
+  sequences_.emplace(SequencesOf(dataset_, config_.data(), config_.data().split()));
   RequireSequences(dataset_, config_.data().split());
 }
 
 std::string TranslateTask::DescribeData() const {
-  const std::string text = DescribeSequences(*sequences_, config_.training().seed());
+  const std::string text = DescribeSequences(*sequences_);
   if (facts_.is_caption()) {
     return text + fmt::format(", from {} numbers, vocabulary {}", facts_.vector.size(),
                               facts_.target.size());
@@ -58,30 +52,12 @@ void TranslateTask::Allocate(worker::Pass pass) {
   model_ = std::make_unique<worker::EncoderDecoder>(ModelOptions(config_, facts_), pass);
 }
 
-std::vector<std::string> TranslateTask::LoadPretrained() {
-  std::vector<std::string> told;
-  const std::string& source = config_.model().pretrained_vectors();
-  const std::string& target = config_.model().pretrained_target_vectors();
-  if (!source.empty() && facts_.source) {
-    told.push_back("source: " +
-                   FillEmbedding(source, *facts_.source, model_->source_embedding(), parameters()));
-  }
-  if (!target.empty()) {
-    told.push_back("target: " +
-                   FillEmbedding(target, facts_.target, model_->target_embedding(), parameters()));
-  }
-  return told;
-}
-
-std::vector<int> TranslateTask::frozen() const {
+std::vector<Task::Embedding> TranslateTask::embeddings() const {
   const proto::Model& model = config_.model();
-  std::vector<int> indices;
-  if (!model.freeze_pretrained()) return indices;
-  if (!model.pretrained_vectors().empty() && facts_.source) {
-    indices.push_back(model_->source_embedding());
-  }
-  if (!model.pretrained_target_vectors().empty()) indices.push_back(model_->target_embedding());
-  return indices;
+  return {
+      {"source: ", model.pretrained_vectors(), facts_.source ? &*facts_.source : nullptr,
+       model_->source_embedding()},
+      {"target: ", model.pretrained_target_vectors(), &facts_.target, model_->target_embedding()}};
 }
 
 double TranslateTask::Read(const BatchPlace& place) {
@@ -118,7 +94,8 @@ bool TranslateTask::CanMeasure(const std::string& split) const {
 }
 
 std::unique_ptr<Measurement> TranslateTask::Measure(const std::string& split, int64_t most, bool) {
-  return std::make_unique<TranslateMeasurement>(*model_, dataset_, facts_, SequencesOf(split, most),
+  return std::make_unique<TranslateMeasurement>(*model_, dataset_, facts_,
+                                                SequencesOf(dataset_, config_.data(), split, most),
                                                 place_, SearchOptionsOf(config_.task()));
 }
 
@@ -129,11 +106,7 @@ double TranslateTask::HopelessLoss(double first_loss) const {
 void TranslateTask::Adopt(const io::CheckpointHeader& header, const std::string& origin) {
   TranslateFacts facts = TranslateFacts::Load(header, origin);
   const auto require = [&](bool same, const char* what) {
-    if (same) return;
-    throw UsageError(
-        fmt::format("{}: its {} are not those that {} was trained with, so its numbers would mean "
-                    "others. Evaluate on a dataset of the same import.",
-                    dataset_.path().string(), what, origin));
+    RequireSameMeaning(same, dataset_, what, origin);
   };
   require(facts.source == facts_.source, "source tokens");
   require(facts.target == facts_.target, "tokens");

@@ -33,8 +33,6 @@ class TranslateTask : public Task {
   ModelSize Size() const override;
   void Allocate(worker::Pass pass) override;
   worker::Model& model() const override { return *model_; }
-  std::vector<std::string> LoadPretrained() override;
-  std::vector<int> frozen() const override;
   double Read(const BatchPlace& place) override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
   void Backward() override;
@@ -53,7 +51,8 @@ class TranslateTask : public Task {
   void Adopt(const io::CheckpointHeader& header, const std::string& origin) override;
 
  private:
-  SplitSequences SequencesOf(const std::string& split, int64_t most) const;
+  std::vector<Embedding> embeddings() const override;
+  bool freezes_pretrained() const override { return config_.model().freeze_pretrained(); }
   double Sampling(const BatchPlace& place) const;
 
   const proto::RunConfig config_;
