@@ -9,29 +9,14 @@
 // Highway's own order: after foreach_target.
 #include <hwy/contrib/math/math-inl.h>
 
+#include "worker/products/vector_loops-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // exp(2 * 43) and exp(-2 * 43) are both normal numbers of float32.
 constexpr float kLargest = 43.0f;
-
-// Highway's Exp makes 0 of NaN, which would hide that a training has diverged.
-template <class D, class V = hn::Vec<D>>
-V Exponential(D d, V x) {
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
-}
-
-// Calls body(d, i) over [0, size): full vectors first, single floats last.
-template <class Body>
-void ForEach(int64_t size, const Body& body) {
-  const hn::ScalableTag<float> full;
-  const hn::CappedTag<float, 1> single;
-  const int64_t width = static_cast<int64_t>(hn::Lanes(full));
-  int64_t i = 0;
-  for (; i + width <= size; i += width) body(full, i);
-  for (; i < size; ++i) body(single, i);
-}
 
 template <class D, class V = hn::Vec<D>>
 V Reciprocal(D d, V query, V key) {
@@ -40,7 +25,7 @@ V Reciprocal(D d, V query, V key) {
 }
 
 void ExponentialsOfTwiceImpl(int64_t size, float* x) {
-  ForEach(size, [&](auto d, int64_t i) {
+  ForEachVector(size, [&](auto d, int64_t i) {
     const auto value = hn::LoadU(d, x + i);
     const auto near = hn::Min(hn::Max(value, hn::Set(d, -kLargest)), hn::Set(d, kLargest));
     const auto e = hn::Exp(d, hn::Add(near, near));
@@ -88,7 +73,7 @@ void AdditiveScoresImpl(int64_t n, int64_t units, const float* query, const floa
 void AdditiveScoresBackwardImpl(int64_t n, int64_t units, const float* query, const float* keys,
                                 const float* v, const float* d_scores, float* d_query,
                                 float* d_keys, float* d_v) {
-  ForEach(units, [&](auto d, int64_t i) {
+  ForEachVector(units, [&](auto d, int64_t i) {
     const auto q = hn::LoadU(d, query + i);
     auto slopes = hn::Zero(d), reciprocals = hn::Zero(d);
     for (int64_t j = 0; j < n; ++j) {
@@ -108,7 +93,7 @@ void AdditiveScoresBackwardImpl(int64_t n, int64_t units, const float* query, co
 
 void ScaleKeyGradientImpl(int64_t n, int64_t units, const float* v, float* d_keys) {
   for (int64_t j = 0; j < n; ++j) {
-    ForEach(units, [&](auto d, int64_t i) {
+    ForEachVector(units, [&](auto d, int64_t i) {
       float* d_key = d_keys + j * units + i;
       const auto factor = hn::Mul(hn::LoadU(d, v + i), hn::Set(d, 4.0f));
       hn::StoreU(hn::Mul(hn::LoadU(d, d_key), factor), d, d_key);
@@ -170,7 +155,7 @@ void WeightedSumImpl(const WeightedRows& of, float* out) {
     hn::StoreU(s2, d, out + i + 2 * width);
     hn::StoreU(s3, d, out + i + 3 * width);
   }
-  ForEach(size - i, [&](auto tag, int64_t k) {
+  ForEachVector(size - i, [&](auto tag, int64_t k) {
     auto sum = hn::Zero(tag);
     for (int64_t j = 0; j < of.n; ++j) {
       const int64_t number = of.index ? of.index[j] : j;
@@ -184,7 +169,7 @@ void WeightedSumImpl(const WeightedRows& of, float* out) {
 void SoftmaxImpl(int64_t n, float* x) {
   float largest = x[0];
   for (int64_t j = 1; j < n; ++j) largest = x[j] > largest ? x[j] : largest;
-  ForEach(n, [&](auto d, int64_t j) {
+  ForEachVector(n, [&](auto d, int64_t j) {
     hn::StoreU(Exponential(d, hn::Sub(hn::LoadU(d, x + j), hn::Set(d, largest))), d, x + j);
   });
   float sum = 0.0f;

@@ -9,49 +9,26 @@
 #define HWY_TARGET_INCLUDE "worker/layers/layer_norm.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+// Highway's own order: after foreach_target.
+#include "worker/products/vector_loops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Calls body(d, column) over all columns: full vectors first, single columns last.
-template <class Body>
-void ForEachColumn(int64_t width, const Body& body) {
-  const hn::ScalableTag<float> full;
-  const hn::CappedTag<float, 1> single;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(full));
-  int64_t column = 0;
-  for (; column + lanes <= width; column += lanes) body(full, column);
-  for (; column < width; ++column) body(single, column);
-}
-
-// The sum over the columns of term(d, column).
-template <class Term>
-float SumOverColumns(int64_t width, const Term& term) {
-  const hn::ScalableTag<float> full;
-  const hn::CappedTag<float, 1> single;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(full));
-  auto sums = hn::Zero(full);
-  int64_t column = 0;
-  for (; column + lanes <= width; column += lanes) sums = hn::Add(sums, term(full, column));
-  float sum = hn::GetLane(hn::SumOfLanes(full, sums));
-  for (; column < width; ++column) sum += hn::GetLane(term(single, column));
-  return sum;
-}
-
 void ForwardRow(const LayerNormRows& of, int64_t row, const float* x, const float* bias, float* y) {
   const auto width = static_cast<float>(of.width);
   float* n = of.normalized + row * of.normalized_stride;
   const float mean =
-      SumOverColumns(of.width, [&](auto d, int64_t j) { return hn::LoadU(d, x + j); }) / width;
-  const float squares = SumOverColumns(of.width, [&](auto d, int64_t j) {
+      SumOverVectors(of.width, [&](auto d, int64_t j) { return hn::LoadU(d, x + j); }) / width;
+  const float squares = SumOverVectors(of.width, [&](auto d, int64_t j) {
     const auto deviation = hn::Sub(hn::LoadU(d, x + j), hn::Set(d, mean));
     return hn::Mul(deviation, deviation);
   });
   constexpr float kEpsilon = 1e-5f;
   const float inverse = 1.0f / std::sqrt(squares / width + kEpsilon);
   of.inverse_deviation[row * of.inverse_deviation_stride] = inverse;
-  ForEachColumn(of.width, [&](auto d, int64_t j) {
+  ForEachVector(of.width, [&](auto d, int64_t j) {
     const auto value = hn::Mul(hn::Sub(hn::LoadU(d, x + j), hn::Set(d, mean)), hn::Set(d, inverse));
     hn::StoreU(value, d, n + j);
     if (!y) return;
@@ -66,13 +43,13 @@ void BackwardRow(const LayerNormRows& of, int64_t row, const float* d_y, float* 
   const auto d_n = [&](auto d, int64_t j) {
     return hn::Mul(hn::LoadU(d, d_y + j), hn::LoadU(d, of.gain + j));
   };
-  const float mean = SumOverColumns(of.width, d_n) / width;
+  const float mean = SumOverVectors(of.width, d_n) / width;
   const float slope =
-      SumOverColumns(of.width,
+      SumOverVectors(of.width,
                      [&](auto d, int64_t j) { return hn::Mul(d_n(d, j), hn::LoadU(d, n + j)); }) /
       width;
   const float inverse = of.inverse_deviation[row * of.inverse_deviation_stride];
-  ForEachColumn(of.width, [&](auto d, int64_t j) {
+  ForEachVector(of.width, [&](auto d, int64_t j) {
     const auto centred = hn::Sub(d_n(d, j), hn::Set(d, mean));
     const auto value = hn::NegMulAdd(hn::Set(d, slope), hn::LoadU(d, n + j), centred);
     hn::StoreU(hn::Mul(value, hn::Set(d, inverse)), d, d_x + j);

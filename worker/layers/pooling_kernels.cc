@@ -9,38 +9,15 @@
 // Highway's own order: after foreach_target.
 #include <hwy/contrib/math/math-inl.h>
 
+#include "worker/products/vector_loops-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Calls body(d, i) over [0, n): full vectors first, single floats last.
-template <class Body>
-void ForEach(int64_t n, const Body& body) {
-  const hn::ScalableTag<float> full;
-  const hn::CappedTag<float, 1> single;
-  const int64_t width = static_cast<int64_t>(hn::Lanes(full));
-  int64_t i = 0;
-  for (; i + width <= n; i += width) body(full, i);
-  for (; i < n; ++i) body(single, i);
-}
-
-// The sum of term(d, i) over [0, n).
-template <class Term>
-float SumOf(int64_t n, const Term& term) {
-  const hn::ScalableTag<float> full;
-  const hn::CappedTag<float, 1> single;
-  const int64_t width = static_cast<int64_t>(hn::Lanes(full));
-  auto sums = hn::Zero(full);
-  int64_t i = 0;
-  for (; i + width <= n; i += width) sums = hn::Add(sums, term(full, i));
-  float sum = hn::GetLane(hn::SumOfLanes(full, sums));
-  for (; i < n; ++i) sum += hn::GetLane(term(single, i));
-  return sum;
-}
-
 float TanhAndProductRow(int64_t n, const float* v, float* x) {
-  return SumOf(n, [&](auto d, int64_t i) {
+  return SumOverVectors(n, [&](auto d, int64_t i) {
     const auto y = hn::Tanh(d, hn::LoadU(d, x + i));
     hn::StoreU(y, d, x + i);
     return hn::Mul(y, hn::LoadU(d, v + i));
@@ -48,7 +25,7 @@ float TanhAndProductRow(int64_t n, const float* v, float* x) {
 }
 
 void TanhAndProductBackwardRow(int64_t n, float s, const float* v, float* x) {
-  ForEach(n, [&](auto d, int64_t i) {
+  ForEachVector(n, [&](auto d, int64_t i) {
     const auto y = hn::LoadU(d, x + i);
     const auto slope = hn::NegMulAdd(y, y, hn::Set(d, 1.0f));
     hn::StoreU(hn::Mul(hn::Mul(hn::Set(d, s), hn::LoadU(d, v + i)), slope), d, x + i);
@@ -56,19 +33,19 @@ void TanhAndProductBackwardRow(int64_t n, float s, const float* v, float* x) {
 }
 
 void AddScaledRowHere(int64_t n, float factor, const float* x, float* sum) {
-  ForEach(n, [&](auto d, int64_t i) {
+  ForEachVector(n, [&](auto d, int64_t i) {
     hn::StoreU(hn::MulAdd(hn::Set(d, factor), hn::LoadU(d, x + i), hn::LoadU(d, sum + i)), d,
                sum + i);
   });
 }
 
 float RowProductHere(int64_t n, const float* x, const float* y) {
-  return SumOf(
+  return SumOverVectors(
       n, [&](auto d, int64_t i) { return hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, y + i)); });
 }
 
 void KeepLargestHere(int64_t n, int32_t t, const float* x, float* most, int32_t* place) {
-  ForEach(n, [&](auto d, int64_t i) {
+  ForEachVector(n, [&](auto d, int64_t i) {
     const hn::RebindToSigned<decltype(d)> di;
     const auto value = hn::LoadU(d, x + i), old = hn::LoadU(d, most + i);
     const auto larger = hn::Or(hn::Gt(value, old), hn::IsNaN(value));

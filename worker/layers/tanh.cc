@@ -11,21 +11,17 @@
 // Highway's own order: after foreach_target.
 #include <hwy/contrib/math/math-inl.h>
 
+#include "worker/products/vector_loops-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 void TanhPart(int64_t size, float* x) {
-  const hn::ScalableTag<float> full;
-  const hn::CappedTag<float, 1> single;
-  const int64_t width = static_cast<int64_t>(hn::Lanes(full));
-  const auto apply = [&](auto d, int64_t i) {
+  ForEachVector(size, [&](auto d, int64_t i) {
     const auto value = hn::LoadU(d, x + i);
     hn::StoreU(hn::IfThenElse(hn::IsNaN(value), value, hn::Tanh(d, value)), d, x + i);
-  };
-  int64_t i = 0;
-  for (; i + width <= size; i += width) apply(full, i);
-  for (; i < size; ++i) apply(single, i);
+  });
 }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE

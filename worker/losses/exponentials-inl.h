@@ -13,6 +13,8 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include "worker/products/vector_loops-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -31,31 +33,13 @@ inline float RowMaximum(int64_t n, const float* x) {
   return maximum;
 }
 
-// Highway's Exp makes 0 of NaN, which would hide that a training has diverged.
-template <class D, class V = hn::Vec<D>>
-V Exponential(D d, V x) {
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
-}
-
 // out = exp(x - maximum), and their sum. x and out may be the same array.
 inline float Exponentials(int64_t n, float maximum, const float* x, float* out) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> single;
-  const int64_t width = static_cast<int64_t>(hn::Lanes(d));
-  auto sums = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + width <= n; i += width) {
+  return SumOverVectors(n, [&](auto d, int64_t i) {
     const auto e = Exponential(d, hn::Sub(hn::LoadU(d, x + i), hn::Set(d, maximum)));
     hn::StoreU(e, d, out + i);
-    sums = hn::Add(sums, e);
-  }
-  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  for (; i < n; ++i) {
-    const auto e = Exponential(single, hn::Sub(hn::LoadU(single, x + i), hn::Set(single, maximum)));
-    hn::StoreU(e, single, out + i);
-    sum += hn::GetLane(e);
-  }
-  return sum;
+    return e;
+  });
 }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE
