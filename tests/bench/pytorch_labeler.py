@@ -11,39 +11,19 @@ The CRF is that of pytorch-crf: its forward pass over padded batches.
 """
 
 import argparse
-import os
-import statistics
-import subprocess
-import time
 
+import beside
 import torch
 from torch.nn.utils import rnn as packing
 
 parser = argparse.ArgumentParser()
-for name, value in (("labels", 0), ("tags", 0), ("vocabulary", 900), ("embedding", 200),
-                    ("hidden", 200), ("layers", 1), ("items", 64), ("shortest", 4),
-                    ("longest", 40), ("threads", os.cpu_count()), ("turns", 31)):
-    parser.add_argument("--" + name, type=int, default=value)
-parser.add_argument("--dropout", type=float, default=0.3)
+beside.add_arguments(
+    parser, (("labels", 0), ("tags", 0), ("vocabulary", 900), ("embedding", 200), ("hidden", 200),
+             ("layers", 1), ("items", 64), ("shortest", 4), ("longest", 40), ("turns", 31)),
+    ("crf", "gru", "by-length"), dropout=0.3)
 parser.add_argument("--pooling", choices=["last", "mean", "max", "attention"], default="last")
-for name in ("crf", "gru", "by-length"):
-    parser.add_argument("--" + name, action="store_true")
-parser.add_argument("--beside", metavar="LABELER_BENCH", help="run it in turns with this")
-parser.add_argument("--rounds", type=int, default=5, help="turns of both")
 o = parser.parse_args()
-torch.manual_seed(1)
-torch.set_num_threads(o.threads)
-torch.set_flush_denormal(True)
-
-
-class Numbers:
-    """As in labeler_bench.cc."""
-
-    state = 1
-
-    def next(self):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return self.state >> 33
+beside.prepare(o)
 
 
 class Crf(torch.nn.Module):
@@ -119,12 +99,12 @@ class Labeler(torch.nn.Module):
 
 
 def batches():
-    numbers = Numbers()
+    numbers = beside.Numbers()
     count = o.items * (o.turns + 2)
     span = float(o.longest - o.shortest + 1)
     lengths = []
     for _ in range(count):
-        x = numbers.next() / 2147483648.0
+        x = numbers.fraction()
         lengths.append(o.shortest + int(span * x * x))
     if o.by_length:
         lengths.sort()
@@ -137,41 +117,4 @@ def batches():
                torch.randint(o.tags, (rows,)) if o.tags else None)
 
 
-def measure(model, optimizer):
-    rates = []
-    for turn, batch in enumerate(batches()):
-        start = time.perf_counter()
-        loss = model(*batch)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if turn >= 2:
-            rates.append(len(batch[0].data) / (time.perf_counter() - start))
-    return statistics.median(rates)
-
-
-def measure_beside():
-    command = [o.beside, "--line"]
-    for key, value in vars(o).items():
-        if key in ("beside", "rounds") or value is False:
-            continue
-        command += ["--" + key.replace("_", "-")] + ([] if value is True else [str(value)])
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-model = Labeler()
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-ours, theirs = [], []
-for _ in range(o.rounds if o.beside else 1):
-    if o.beside:
-        ours.append(measure_beside())
-    theirs.append(measure(model, optimizer))
-print(f"PyTorch {torch.__version__}, {o.threads} threads, "
-      f"{sum(p.numel() for p in model.parameters())} parameters: median of {len(theirs)} x "
-      f"{o.turns} steps {statistics.median(theirs):.0f} tokens/s")
-if o.beside:
-    ratios = [a / b for a, b in zip(ours, theirs)]
-    print(f"{o.beside}: {statistics.median(ours):.0f} tokens/s, "
-          f"{statistics.median(ratios):.2f} times as many ({min(ratios):.2f} to "
-          f"{max(ratios):.2f})")
+beside.run(o, Labeler(), batches, lambda batch: len(batch[0].data), "tokens")

@@ -12,47 +12,24 @@ the decoder where nothing is fed back, the projection (of real tokens only).
 """
 
 import argparse
-import os
-import statistics
-import subprocess
-import time
 
+import beside
 import torch
 from torch.nn.utils import rnn as packing
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--conditioning", choices=["state", "context", "bahdanau", "luong"],
                     default="bahdanau")
-for name, value in (("vocabulary", 8000), ("embedding", 256), ("hidden", 256), ("layers", 1),
-                    ("items", 64), ("shortest", 4), ("longest", 40), ("threads", os.cpu_count()),
-                    ("turns", 21)):
-    parser.add_argument("--" + name, type=int, default=value)
-parser.add_argument("--dropout", type=float, default=0.2)
-for name in ("feeding", "gru", "one-direction"):
-    parser.add_argument("--" + name, action="store_true")
-parser.add_argument("--beside", metavar="TRANSLATION_BENCH", help="run it in turns with this")
-parser.add_argument("--rounds", type=int, default=5, help="turns of both")
+beside.add_arguments(
+    parser, (("vocabulary", 8000), ("embedding", 256), ("hidden", 256), ("layers", 1),
+             ("items", 64), ("shortest", 4), ("longest", 40), ("turns", 21)),
+    ("feeding", "gru", "one-direction"), dropout=0.2)
 o = parser.parse_args()
-torch.manual_seed(1)
-torch.set_num_threads(o.threads)
-torch.set_flush_denormal(True)
+beside.prepare(o)
 DIRECTIONS = 1 if o.one_direction else 2
 SUMMARY = DIRECTIONS * o.hidden
 DROPOUT = o.dropout if o.layers > 1 else 0.0
 RNN = torch.nn.GRU if o.gru else torch.nn.LSTM
-
-
-class Numbers:
-    """As in translation_bench.cc."""
-
-    state = 1
-
-    def next(self):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return self.state >> 33
-
-    def fraction(self):
-        return self.next() / 2147483648.0
 
 
 class Translator(torch.nn.Module):
@@ -152,7 +129,7 @@ class Translator(torch.nn.Module):
 
 
 def batches():
-    numbers = Numbers()
+    numbers = beside.Numbers()
     for _ in range(o.turns + 2):
         sources, targets = [], []
         for _ in range(o.items):
@@ -174,41 +151,4 @@ def batches():
                torch.randint(o.vocabulary, shape), targets[by_target])
 
 
-def measure(model, optimizer):
-    rates = []
-    for turn, batch in enumerate(batches()):
-        start = time.perf_counter()
-        loss = model(*batch)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if turn >= 2:
-            rates.append(int(batch[-1].sum()) / (time.perf_counter() - start))
-    return statistics.median(rates)
-
-
-def measure_beside():
-    command = [o.beside, "--line"]
-    for key, value in vars(o).items():
-        if key in ("beside", "rounds") or value is False:
-            continue
-        command += ["--" + key.replace("_", "-")] + ([] if value is True else [str(value)])
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-model = Translator()
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-ours, theirs = [], []
-for _ in range(o.rounds if o.beside else 1):
-    if o.beside:
-        ours.append(measure_beside())
-    theirs.append(measure(model, optimizer))
-print(f"PyTorch {torch.__version__}, {o.threads} threads, "
-      f"{sum(p.numel() for p in model.parameters())} parameters: median of {len(theirs)} x "
-      f"{o.turns} steps {statistics.median(theirs):.0f} target tokens/s")
-if o.beside:
-    ratios = [a / b for a, b in zip(ours, theirs)]
-    print(f"{o.beside}: {statistics.median(ours):.0f} target tokens/s, "
-          f"{statistics.median(ratios):.2f} times as many ({min(ratios):.2f} to "
-          f"{max(ratios):.2f})")
+beside.run(o, Translator(), batches, lambda batch: int(batch[-1].sum()), "target tokens")

@@ -3,27 +3,18 @@
 // pytorch_translation.py, which runs both in turns.
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <functional>
 #include <map>
 #include <numeric>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include "tests/bench/model_steps.h"
 #include "worker/models/encoder_decoder.h"
-#include "worker/models/initialization.h"
-#include "worker/optimizers/clip.h"
-#include "worker/optimizers/optimizer.h"
 #include "worker/products/gemm.h"
-#include "worker/threads.h"
 
 namespace lockstep::worker {
 namespace {
@@ -56,27 +47,9 @@ void ParseSettings(CLI::App& app, Settings& s) {
   app.add_option("--items", s.items, "pairs of a batch")->capture_default_str();
   app.add_option("--shortest", s.shortest)->capture_default_str();
   app.add_option("--longest", s.longest)->capture_default_str();
-  app.add_option("--threads", s.threads, "0: OMP_NUM_THREADS, or every core")
-      ->capture_default_str();
-  app.add_option("--turns", s.turns, "measured, after two that are not")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  AddStepOptions(app, s.threads, s.turns);
   app.add_flag("--line", s.line, "prints nothing but the median of target tokens/s");
 }
-
-/// The same numbers in pytorch_translation.py: Knuth's MMIX generator, its high bits.
-class Numbers {
- public:
-  int64_t Below(int64_t bound) { return static_cast<int64_t>(Next() % bound); }
-  double Fraction() { return static_cast<double>(Next()) / 2147483648.0; }
-
- private:
-  uint64_t Next() {
-    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-    return state_ >> 33;
-  }
-  uint64_t state_ = 1;
-};
 
 /// Lengths of a batch's pairs, most of them short: of sources, and of targets with their ends,
 /// which are up to a quarter longer or shorter.
@@ -155,78 +128,34 @@ std::string NameOf(const Settings& s) {
   return "";
 }
 
-double Median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 void Run(const Settings& s) {
-  SetThreads(s.threads);
   EncoderDecoder model(OptionsOf(s));
-  Initialize(model.parameters(), {});
-  Optimizer optimizer(AdamOptions{}, model.parameters().size());
+  ModelSteps steps(model);
   Numbers numbers;
-  using Clock = std::chrono::steady_clock;
-  std::vector<double> rates, seconds[4];  // tokens/s; forward, backward, update, all
-  double loss = 0.0, rows = 0.0;
-  for (int turn = -2; turn < s.turns; ++turn) {
+  for (int turn = 0; turn < s.turns + ModelSteps::kWarmUp; ++turn) {
     const Batch batch(s, numbers);
-    const auto gradient = model.parameters().gradient();
-    const auto start = Clock::now();
-    const PairSum sum =
-        model.Forward(batch.pairs, {.seed = 1, .batch = static_cast<uint64_t>(turn + 2)});
-    const auto forward = Clock::now();
-    std::ranges::fill(gradient, 0.0f);
-    model.Backward();
-    const auto backward = Clock::now();
-    Scale(gradient, 1.0 / sum.weight);
-    ClipByGlobalNorm(gradient, GlobalNorm(gradient), 1.0);
-    optimizer.Step(model.parameters().values(), gradient, 1e-3);
-    const auto end = Clock::now();
-    loss = sum.loss / sum.weight;
-    if (turn < 0) continue;
-    const std::chrono::duration<double> parts[] = {forward - start, backward - forward,
-                                                   end - backward, end - start};
-    for (int i = 0; i < 4; ++i) seconds[i].push_back(parts[i].count());
-    rates.push_back(static_cast<double>(batch.pairs.target.rows()) / parts[3].count());
-    rows += static_cast<double>(batch.pairs.target.rows());
+    steps.Step(static_cast<double>(batch.pairs.target.rows()), [&](const DropoutSite& site) {
+      const PairSum sum = model.Forward(batch.pairs, site);
+      return BatchLoss{sum.loss, sum.weight};
+    });
   }
-  if (!std::isfinite(loss)) throw std::runtime_error(fmt::format("the loss is {}", loss));
-  if (s.line) return fmt::print("{:.0f}\n", Median(rates));
+  if (s.line) return fmt::print("{:.0f}\n", steps.rate());
   fmt::print(
       "{}, {} {} x {}{}, embedding {}, vocabulary {}, {} pairs of {} to {} tokens, dropout {}; {} "
-      "threads; oneDNN {}; {} parameters\n",
+      "threads; oneDNN {}; {} parameters\n{}\n{}\n",
       NameOf(s), s.gru ? "GRU" : "LSTM", s.layers, s.hidden,
       s.one_direction ? "" : ", encoder in both directions", s.embedding, s.vocabulary, s.items,
-      s.shortest, s.longest, s.dropout, s.threads, GemmDescription(), model.parameters().size());
-  fmt::print(
-      "median of {} steps of {:.0f} target tokens {:.2f} ms (forward {:.2f}, backward {:.2f}, "
-      "update "
-      "{:.2f}), {:.0f} target tokens/s\n",
-      s.turns, rows / s.turns, Median(seconds[3]) * 1e3, Median(seconds[0]) * 1e3,
-      Median(seconds[1]) * 1e3, Median(seconds[2]) * 1e3, Median(rates));
-  std::vector<std::string> engines;
-  for (const auto& [engine, count] : ProductEngines()) {
-    engines.push_back(fmt::format("{} x {}", engine, count));
-  }
-  fmt::print("products: {}\n", fmt::join(engines, ", "));
+      s.shortest, s.longest, s.dropout, s.threads, GemmDescription(), model.parameters().size(),
+      steps.Describe("target tokens"), DescribeProducts());
 }
 
 }  // namespace
 }  // namespace lockstep::worker
 
 int main(int argc, char** argv) {
-  CLI::App app("Measures the training step of an encoder and decoder");
   lockstep::worker::Settings settings;
-  lockstep::worker::ParseSettings(app, settings);
-  CLI11_PARSE(app, argc, argv);
-  if (settings.threads == 0) settings.threads = lockstep::worker::DefaultThreads();
-  try {
-    lockstep::worker::Run(settings);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "translation_bench: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lockstep::worker::RunBench(
+      argc, argv, "translation_bench", "Measures the training step of an encoder and decoder",
+      settings.threads, [&](CLI::App& app) { lockstep::worker::ParseSettings(app, settings); },
+      [&] { lockstep::worker::Run(settings); });
 }
