@@ -16,10 +16,10 @@ void CheckModel(const Model& model) {
         model.embedding_size(), model.hidden_size()));
   }
   const double bias = model.initialization().forget_gate_bias();
-  if (bias != 0 && model.cell() != LSTM) {
+  if (bias != 0 && model.cell() != LSTM && model.cell() != LSTM_PEEPHOLE) {
     throw ConfigError(
         fmt::format("model.initialization.forget_gate_bias is {}; allowed: 0, since only "
-                    "model.cell LSTM has a forget gate and it is {}",
+                    "model.cell LSTM and LSTM_PEEPHOLE have a forget gate and it is {}",
                     bias, std::string(Cell_Name(model.cell()))));
   }
 }

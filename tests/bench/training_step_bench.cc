@@ -47,10 +47,12 @@ struct Settings {
   bool row = false;
 };
 
-/// By their names in a configuration.
+/// By their names in a configuration; those that OnednnLayers can stand beside.
 std::map<std::string, Cell> Cells() {
   std::map<std::string, Cell> cells;
-  for (const Cell cell : AllCells()) cells[FactsOf(cell).name] = cell;
+  for (const Cell cell : AllCells()) {
+    if (!FactsOf(cell).peephole) cells[FactsOf(cell).name] = cell;
+  }
   return cells;
 }
 

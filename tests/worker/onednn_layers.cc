@@ -99,6 +99,8 @@ Descriptions DescribeCell(Cell cell, const dnnl::engine& engine, const Layouts& 
           engine, l, algorithm::eltwise_relu);
     case Cell::kLstm:
       return DescribeLstm(engine, l);
+    case Cell::kLstmPeephole:  // it does, but not here
+      break;
     case Cell::kGru:
       return DescribeWith<dnnl::lbr_gru_forward, dnnl::lbr_gru_backward>(engine, l);
     case Cell::kGruResetBefore:

@@ -41,15 +41,19 @@ void NormalizeGates(Cell cell, const Array& gain, Array& side) {
   if (gru) Normalize(gain, joint, size, side.data());
 }
 
-void LstmUnits(const Array& input_side, const Array& hidden_side, const Array& c_gain,
-               const Array& c_bias, double* h, double* c) {
+// `peephole` [3H], of i, f and o, or empty.
+void LstmUnits(const Array& input_side, const Array& hidden_side, const Array& peephole,
+               const Array& c_gain, const Array& c_bias, double* h, double* c) {
   const auto H = static_cast<int64_t>(input_side.size() / 4);
   for (int64_t j = 0; j < H; ++j) {
     const auto x = [&](int64_t gate) {
       return input_side[gate * H + j] + hidden_side[gate * H + j];
     };
-    c[j] = Sigmoid(x(1)) * c[j] + Sigmoid(x(0)) * std::tanh(x(2));
-    h[j] = Sigmoid(x(3));
+    const auto seen = [&](int64_t hole) {
+      return peephole.empty() ? 0.0 : peephole[hole * H + j] * c[j];
+    };
+    c[j] = Sigmoid(x(1) + seen(1)) * c[j] + Sigmoid(x(0) + seen(0)) * std::tanh(x(2));
+    h[j] = Sigmoid(x(3) + seen(2));
   }
   Array y(c, c + H);
   if (!c_gain.empty()) Normalize(c_gain, 0, H, y.data());
@@ -98,7 +102,7 @@ void ReferenceCellStep(Cell cell, const ReferenceValues& values, int layer, cons
     NormalizeGates(cell, Weights(values, "layer_norm_ih", layer), input_side);
     gain_hh = Weights(values, "layer_norm_hh", layer);
     NormalizeGates(cell, gain_hh, hidden_side);
-    if (cell == Cell::kLstm) {
+    if (FactsOf(cell).has_c) {
       c_gain = Weights(values, "layer_norm_c", layer);
       c_bias = Weights(values, "layer_norm_c_bias", layer);
     }
@@ -115,7 +119,10 @@ void ReferenceCellStep(Cell cell, const ReferenceValues& values, int layer, cons
       for (int64_t j = 0; j < H; ++j) h[j] = std::max(0.0, input_side[j] + hidden_side[j]);
       break;
     case Cell::kLstm:
-      LstmUnits(input_side, hidden_side, c_gain, c_bias, h, c);
+    case Cell::kLstmPeephole:
+      LstmUnits(input_side, hidden_side,
+                cell == Cell::kLstm ? Array() : Weights(values, "peephole", layer), c_gain, c_bias,
+                h, c);
       break;
     case Cell::kGru:
     case Cell::kGruResetBefore:

@@ -155,7 +155,7 @@ class ReferenceEncoderDecoder::Item {
   void Encode(const PairBatch& batch) {
     const int64_t H = options_.stack.hidden_size, L = options_.stack.layers;
     const int64_t D = options_.stack.directions();
-    const bool lstm = options_.stack.cell == Cell::kLstm;
+    const bool lstm = FactsOf(options_.stack.cell).has_c;
     Array h(L * D * H), c(lstm ? L * D * H : 0);
     if (options_.source_vector_size == 0) ReadSource(batch, h, c);
     for (int64_t layer = 0; layer < L; ++layer) {

@@ -31,8 +31,9 @@ void ReferenceStack::SetParameters(const Parameters& parameters, const Array& va
   for (int64_t part = 0; part < std::ssize(values_); ++part) {
     const std::string suffix =
         "_l" + std::to_string(part / directions) + (part % directions > 0 ? "_reverse" : "");
-    for (const std::string kind : {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "layer_norm_ih",
-                                   "layer_norm_hh", "layer_norm_c", "layer_norm_c_bias"}) {
+    for (const std::string kind :
+         {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "layer_norm_ih",
+          "layer_norm_hh", "layer_norm_c", "layer_norm_c_bias"}) {
       const int index = parameters.Find(prefix + kind + suffix);
       if (index < 0) continue;
       const Parameter& parameter = parameters.list()[index];

@@ -35,6 +35,8 @@ worker::Cell CellOf(proto::Cell cell) {
       return worker::Cell::kRnnRelu;
     case proto::LSTM:
       return worker::Cell::kLstm;
+    case proto::LSTM_PEEPHOLE:
+      return worker::Cell::kLstmPeephole;
     case proto::GRU:
       return worker::Cell::kGru;
     case proto::GRU_RESET_BEFORE:

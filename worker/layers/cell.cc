@@ -9,12 +9,13 @@ namespace {
 // Constant, so that tests may ask before main.
 // clang-format off
 constexpr std::array kCells = {
-    //        cell                   name                g  c      cand.  direct apart  before
-    CellFacts{Cell::kRnnTanh,        "RNN_TANH",         1, false, false, false, false, false, {}},
-    CellFacts{Cell::kRnnRelu,        "RNN_RELU",         1, false, false, false, false, false, {}},
-    CellFacts{Cell::kLstm,           "LSTM",             4, true,  false, false, false, false, 1},
-    CellFacts{Cell::kGru,            "GRU",              3, false, true,  true,  true,  false, {}},
-    CellFacts{Cell::kGruResetBefore, "GRU_RESET_BEFORE", 3, false, true,  true,  false, true,  {}},
+    //        cell                   name                g  c      cand.  direct apart  before peep.
+    CellFacts{Cell::kRnnTanh,        "RNN_TANH",         1, false, false, false, false, false, false, {}},
+    CellFacts{Cell::kRnnRelu,        "RNN_RELU",         1, false, false, false, false, false, false, {}},
+    CellFacts{Cell::kLstm,           "LSTM",             4, true,  false, false, false, false, false, 1},
+    CellFacts{Cell::kLstmPeephole,   "LSTM_PEEPHOLE",    4, true,  false, false, false, false, true,  1},
+    CellFacts{Cell::kGru,            "GRU",              3, false, true,  true,  true,  false, false, {}},
+    CellFacts{Cell::kGruResetBefore, "GRU_RESET_BEFORE", 3, false, true,  true,  false, true,  false, {}},
 };
 // clang-format on
 

@@ -118,6 +118,11 @@ void CellNorm::OutputBackward(int64_t row, GateStep step, float* zeros) {
   LayerNormBackward(of, step.d_normalized_c, H, d_c, H);
 #pragma omp parallel for simd schedule(static)
   for (int64_t i = 0; i < size; ++i) step.d_c[i] += d_c[i];
+  if (step.peephole) {
+    const float* from_o = step.peephole + 2 * H;
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < size; ++i) step.d_c[i] += step.d_output_gate[i] * from_o[i % H];
+  }
   // Nothing comes through h any more; the gradient of o, which did, is there already.
   step.d_output = zeros;
   step.d_h = zeros;

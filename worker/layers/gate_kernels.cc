@@ -64,7 +64,8 @@ void RnnBackwardLane(const GateStep& s, int64_t lane, bool relu) {
   });
 }
 
-void LstmForwardLane(const GateStep& s, int64_t lane) {
+template <bool kPeephole>
+void LstmForwardUnits(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
@@ -72,11 +73,19 @@ void LstmForwardLane(const GateStep& s, int64_t lane) {
     const auto x = [&](int gate) {
       return hn::Add(hn::LoadU(d, gates + gate * H), hn::LoadU(d, product + gate * H));
     };
-    const auto i = Sigmoid(d, x(0));
-    const auto f = Sigmoid(d, x(1));
+    // The same behind a peephole: 0, 1, 2 for i, f, o.
+    const auto seeing = [&](auto sum, int hole, auto c) {
+      if constexpr (kPeephole) {
+        return hn::MulAdd(hn::LoadU(d, s.peephole + hole * H + unit), c, sum);
+      }
+      return sum;
+    };
+    const auto c_previous = hn::LoadU(d, s.c_previous + at);
+    const auto i = Sigmoid(d, seeing(x(0), 0, c_previous));
+    const auto f = Sigmoid(d, seeing(x(1), 1, c_previous));
     const auto g = hn::Tanh(d, x(2));
-    const auto o = Sigmoid(d, x(3));
-    const auto c = hn::MulAdd(f, hn::LoadU(d, s.c_previous + at), hn::Mul(i, g));
+    const auto c = hn::MulAdd(f, c_previous, hn::Mul(i, g));
+    const auto o = Sigmoid(d, seeing(x(3), 2, c));
     hn::StoreU(i, d, gates);
     hn::StoreU(f, d, gates + H);
     hn::StoreU(g, d, gates + 2 * H);
@@ -86,7 +95,12 @@ void LstmForwardLane(const GateStep& s, int64_t lane) {
   });
 }
 
-void LstmBackwardLane(const GateStep& s, int64_t lane) {
+void LstmForwardLane(const GateStep& s, int64_t lane) {
+  s.peephole ? LstmForwardUnits<true>(s, lane) : LstmForwardUnits<false>(s, lane);
+}
+
+template <bool kPeephole>
+void LstmBackwardUnits(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
@@ -96,14 +110,28 @@ void LstmBackwardLane(const GateStep& s, int64_t lane) {
     const auto o = hn::LoadU(d, gates + 3 * H);
     const auto tanh_c = hn::Tanh(d, hn::LoadU(d, s.c + at));
     const auto dh = hn::Add(hn::LoadU(d, s.d_output + at), hn::LoadU(d, s.d_h + at));
-    const auto dc = hn::MulAdd(hn::Mul(dh, o), TanhSlope(d, tanh_c), hn::LoadU(d, s.d_c + at));
-    hn::StoreU(hn::Mul(hn::Mul(dc, g), SigmoidSlope(d, i)), d, gates);
-    hn::StoreU(hn::Mul(hn::Mul(dc, hn::LoadU(d, s.c_previous + at)), SigmoidSlope(d, f)), d,
-               gates + H);
+    const auto d_o = hn::Mul(hn::Mul(dh, tanh_c), SigmoidSlope(d, o));
+    auto dc = hn::MulAdd(hn::Mul(dh, o), TanhSlope(d, tanh_c), hn::LoadU(d, s.d_c + at));
+    if constexpr (kPeephole) {
+      dc = hn::MulAdd(d_o, hn::LoadU(d, s.peephole + 2 * H + unit), dc);
+    }
+    const auto d_i = hn::Mul(hn::Mul(dc, g), SigmoidSlope(d, i));
+    const auto d_f = hn::Mul(hn::Mul(dc, hn::LoadU(d, s.c_previous + at)), SigmoidSlope(d, f));
+    auto d_c_previous = hn::Mul(dc, f);
+    if constexpr (kPeephole) {
+      d_c_previous = hn::MulAdd(d_i, hn::LoadU(d, s.peephole + unit), d_c_previous);
+      d_c_previous = hn::MulAdd(d_f, hn::LoadU(d, s.peephole + H + unit), d_c_previous);
+    }
+    hn::StoreU(d_i, d, gates);
+    hn::StoreU(d_f, d, gates + H);
     hn::StoreU(hn::Mul(hn::Mul(dc, i), TanhSlope(d, g)), d, gates + 2 * H);
-    hn::StoreU(hn::Mul(hn::Mul(dh, tanh_c), SigmoidSlope(d, o)), d, gates + 3 * H);
-    hn::StoreU(hn::Mul(dc, f), d, s.d_c + at);
+    hn::StoreU(d_o, d, gates + 3 * H);
+    hn::StoreU(d_c_previous, d, s.d_c + at);
   });
+}
+
+void LstmBackwardLane(const GateStep& s, int64_t lane) {
+  s.peephole ? LstmBackwardUnits<true>(s, lane) : LstmBackwardUnits<false>(s, lane);
 }
 
 void LstmOutputForwardLane(const GateStep& s, int64_t lane) {

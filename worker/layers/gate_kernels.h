@@ -31,6 +31,7 @@ struct GateStep {
   const float* c_bias = nullptr;        ///< [H]
   float* d_normalized_c = nullptr;      ///< [B, H] dL/d(what tanh takes)
   float* d_output_gate = nullptr;       ///< [B, H] dL/d(pre-activation of o)
+  const float* peephole = nullptr;      ///< [3H] an LSTM's weights from c to i, f and o, or none
   float* d_c = nullptr;                 ///< [B, H] dL/dC[t] from t+1, becomes dL/dC[t-1]
 };
 
@@ -40,9 +41,10 @@ void RnnForward(const GateStep& step, bool relu);
 void RnnBackward(const GateStep& step, bool relu);
 
 /// LSTM, gates i,f,g,o: c = f c' + i g; h = o tanh(c). Hochreiter and Schmidhuber 1997; Gers et al.
-/// 2000 for f. Uses product, gates, c_previous, c, h.
+/// 2000 for f. With peepholes, Gers et al. 2002: p_i c' and p_f c' are added to what i and f take,
+/// p_o c to what o takes. Uses product, gates, c_previous, peephole, c, h.
 void LstmForward(const GateStep& step);
-/// Uses gates, c_previous, c, d_output, d_h, d_c.
+/// Uses gates, c_previous, c, peephole, d_output, d_h, d_c.
 void LstmBackward(const GateStep& step);
 
 /// LSTM with layer normalisation of c, after the kernel above: h = o tanh(gain n + bias). Uses

@@ -14,6 +14,8 @@ namespace {
 // AVX2, 1 thread: 30 against 58 GFLOP/s).
 int64_t StrideWithoutConflicts(int64_t width) { return width % 256 == 0 ? width + 16 : width; }
 
+constexpr int64_t kPeepholeUnits = 64;
+
 }  // namespace
 
 RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_size,
@@ -41,6 +43,9 @@ RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_siz
   weight_hh_ = parameters.Add(prefix + "weight_hh" + suffix, {width(), hidden_size}, draw);
   bias_ih_ = parameters.Add(prefix + "bias_ih" + suffix, {width()}, input_bias);
   bias_hh_ = parameters.Add(prefix + "bias_hh" + suffix, {width()}, draw);
+  if (facts_.peephole) {
+    peephole_ = parameters.Add(prefix + "peephole" + suffix, {3 * hidden_size}, draw);
+  }
   if (layer_norm) norm_.emplace(cell, hidden_size, gate_stride_, prefix, suffix, parameters);
 }
 
@@ -51,6 +56,7 @@ RecurrentLayer RecurrentLayer::Sharing(const RecurrentLayer& other) {
   layer.weight_hh_ = other.weight_hh_;
   layer.bias_ih_ = other.bias_ih_;
   layer.bias_hh_ = other.bias_hh_;
+  layer.peephole_ = other.peephole_;
   if (other.norm_) layer.norm_.emplace(CellNorm::Sharing(*other.norm_));
   return layer;
 }
@@ -160,7 +166,34 @@ void RecurrentLayer::RecurrentGradients() {
   if (facts_.candidate_bias_apart) {
     AddColumnSums(rows, H, candidate_.data(), H, d_bias_ih + shared);
   }
+  if (facts_.peephole) PeepholeGradients();
   if (norm_) norm_->Gradients(rows, pre_.data(), apart());
+}
+
+void RecurrentLayer::PeepholeGradients() {
+  const int64_t H = units_;
+  float* gradient = parameters_.gradient(peephole_);
+#pragma omp parallel for schedule(static)
+  for (int64_t first = 0; first < H; first += kPeepholeUnits) {
+    const int64_t units = std::min(kPeepholeUnits, H - first);
+    for (int64_t t = 0; t < steps_.time_steps(); ++t) {
+      const GateStep step = StepAt(t);
+      float sums[3][kPeepholeUnits] = {};  // of a time step alone, so that small ones are not lost
+      for (int64_t lane = 0; lane < step.lanes; ++lane) {
+        const float* d_pre = step.gates + lane * gate_stride_ + first;
+        const float* before = step.c_previous + lane * H + first;
+        const float* behind = step.c + lane * H + first;
+        for (int64_t j = 0; j < units; ++j) {
+          sums[0][j] += d_pre[j] * before[j];
+          sums[1][j] += d_pre[H + j] * before[j];
+          sums[2][j] += d_pre[3 * H + j] * behind[j];
+        }
+      }
+      for (int64_t hole = 0; hole < 3; ++hole) {
+        for (int64_t j = 0; j < units; ++j) gradient[hole * H + first + j] += sums[hole][j];
+      }
+    }
+  }
 }
 
 void RecurrentLayer::InputGradients(const float* x) {

@@ -46,7 +46,8 @@ enum class Direction { kForward, kReverse };
 /// row. States are [B, H], each item's before its first row and behind its last one, in the order
 /// that the layer comes by them. Parameters have PyTorch's names and shapes: weight_ih_l0 [gH, I],
 /// weight_hh_l0 [gH, H], bias_ih_l0 [gH], bias_hh_l0 [gH]; in reverse weight_ih_l0_reverse and so
-/// on. As PyTorch draws them: U(-1/sqrt(H), 1/sqrt(H)).
+/// on. Peepholes add "peephole_l0" [3H], from c to i, f and o. As PyTorch draws them: U(-1/sqrt(H),
+/// 1/sqrt(H)).
 class RecurrentLayer {
  public:
   /// Adds its parameters, named `prefix` + "weight_ih_l" + layer and so on. `parameters` must
@@ -179,6 +180,7 @@ class RecurrentLayer {
   bool GathersStates() const { return reverse_ && !steps_.is_uniform(); }
   /// Hprev [R, H], gathered where it does not stand together.
   const float* AllStatesBefore();
+  void PeepholeGradients();
   GateStep StepAt(int64_t t);
 
   const Cell cell_;
@@ -187,7 +189,7 @@ class RecurrentLayer {
   const int64_t gate_stride_;  // floats from one row of pre_ to the next
   const bool reverse_;
   Parameters& parameters_;
-  int weight_ih_ = -1, weight_hh_ = -1, bias_ih_ = -1, bias_hh_ = -1;
+  int weight_ih_ = -1, weight_hh_ = -1, bias_ih_ = -1, bias_hh_ = -1, peephole_ = -1;
 
   // Of the last Forward.
   PackedSteps steps_;

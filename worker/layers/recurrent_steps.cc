@@ -38,6 +38,7 @@ GateStep RecurrentLayer::StepAt(int64_t t) {
     step.c_previous = GathersStates() ? c_before_.data() + row * H : c_.data() + Before(t) * H;
     step.c = c_.data() + Behind(t) * H;
   }
+  if (facts_.peephole) step.peephole = parameters_.value(peephole_);
   if (facts_.keeps_candidate) {
     step.candidate = candidate_.data() + row * H;
     step.candidate_bias = parameters_.value(bias_hh_) + (facts_.gates - 1) * H;
@@ -86,6 +87,7 @@ void RecurrentLayer::ForwardStep(int64_t t) {
       RnnForward(step, cell_ == Cell::kRnnRelu);
       break;
     case Cell::kLstm:
+    case Cell::kLstmPeephole:
       LstmForward(step);
       if (norm_) norm_->Output(row, step);
       break;
@@ -153,6 +155,7 @@ void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t) {
       RnnBackward(step, cell_ == Cell::kRnnRelu);
       break;
     case Cell::kLstm:
+    case Cell::kLstmPeephole:
       if (norm_) {
         norm_->OutputBackward(row, step, no_output_.data());
       } else {
