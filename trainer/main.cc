@@ -282,6 +282,25 @@ void AddTrain(CLI::App& app, Command& command) {
   });
 }
 
+// How a language model goes on learning while it is measured.
+void AddDynamic(CLI::App* app, DynamicOptions& options) {
+  auto* rate = app->add_option("--dynamic", options.rate,
+                               "A language model learns on from what it has just been measured on "
+                               "(dynamic evaluation), with this rate: 0.01, say")
+                   ->type_name("RATE")
+                   ->check(CLI::PositiveNumber);
+  app->add_option("--dynamic-decay", options.decay,
+                  "With --dynamic: how far weights go back towards the checkpoint's, each time")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(rate)
+      ->capture_default_str();
+  app->add_option("--dynamic-segment", options.segment,
+                  "With --dynamic: so many tokens are measured, then learnt from")
+      ->check(CLI::Range(1, 100000))
+      ->needs(rate)
+      ->capture_default_str();
+}
+
 void AddEvaluate(CLI::App& app, Command& command) {
   CLI::App* evaluate =
       app.add_subcommand("evaluate", "Measure a checkpoint on a split; under mpirun on all ranks");
@@ -297,6 +316,7 @@ void AddEvaluate(CLI::App& app, Command& command) {
   evaluate->add_option(
       "--data", arguments->data,
       "Another dataset with the same vocabulary, or the same channels and covariates");
+  AddDynamic(evaluate, arguments->dynamic);
   evaluate->add_flag("--json", arguments->json, "The result as JSON on standard output");
   AddProgress(evaluate, arguments->progress);
   evaluate->callback([&command, arguments] {
@@ -340,6 +360,7 @@ void AddScore(CLI::App& app, Command& command) {
       "model knows it; all together on standard error");
   auto arguments = std::make_shared<ScoreArguments>();
   score->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
+  AddDynamic(score, arguments->dynamic);
   score->add_flag("--json", arguments->json, "A JSON object for each line");
   score->callback([&command, arguments] {
     command = [arguments] { return RunAlone([&] { return ScoreLines(*arguments); }); };

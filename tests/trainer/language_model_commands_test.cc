@@ -127,6 +127,57 @@ TEST_F(LanguageModelCommandsTest, ScoreTakesLineByLineAndSumsUp) {
   ExpectOneError(Score("the\nthe Zebra\n"), kWrongInput, {"line 2", "Z"});
 }
 
+// A model that learns on from what it reads makes more of the same text as it goes.
+TEST_F(LanguageModelCommandsTest, DynamicScoresLearnFromTheLinesBefore) {
+  std::string text;
+  for (int i = 0; i < 12; ++i) text += "to the to the one\n";
+  const auto scores = [&](const std::vector<std::string>& flags) {
+    const Outcome outcome = Score(text, flags);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    std::istringstream lines(outcome.out);
+    std::vector<double> logs;
+    int64_t tokens = 0;
+    for (double log_probability = 0.0, perplexity = 0.0;
+         lines >> tokens >> log_probability >> perplexity;) {
+      logs.push_back(log_probability);
+    }
+    EXPECT_EQ(logs.size(), 12u);
+    return logs;
+  };
+  const std::vector<double> plain = scores({}), dynamic = scores({"--dynamic", "0.02"});
+  EXPECT_NEAR(dynamic.front(), plain.front(), 1e-5) << "nothing was learnt from yet";
+  EXPECT_GT(dynamic[1], plain[1]);
+  EXPECT_GT(dynamic.back(), 0.6 * plain.back()) << "log-probabilities are below 0";
+}
+
+TEST_F(LanguageModelCommandsTest, DynamicEvaluationIsBetterOnAnotherKindOfText) {
+  // The same letters, other words.
+  std::string text = EnglishLikeText(1800, 5);
+  for (char& c : text) c = c == 'e' ? 't' : c == 't' ? 'e' : c;
+  ASSERT_EQ(run_->Import(text, "swapped.h5", {"--vocabulary-from", "corpus.h5"}).status, 0);
+  const auto evaluate = [&](const std::vector<std::string>& flags, int ranks = 0) {
+    Launch launch = run_->Command(
+        {"evaluate", run_->BestPath("runs/a"), "--data", "swapped.h5", "--split", "train"}, ranks);
+    launch.arguments.insert(launch.arguments.end(), flags.begin(), flags.end());
+    return RunProgram(launch);
+  };
+  const auto loss = [&](std::vector<std::string> flags) {
+    flags.push_back("--json");
+    const Outcome outcome = evaluate(flags);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out).at("loss").get<double>();
+  };
+  const double plain = loss({});
+  EXPECT_NEAR(loss({"--dynamic", "1e-12"}), plain, 0.02 * plain) << "one lane instead of ten";
+  EXPECT_LT(loss({"--dynamic", "0.01"}), 0.9 * plain);
+  const Outcome sentence =
+      evaluate({"--dynamic", "0.01", "--dynamic-segment", "9", "--dynamic-decay", "0.5"});
+  EXPECT_THAT(sentence.err, HasSubstr("learning on, rate 0.01, decay 0.5, 9 tokens at a time"));
+  ExpectOneError(evaluate({"--dynamic", "0.01"}, 2), kWrongInput, {"2 ranks", "1 rank"});
+  EXPECT_EQ(evaluate({"--dynamic", "0"}).status, kWrongInput);
+  EXPECT_EQ(evaluate({"--dynamic-decay", "0.1"}).status, kWrongInput);
+}
+
 TEST_F(LanguageModelCommandsTest, SamplesAreWrittenAtEveryEvaluationAndChangeNothing) {
   for (const int ranks : {1, 2}) {
     const std::string name = fmt::format("runs/samples{}", ranks);

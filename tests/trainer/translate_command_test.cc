@@ -77,12 +77,12 @@ class TranslateCommandTest : public testing::Test {
     delete test_;
   }
 
-  static Outcome Run(std::vector<std::string> arguments) {
+  static Outcome Run(std::vector<std::string> arguments, int status = 0) {
     Launch launch;
     launch.arguments = std::move(arguments);
     launch.folder = folder_->path();
     const Outcome outcome = RunProgram(launch);
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.status, status) << outcome.err;
     return outcome;
   }
 
@@ -134,6 +134,13 @@ TEST_F(TranslateCommandTest, EvaluateCountsWhatPredictAnswers) {
   EXPECT_THAT(sentence, HasSubstr(figures.at("bleu_signature").get<std::string>()));
   EXPECT_THAT(sentence, HasSubstr(figures.at("chrf_signature").get<std::string>()));
   EXPECT_THAT(sentence, HasSubstr(fmt::format("BLEU {:.2f}", figures.at("bleu").get<double>())));
+}
+
+TEST_F(TranslateCommandTest, LearningOnIsForLanguageModels) {
+  EXPECT_THAT(Run({"evaluate", "run/checkpoints/best.h5", "--dynamic", "0.1"}, 2).err,
+              HasSubstr("best.h5: only a language model can go on learning"));
+  EXPECT_THAT(Run({"score", "run/checkpoints/best.h5", "--dynamic", "0.1"}, 2).err,
+              HasSubstr("best.h5: is not of a language model"));
 }
 
 TEST_F(TranslateCommandTest, UnknownWordsAreCopiedOnRequest) {

@@ -10,6 +10,7 @@
 #include "io/text/text_import.h"
 #include "trainer/exit_status.h"
 #include "trainer/ranks/communicator.h"
+#include "trainer/tasks/dynamic_options.h"
 #include "trainer/tasks/prediction.h"
 #include "trainer/terminal/console.h"
 #include "worker/models/sampling.h"
@@ -45,6 +46,7 @@ struct EvaluateArguments {
   std::string split = "test";
   int64_t most_tokens = 0;     ///< as evaluation.most_tokens; 0: the whole split
   std::filesystem::path data;  ///< empty: the dataset that the checkpoint names
+  DynamicOptions dynamic;
   bool json = false;
   Console::Mode progress = Console::Mode::kAuto;
 };
@@ -61,6 +63,7 @@ ExitStatus Sample(const SampleArguments& arguments);
 
 struct ScoreArguments {
   std::filesystem::path checkpoint;
+  DynamicOptions dynamic;
   bool json = false;
 };
 /// Lines of standard input: to each its tokens, log-probability (nats) and perplexity.

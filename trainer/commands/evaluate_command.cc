@@ -9,6 +9,7 @@
 #include "trainer/ranks/stop_signal.h"
 #include "trainer/run/checkpoint_contents.h"
 #include "trainer/run/evaluation.h"
+#include "trainer/tasks/language_model/dynamic_evaluation.h"
 #include "trainer/tasks/task.h"
 #include "trainer/terminal/output.h"
 
@@ -18,6 +19,7 @@ namespace {
 // A checkpoint's model, on a dataset on which it can be measured.
 struct Trained {
   std::unique_ptr<Task> task;
+  std::unique_ptr<Measurement> measurement;
   proto::RunConfig config;
   int64_t step = 0;
 };
@@ -29,6 +31,16 @@ Trained Load(const EvaluateArguments& arguments, const RankPlace& place) {
   Trained trained;
   trained.step = header.step;
   trained.config = proto::ParseRunConfig(header.configuration, origin);
+  const DynamicOptions& dynamic = arguments.dynamic;
+  if (dynamic.on()) {
+    if (place.ranks > 1) {
+      throw UsageError(
+          fmt::format("--dynamic: a model that learns on reads the split from its "
+                      "beginning to its end: start 1 rank, not {} ranks.",
+                      place.ranks));
+    }
+    trained.config = ForDynamicEvaluation(trained.config, dynamic);
+  }
   proto::Data& data = *trained.config.mutable_data();
   if (!arguments.data.empty()) data.set_path(arguments.data.string());
   if (place.ranks > data.lanes()) {
@@ -50,21 +62,35 @@ Trained Load(const EvaluateArguments& arguments, const RankPlace& place) {
                     "import with other shares.",
                     data.path(), arguments.split));
   }
-  task.Allocate(worker::Pass::kForward);
+  task.Allocate(dynamic.on() ? worker::Pass::kForwardAndBackward : worker::Pass::kForward);
   LoadParameters(reader, task.parameters());
+  const int64_t most = arguments.most_tokens;
+  trained.measurement = dynamic.on()
+                            ? task.MeasureDynamically(reader, dynamic, arguments.split, most)
+                            : task.Measure(arguments.split, most, true);
   return trained;
 }
 
 void Report(const EvaluateArguments& arguments, const Trained& trained,
-            const Measurement& measurement, const std::vector<double>& sums) {
+            const std::vector<double>& sums) {
+  const Measurement& measurement = *trained.measurement;
+  const DynamicOptions& dynamic = arguments.dynamic;
   if (!arguments.json) {
-    Tell(fmt::format("{} at step {}, split {}: {}\n", arguments.checkpoint.string(), trained.step,
-                     arguments.split, measurement.Sentence(sums)));
+    Tell(fmt::format("{} at step {}, split {}: {}{}\n", arguments.checkpoint.string(), trained.step,
+                     arguments.split, measurement.Sentence(sums),
+                     dynamic.on() ? fmt::format("; learning on, rate {}, decay {}, {} tokens at a "
+                                                "time",
+                                                dynamic.rate, dynamic.decay, dynamic.segment)
+                                  : ""));
     return;
   }
   nlohmann::ordered_json json = {{"checkpoint", arguments.checkpoint.string()},
                                  {"step", trained.step},
                                  {"split", arguments.split}};
+  if (dynamic.on()) {
+    json["dynamic"] = {
+        {"rate", dynamic.rate}, {"decay", dynamic.decay}, {"segment", dynamic.segment}};
+  }
   json.update(measurement.Json(sums));
   WriteJson(json);
 }
@@ -82,17 +108,16 @@ ExitStatus EvaluateCheckpoint(Communicator& communicator, const EvaluateArgument
   communicator.RequireSame(std::to_string(trained.step),
                            "the step of " + arguments.checkpoint.string());
   ChooseThreads(communicator, console, trained.config.training().threads());
-  const auto measurement = task.Measure(arguments.split, arguments.most_tokens, true);
   const LaneRange lanes =
       LanesOfRank(trained.config.data().lanes(), communicator.rank(), communicator.size());
   PartialEvaluation partial;
   const bool done = Evaluate(
-      communicator, *measurement, task.ZeroState(lanes.count()), partial,
+      communicator, *trained.measurement, task.ZeroState(lanes.count()), partial,
       [] { return StopSignal() != 0; },
       [&](double share) { console.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
   console.EndLive();
   if (!done) throw AgreedError("the evaluation was stopped by a signal", kFailed);
-  communicator.OnRoot([&] { Report(arguments, trained, *measurement, partial.sums); });
+  communicator.OnRoot([&] { Report(arguments, trained, partial.sums); });
   return kDone;
 }
 

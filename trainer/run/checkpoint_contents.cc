@@ -42,15 +42,6 @@ void Read(const io::CheckpointReader& checkpoint, const std::string& name,
   checkpoint.Read(name, out);
 }
 
-// Reads an array of the layout of the parameters, stored under `group`.
-void ReadAll(const io::CheckpointReader& checkpoint, const std::string& group,
-             const worker::Parameters& parameters, std::span<float> out) {
-  for (const worker::Parameter& p : parameters.list()) {
-    Read(checkpoint, group + p.name, Unsigned(p.shape),
-         out.subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size)));
-  }
-}
-
 // Calls visit(name, value) for every number of a position that files have always had: written once,
 // read and stored alike.
 template <class PositionType, class VisitCounter, class VisitMeasure>
@@ -197,17 +188,25 @@ std::string PredictingGroup(const io::CheckpointReader& checkpoint) {
   return averaged ? "averages/" : "parameters/";
 }
 
+void LoadGroup(const io::CheckpointReader& checkpoint, const std::string& group,
+               const worker::Parameters& parameters, std::span<float> out) {
+  for (const worker::Parameter& p : parameters.list()) {
+    Read(checkpoint, group + p.name, Unsigned(p.shape),
+         out.subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size)));
+  }
+}
+
 void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters) {
-  ReadAll(checkpoint, PredictingGroup(checkpoint), parameters, parameters.values());
+  LoadGroup(checkpoint, PredictingGroup(checkpoint), parameters, parameters.values());
 }
 
 void LoadTrainedParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters) {
-  ReadAll(checkpoint, "parameters/", parameters, parameters.values());
+  LoadGroup(checkpoint, "parameters/", parameters, parameters.values());
 }
 
 void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica) {
   if (replica.averaging.active()) {
-    ReadAll(checkpoint, "averages/", replica.parameters(), replica.averaging.values());
+    LoadGroup(checkpoint, "averages/", replica.parameters(), replica.averaging.values());
   }
   for (const worker::Parameter& p : replica.parameters().list()) {
     for (auto& slot : replica.optimizer.slots()) {

@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_TRAINER_RUN_CHECKPOINT_CONTENTS_H_
 #define LOCKSTEP_TRAINER_RUN_CHECKPOINT_CONTENTS_H_
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& 
 void LoadTrainedParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters);
 /// The group of tensors that LoadParameters reads: "averages/" or "parameters/".
 std::string PredictingGroup(const io::CheckpointReader& checkpoint);
+
+/// Reads an array of the layout of the parameters: "optimizer/exp_avg_sq/", say. The same errors.
+void LoadGroup(const io::CheckpointReader& checkpoint, const std::string& group,
+               const worker::Parameters& parameters, std::span<float> out);
 
 /// Reads optimizer state and averages (after LoadPosition) into their places, and a hidden state of
 /// all lanes [L, lanes, H] over `state`, a zero state of the model: that of the training ("state")

@@ -13,6 +13,7 @@
 #include "io/checkpoints/checkpoint.h"
 #include "proto/run_config.h"
 #include "trainer/data/lane_range.h"
+#include "trainer/tasks/dynamic_options.h"
 #include "worker/models/model.h"
 
 namespace lockstep::trainer {
@@ -145,6 +146,12 @@ class Task {
   /// only. Must not outlive the task.
   virtual std::unique_ptr<Measurement> Measure(const std::string& split, int64_t most,
                                                bool full) = 0;
+  /// The same for a model that goes on learning while it is measured, on a single rank; the task
+  /// was opened with ForDynamicEvaluation and allocated with a gradient. UsageError where a task
+  /// has no such thing.
+  virtual std::unique_ptr<Measurement> MeasureDynamically(const io::CheckpointReader& checkpoint,
+                                                          const DynamicOptions& options,
+                                                          const std::string& split, int64_t most);
   /// What the model makes of nothing, for a person to read, as long as the configuration asks for;
   /// "" where it does not, or the task has no such thing.
   virtual std::string WriteSample(uint64_t /*seed*/) { return ""; }
@@ -167,13 +174,6 @@ class Task {
   /// checkpoint. UsageError where its model does not speak of what the dataset has. `origin` names
   /// the checkpoint.
   virtual void Adopt(const io::CheckpointHeader& header, const std::string& origin) = 0;
-};
-
-/// Opens the dataset of the configuration's task for this rank. UsageError where it does not fit
-/// the configuration; io's errors. Not collective.
-std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& place);
-
-}  // namespace lockstep::trainer
 
  protected:
   /// A parameter [V or more, E] whose rows stand for the tokens of a vocabulary.
@@ -186,5 +186,12 @@ std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& 
   virtual std::vector<Embedding> embeddings() const { return {}; }
   /// Whether those that begin with a file stay as they are.
   virtual bool freezes_pretrained() const { return false; }
+};
+
+/// Opens the dataset of the configuration's task for this rank. UsageError where it does not fit
+/// the configuration; io's errors. Not collective.
+std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& place);
+
+}  // namespace lockstep::trainer
 
 #endif  // LOCKSTEP_TRAINER_TASKS_TASK_H_

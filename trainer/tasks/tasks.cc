@@ -46,6 +46,15 @@ std::vector<std::string> Task::LoadPretrained() {
   return told;
 }
 
+std::unique_ptr<Measurement> Task::MeasureDynamically(const io::CheckpointReader& checkpoint,
+                                                      const DynamicOptions&, const std::string&,
+                                                      int64_t) {
+  throw UsageError(
+      fmt::format("{}: only a language model can go on learning while it is measured "
+                  "(--dynamic).",
+                  checkpoint.path().string()));
+}
+
 std::vector<int> Task::frozen() const {
   std::vector<int> indices;
   if (!freezes_pretrained()) return indices;

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "trainer/data/varied_time_steps.h"
 #include "trainer/exit_status.h"
+#include "trainer/tasks/language_model/dynamic_evaluation.h"
 #include "trainer/tasks/language_model/text_sampler.h"
 #include "trainer/tasks/model_options.h"
 #include "trainer/tasks/start_from.h"
@@ -16,17 +19,22 @@
 namespace lockstep::trainer {
 namespace {
 
+// The sum of the losses of a batch; moves the state on.
+using ScoreBatch = std::function<double(const worker::TokenBatch&, worker::RecurrentState&)>;
+
 // Each lane from a zero state to the end of its stripe.
 class TokenMeasurement : public Measurement {
  public:
-  TokenMeasurement(worker::LanguageModel& model, const io::Dataset& dataset,
-                   const LaneLayout& layout, LaneRange range)
-      : kind_(dataset.vocabulary().kind()), model_(model), lanes_(dataset, layout, range) {}
+  TokenMeasurement(ScoreBatch score, const io::Dataset& dataset, const LaneLayout& layout,
+                   LaneRange range)
+      : kind_(dataset.vocabulary().kind()),
+        score_(std::move(score)),
+        lanes_(dataset, layout, range) {}
 
   int64_t batches() const override { return lanes_.layout().batches(); }
   size_t sums() const override { return 1; }
   void Batch(int64_t batch, worker::RecurrentState& state, std::span<double> sums) override {
-    sums[0] = model_.Evaluate(lanes_.Read(batch), state);
+    sums[0] = score_(lanes_.Read(batch), state);
   }
   std::vector<double> Finish(std::span<const double> sums) const override {
     const double loss = sums[0] / static_cast<double>(lanes_.layout().predictions());
@@ -53,7 +61,7 @@ class TokenMeasurement : public Measurement {
 
  private:
   const io::TokenKind kind_;
-  worker::LanguageModel& model_;
+  const ScoreBatch score_;
   Lanes lanes_;
 };
 
@@ -176,7 +184,23 @@ std::unique_ptr<Measurement> LanguageModelTask::Measure(const std::string& split
                                                         bool) {
   const LaneLayout layout(dataset_.split(split), config_.data().lanes(),
                           config_.data().time_steps(), most);
-  return std::make_unique<TokenMeasurement>(*model_, dataset_, layout, range_);
+  const ScoreBatch score = [this](const worker::TokenBatch& batch, worker::RecurrentState& state) {
+    return model_->Evaluate(batch, state);
+  };
+  return std::make_unique<TokenMeasurement>(score, dataset_, layout, range_);
+}
+
+std::unique_ptr<Measurement> LanguageModelTask::MeasureDynamically(
+    const io::CheckpointReader& checkpoint, const DynamicOptions& options, const std::string& split,
+    int64_t most) {
+  const LaneLayout layout(dataset_.split(split), config_.data().lanes(),
+                          config_.data().time_steps(), most);
+  const auto learning = std::make_shared<DynamicEvaluation>(*model_, checkpoint, options);
+  const ScoreBatch score = [learning](const worker::TokenBatch& batch,
+                                      worker::RecurrentState& state) {
+    return learning->Score(batch, state);
+  };
+  return std::make_unique<TokenMeasurement>(score, dataset_, layout, range_);
 }
 
 std::string LanguageModelTask::WriteSample(uint64_t seed) {

@@ -39,6 +39,9 @@ class LanguageModelTask : public Task {
   const std::vector<MetricFacts>& metrics() const override;
   bool CanMeasure(const std::string& split) const override;
   std::unique_ptr<Measurement> Measure(const std::string& split, int64_t most, bool full) override;
+  std::unique_ptr<Measurement> MeasureDynamically(const io::CheckpointReader& checkpoint,
+                                                  const DynamicOptions& options,
+                                                  const std::string& split, int64_t most) override;
   std::string WriteSample(uint64_t seed) override;
   std::string DescribeLoss(double loss) const override;
   double HopelessLoss(double first_loss) const override;
@@ -49,11 +52,11 @@ class LanguageModelTask : public Task {
 
  private:
   worker::LanguageModelOptions Options() const;
+  std::vector<Embedding> embeddings() const override;
+  bool freezes_pretrained() const override { return config_.model().freeze_pretrained(); }
 
   const proto::RunConfig config_;
   const RankPlace place_;
-  std::vector<Embedding> embeddings() const override;
-  bool freezes_pretrained() const override { return config_.model().freeze_pretrained(); }
   const io::Dataset dataset_;
   const LaneRange range_;
   void LayOut(int64_t epoch);

@@ -32,8 +32,9 @@ struct Score {
   }
 };
 
-// From a zero state, behind a line feed; its own end counts where the model knows line ends.
-Score ScoreLine(const TrainedLanguageModel& trained, const InputLine& line) {
+// From a zero state, behind a line feed; its own end counts where the model knows line ends. Where
+// the model learns on, it does so while it reads the line.
+Score ScoreLine(const TrainedLanguageModel& trained, const InputLine& line, int64_t most_steps) {
   const io::Vocabulary& vocabulary = trained.vocabulary;
   std::vector<int32_t> tokens = {FirstToken(vocabulary)};
   const std::vector<int32_t> own = EncodeLine(vocabulary, line);
@@ -43,10 +44,11 @@ Score ScoreLine(const TrainedLanguageModel& trained, const InputLine& line) {
   score.tokens = std::ssize(tokens) - 1;
   const worker::VaryingRows varying;  // lines have any lengths
   worker::RecurrentState state = trained.model->ZeroState(1);
-  for (int64_t begin = 0; begin < score.tokens; begin += kTimeSteps) {
-    const int64_t count = std::min(kTimeSteps, score.tokens - begin);
-    score.log_probability -= trained.model->Evaluate(
-        {count, 1, tokens.data() + begin, tokens.data() + begin + 1}, state);
+  for (int64_t begin = 0; begin < score.tokens; begin += most_steps) {
+    const worker::TokenBatch batch = {std::min(most_steps, score.tokens - begin), 1,
+                                      tokens.data() + begin, tokens.data() + begin + 1};
+    score.log_probability -= trained.learning ? trained.learning->Score(batch, state)
+                                              : trained.model->Evaluate(batch, state);
   }
   return score;
 }
@@ -66,13 +68,14 @@ void Write(const Score& score, bool json) {
 
 ExitStatus ScoreLines(const ScoreArguments& arguments) {
   const TrainedLanguageModel trained =
-      LoadTrainedLanguageModel(arguments.checkpoint);
+      LoadTrainedLanguageModel(arguments.checkpoint, arguments.dynamic);
+  const int64_t most_steps = arguments.dynamic.on() ? arguments.dynamic.segment : kTimeSteps;
   Score total;
   int64_t lines = 0;
   for (std::string line; std::getline(std::cin, line);) {
     ++lines;
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    const Score score = ScoreLine(trained, {line, lines});
+    const Score score = ScoreLine(trained, {line, lines}, most_steps);
     total.tokens += score.tokens;
     total.log_probability += score.log_probability;
     Write(score, arguments.json);

@@ -7,6 +7,7 @@
 
 #include "io/text/vocabulary.h"
 #include "proto/run_config.h"
+#include "trainer/tasks/language_model/dynamic_evaluation.h"
 #include "worker/models/language_model.h"
 
 namespace lockstep::trainer {
@@ -15,11 +16,13 @@ namespace lockstep::trainer {
 struct TrainedLanguageModel {
   proto::RunConfig config;
   io::Vocabulary vocabulary;
-  std::unique_ptr<worker::LanguageModel> model;  ///< without a gradient
+  std::unique_ptr<worker::LanguageModel> model;  ///< without a gradient, unless it learns on
+  std::unique_ptr<DynamicEvaluation> learning;   ///< of that model, where it does
 };
 
 /// Reads and verifies a checkpoint. Not collective. io's and proto's errors.
-TrainedLanguageModel LoadTrainedLanguageModel(const std::filesystem::path& checkpoint);
+TrainedLanguageModel LoadTrainedLanguageModel(const std::filesystem::path& checkpoint,
+                                              const DynamicOptions& dynamic = {});
 
 }  // namespace lockstep::trainer
 
