@@ -9,14 +9,23 @@ namespace lockstep::proto {
 namespace {
 
 void CheckModel(const Model& model) {
-  if (model.tie_embedding() && model.embedding_size() != model.hidden_size()) {
+  const bool is_lstm = model.cell() == LSTM || model.cell() == LSTM_PEEPHOLE;
+  const bool projects = model.projection_size() > 0;
+  const int32_t outputs = projects ? model.projection_size() : model.hidden_size();
+  if (projects && !(is_lstm && outputs < model.hidden_size())) {
+    throw ConfigError(fmt::format(
+        "model.projection_size is {}; allowed: 0, or less than model.hidden_size ({}) where "
+        "model.cell ({}) is LSTM or LSTM_PEEPHOLE",
+        outputs, model.hidden_size(), std::string(Cell_Name(model.cell()))));
+  }
+  if (model.tie_embedding() && model.embedding_size() != outputs) {
     throw ConfigError(fmt::format(
         "model.tie_embedding is true; allowed: true only when model.embedding_size ({}) equals "
-        "model.hidden_size ({})",
-        model.embedding_size(), model.hidden_size()));
+        "model.{} ({})",
+        model.embedding_size(), projects ? "projection_size" : "hidden_size", outputs));
   }
   const double bias = model.initialization().forget_gate_bias();
-  if (bias != 0 && model.cell() != LSTM && model.cell() != LSTM_PEEPHOLE) {
+  if (bias != 0 && !is_lstm) {
     throw ConfigError(
         fmt::format("model.initialization.forget_gate_bias is {}; allowed: 0, since only "
                     "model.cell LSTM and LSTM_PEEPHOLE have a forget gate and it is {}",
@@ -90,6 +99,10 @@ void CheckForecaster(const RunConfig& config) {
                                     {"model.layer_normalization", model.layer_normalization()}}) {
     if (value)
       throw ConfigError(fmt::format("{} is true; allowed: false with task.forecast", name));
+  }
+  if (model.projection_size() > 0) {
+    throw ConfigError(fmt::format("model.projection_size is {}; allowed: 0 with task.forecast",
+                                  model.projection_size()));
   }
 }
 

@@ -65,6 +65,23 @@ TEST(ValidateTest, TiedEmbeddingNeedsEqualSizes) {
                         "model.embedding_size (8) equals model.hidden_size (16)"));
 }
 
+TEST(ValidateTest, ProjectionNeedsAnLstmOfMoreUnits) {
+  const std::string sizes = " hidden_size: 16 projection_size: 8 ";
+  for (const std::string cell : {"LSTM", "LSTM_PEEPHOLE"}) {
+    EXPECT_EQ(ParseFailure("model { cell: " + cell + sizes + "}"), "");
+  }
+  EXPECT_EQ(ParseFailure("model { tie_embedding: true embedding_size: 8" + sizes + "}"), "");
+  EXPECT_THAT(ParseFailure("model { tie_embedding: true embedding_size: 16" + sizes + "}"),
+              HasSubstr("model.embedding_size (16) equals model.projection_size (8)"));
+  EXPECT_THAT(ParseFailure("model { cell: GRU" + sizes + "}"),
+              HasSubstr("model.projection_size is 8; allowed: 0, or less than model.hidden_size "
+                        "(16) where model.cell (GRU) is LSTM or LSTM_PEEPHOLE"));
+  EXPECT_THAT(ParseFailure("model { hidden_size: 16 projection_size: 16 }"),
+              HasSubstr("model.projection_size is 16"));
+  EXPECT_THAT(ParseFailure("task { forecast { } } model {" + sizes + "}"),
+              HasSubstr("model.projection_size is 8; allowed: 0 with task.forecast"));
+}
+
 TEST(ValidateTest, NesterovNeedsMomentumWithoutDampening) {
   EXPECT_EQ(ParseFailure("optimizer { sgd { nesterov: true momentum: 0.9 } }"), "");
   EXPECT_THAT(ParseFailure("optimizer { sgd { nesterov: true } }"),

@@ -91,11 +91,12 @@ void ReferenceCellStep(Cell cell, const ReferenceValues& values, int layer, cons
   const Array& bias_ih = Weights(values, "bias_ih", layer);
   const Array& bias_hh = Weights(values, "bias_hh", layer);
   const auto rows = static_cast<int64_t>(bias_hh.size()), size = static_cast<int64_t>(x.size());
-  const int64_t H = static_cast<int64_t>(weight_hh.size()) / rows;
+  const int64_t P = static_cast<int64_t>(weight_hh.size()) / rows;
+  const int64_t H = rows / FactsOf(cell).gates;
   Array input_side(rows), hidden_side(rows);
   for (int64_t row = 0; row < rows; ++row) {
     input_side[row] = Dot(size, weight_ih.data() + row * size, x.data());
-    hidden_side[row] = Dot(H, weight_hh.data() + row * H, h);
+    hidden_side[row] = Dot(P, weight_hh.data() + row * P, h);
   }
   Array gain_hh, c_gain, c_bias;
   if (values.contains("rnn.layer_norm_ih_l" + std::to_string(layer))) {
@@ -119,11 +120,19 @@ void ReferenceCellStep(Cell cell, const ReferenceValues& values, int layer, cons
       for (int64_t j = 0; j < H; ++j) h[j] = std::max(0.0, input_side[j] + hidden_side[j]);
       break;
     case Cell::kLstm:
-    case Cell::kLstmPeephole:
+    case Cell::kLstmPeephole: {
+      Array unprojected(H);
       LstmUnits(input_side, hidden_side,
                 cell == Cell::kLstm ? Array() : Weights(values, "peephole", layer), c_gain, c_bias,
-                h, c);
+                unprojected.data(), c);
+      if (P == H) {
+        std::copy(unprojected.begin(), unprojected.end(), h);
+      } else {
+        const double* weight_hr = Weights(values, "weight_hr", layer).data();
+        for (int64_t p = 0; p < P; ++p) h[p] = Dot(H, weight_hr + p * H, unprojected.data());
+      }
       break;
+    }
     case Cell::kGru:
     case Cell::kGruResetBefore:
       GruUnits(cell == Cell::kGruResetBefore, weight_hh.data() + 2 * H * H, bias_hh.data() + 2 * H,

@@ -156,24 +156,26 @@ class ReferenceEncoderDecoder::Item {
     const int64_t H = options_.stack.hidden_size, L = options_.stack.layers;
     const int64_t D = options_.stack.directions();
     const bool lstm = FactsOf(options_.stack.cell).has_c;
-    Array h(L * D * H), c(lstm ? L * D * H : 0);
+    const int64_t units = options_.stack.units();
+    Array h(L * D * H), c(lstm ? L * D * units : 0);
     if (options_.source_vector_size == 0) ReadSource(batch, h, c);
     for (int64_t layer = 0; layer < L; ++layer) {
       const std::string suffix = "_l" + std::to_string(layer);
-      const auto summary = [&](const Array& state) {
+      const auto summary = [&](const Array& state, int64_t width) {
         const float* vector = batch.source_vectors + item_ * options_.source_vector_size;
-        return options_.source_vector_size > 0
-                   ? Array(vector, vector + options_.source_vector_size)
-                   : Array(state.begin() + layer * D * H, state.begin() + (layer + 1) * D * H);
+        return options_.source_vector_size > 0 ? Array(vector, vector + options_.source_vector_size)
+                                               : Array(state.begin() + layer * D * width,
+                                                       state.begin() + (layer + 1) * D * width);
       };
-      const auto initial = [&](const std::string& name, const Array& state) {
-        return weights_.Product(name + suffix + ".weight", summary(state), name + suffix + ".bias");
+      const auto initial = [&](const std::string& name, const Array& state, int64_t width) {
+        return weights_.Product(name + suffix + ".weight", summary(state, width),
+                                name + suffix + ".bias");
       };
-      Array first = initial("initial.h", h);
+      Array first = initial("initial.h", h, H);
       Tanh(first);
       h_ = Joined(h_, first);
-      if (lstm) c_ = Joined(c_, initial("initial.c", c));
-      summary_ = summary(h);
+      if (lstm) c_ = Joined(c_, initial("initial.c", c, units));
+      summary_ = summary(h, H);
     }
   }
 

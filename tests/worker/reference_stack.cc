@@ -32,7 +32,7 @@ void ReferenceStack::SetParameters(const Parameters& parameters, const Array& va
     const std::string suffix =
         "_l" + std::to_string(part / directions) + (part % directions > 0 ? "_reverse" : "");
     for (const std::string kind :
-         {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "layer_norm_ih",
+         {"weight_ih", "weight_hh", "bias_ih", "bias_hh", "peephole", "weight_hr", "layer_norm_ih",
           "layer_norm_hh", "layer_norm_c", "layer_norm_c_bias"}) {
       const int index = parameters.Find(prefix + kind + suffix);
       if (index < 0) continue;
@@ -51,13 +51,14 @@ void ReferenceStack::SetParameters(const Parameters& parameters, const Array& va
 ReferenceStack::Array ReferenceStack::RunDirection(int layer, int64_t direction, const Array& x,
                                                    double* h, double* c) const {
   const int64_t part = layer * options_.directions() + direction, H = options_.hidden_size;
+  double* own_c = c + part * options_.units();
   const int64_t I = layer > 0 ? options_.output_size() : options_.input_size;
   const int64_t n = std::ssize(x) / I;
   Array outputs(n * H);
   for (int64_t i = 0; i < n; ++i) {
     const int64_t t = direction > 0 ? n - 1 - i : i;
     const Array row(x.begin() + t * I, x.begin() + (t + 1) * I);
-    ReferenceCellStep(options_.cell, values_[part], 0, row, h + part * H, c + part * H);
+    ReferenceCellStep(options_.cell, values_[part], 0, row, h + part * H, own_c);
     std::copy_n(h + part * H, H, outputs.begin() + t * H);
   }
   return outputs;

@@ -18,8 +18,9 @@ std::vector<uint64_t> Unsigned(const std::vector<int64_t>& shape) {
   return {shape.begin(), shape.end()};
 }
 
-std::vector<uint64_t> ShapeOf(const worker::RecurrentState& state) {
-  return Unsigned({state.layers, state.lanes, state.units});
+std::vector<uint64_t> ShapeOf(const worker::RecurrentState& state,
+                              const std::vector<float>& values) {
+  return Unsigned({state.layers, state.lanes, state.width(values)});
 }
 
 // Reads the tensor of this name, checked to have this shape, into `out`.
@@ -176,7 +177,7 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::Re
   }
   const auto add = [&](const std::string& group, const worker::RecurrentState& s) {
     for (const auto& part : s.parts())
-      views.push_back({group + "/" + part.name, ShapeOf(s), part.values});
+      views.push_back({group + "/" + part.name, ShapeOf(s, part.values), part.values});
   };
   add("state", state);
   add("evaluation", evaluation);
@@ -221,7 +222,7 @@ void LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
   const std::string prefix = group + "/";
   std::set<std::string> known;
   for (const auto& part : state.parts()) {
-    Read(checkpoint, prefix + part.name, ShapeOf(state), part.values);
+    Read(checkpoint, prefix + part.name, ShapeOf(state, part.values), part.values);
     known.insert(prefix + part.name);
   }
   for (const std::string& name : checkpoint.Names()) {

@@ -1,6 +1,8 @@
 #include "trainer/tasks/model_options.h"
 
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 namespace lockstep::trainer {
 namespace {
@@ -23,6 +25,12 @@ worker::ScheduleShape ShapeOf(const proto::Schedule& config, int64_t total_steps
       return worker::ConstantSchedule{};
   }
   throw std::logic_error("a schedule of the schema has no implementation");
+}
+
+// The worker's hidden_size is that of the outputs.
+std::pair<int64_t, int64_t> SizesOf(const proto::Model& model) {
+  if (model.projection_size() == 0) return {model.hidden_size(), 0};
+  return {model.projection_size(), model.hidden_size()};
 }
 
 }  // namespace
@@ -48,7 +56,7 @@ worker::Cell CellOf(proto::Cell cell) {
 worker::StackOptions StackOptionsOf(const proto::Model& model) {
   worker::StackOptions options;
   options.cell = CellOf(model.cell());
-  options.hidden_size = model.hidden_size();
+  std::tie(options.hidden_size, options.cell_size) = SizesOf(model);
   options.layers = model.layers();
   options.dropout = model.dropout();
   options.bidirectional = model.bidirectional();
@@ -65,7 +73,7 @@ worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_
   options.embedding_size = model.embedding_size();
   options.cell = CellOf(model.cell());
   options.layers = model.layers();
-  options.hidden_size = model.hidden_size();
+  std::tie(options.hidden_size, options.cell_size) = SizesOf(model);
   options.dropout = model.dropout();
   options.tie_embedding = model.tie_embedding();
   options.residual = model.residual();

@@ -19,19 +19,20 @@ constexpr int64_t kPeepholeUnits = 64;
 }  // namespace
 
 RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_size,
-                               Parameters& parameters, Direction direction)
+                               int64_t projection_size, Parameters& parameters, Direction direction)
     : cell_(cell),
       facts_(FactsOf(cell)),
       input_size_(input_size),
       units_(hidden_size),
+      outputs_(projection_size > 0 ? projection_size : hidden_size),
       gate_stride_(StrideWithoutConflicts(facts_.gates * hidden_size)),
       reverse_(direction == Direction::kReverse),
       parameters_(parameters) {}
 
 RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_size, int layer,
                                const std::string& prefix, Parameters& parameters,
-                               Direction direction, bool layer_norm)
-    : RecurrentLayer(cell, input_size, hidden_size, parameters, direction) {
+                               Direction direction, bool layer_norm, int64_t projection_size)
+    : RecurrentLayer(cell, input_size, hidden_size, projection_size, parameters, direction) {
   const std::string suffix = "_l" + std::to_string(layer) + (reverse_ ? "_reverse" : "");
   const Draw draw = UniformDraw(1.0 / std::sqrt(static_cast<double>(hidden_size)));
   Draw input_bias = draw;
@@ -40,9 +41,13 @@ RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_siz
     input_bias.forget_end = input_bias.forget_begin + units_;
   }
   weight_ih_ = parameters.Add(prefix + "weight_ih" + suffix, {width(), input_size}, draw);
-  weight_hh_ = parameters.Add(prefix + "weight_hh" + suffix, {width(), hidden_size}, draw);
+  weight_hh_ = parameters.Add(prefix + "weight_hh" + suffix, {width(), outputs_}, draw);
   bias_ih_ = parameters.Add(prefix + "bias_ih" + suffix, {width()}, input_bias);
   bias_hh_ = parameters.Add(prefix + "bias_hh" + suffix, {width()}, draw);
+  if (projection_size > 0) {
+    weight_hr_ =
+        parameters.Add(prefix + "weight_hr" + suffix, {projection_size, hidden_size}, draw);
+  }
   if (facts_.peephole) {
     peephole_ = parameters.Add(prefix + "peephole" + suffix, {3 * hidden_size}, draw);
   }
@@ -50,13 +55,15 @@ RecurrentLayer::RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_siz
 }
 
 RecurrentLayer RecurrentLayer::Sharing(const RecurrentLayer& other) {
-  RecurrentLayer layer(other.cell_, other.input_size_, other.units_, other.parameters_,
+  RecurrentLayer layer(other.cell_, other.input_size_, other.units_, other.outputs_,
+                       other.parameters_,
                        other.reverse_ ? Direction::kReverse : Direction::kForward);
   layer.weight_ih_ = other.weight_ih_;
   layer.weight_hh_ = other.weight_hh_;
   layer.bias_ih_ = other.bias_ih_;
   layer.bias_hh_ = other.bias_hh_;
   layer.peephole_ = other.peephole_;
+  layer.weight_hr_ = other.weight_hr_;
   if (other.norm_) layer.norm_.emplace(CellNorm::Sharing(*other.norm_));
   return layer;
 }
@@ -65,9 +72,10 @@ void RecurrentLayer::Prepare(const PackedSteps& steps) {
   steps_ = steps;
   const int64_t rows = steps.rows(), items = steps.items();
   pre_.Require(rows * gate_stride_);
-  h_.Require((items + rows) * units_);
+  h_.Require((items + rows) * outputs_);
   product_.Require(items * width());
-  d_h_.Require(items * units_);
+  d_h_.Require(items * outputs_);
+  if (projects()) unprojected_.Require(rows * units_);
   if (facts_.has_c) {
     c_.Require((items + rows) * units_);
     d_c_.Require(items * units_);
@@ -75,7 +83,7 @@ void RecurrentLayer::Prepare(const PackedSteps& steps) {
   if (facts_.keeps_candidate) candidate_.Require(rows * units_);
   if (norm_) norm_->Prepare(rows);
   if (GathersStates()) {
-    h_before_.Require(rows * units_);
+    h_before_.Require(rows * outputs_);
     if (facts_.has_c) c_before_.Require(rows * units_);
   }
 }
@@ -87,8 +95,8 @@ void RecurrentLayer::DropRecurrentWeights(const DropoutSite& site, double probab
 
 const float* RecurrentLayer::MakeRecurrentWeights() {
   if (weight_drop_ > 0.0) {
-    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), units_,
-                parameters_.value(weight_hh_), dropped_weights_.Require(width() * units_));
+    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), outputs_,
+                parameters_.value(weight_hh_), dropped_weights_.Require(width() * outputs_));
   }
   return recurrent_weights();
 }
@@ -114,7 +122,7 @@ const float* RecurrentLayer::Forward(const PackedSteps& steps, const float* x, L
     MatMul(steps.rows(), width(), input_size_, a, b, pre_.data(), gate_stride_, false, bias);
   }
   ForwardSteps(state);
-  return h_.data() + Behind(0) * units_;
+  return h_.data() + Behind(0) * outputs_;
 }
 
 const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32_t* tokens,
@@ -131,29 +139,33 @@ const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32
     table_.Forward(steps.rows(), tokens, of, weights, CombinedBias(), pre_.data(), gate_stride_);
   }
   ForwardSteps(state);
-  return h_.data() + Behind(0) * units_;
+  return h_.data() + Behind(0) * outputs_;
 }
 
 // Sums over time steps and lanes are here and in the products of dWx, nowhere else.
 void RecurrentLayer::RecurrentGradients() {
-  const int64_t rows = steps_.rows(), H = units_;
+  const int64_t rows = steps_.rows(), H = units_, P = outputs_;
   float* gradient = parameters_.gradient(weight_hh_);
   if (weight_drop_ > 0.0) {
-    gradient = d_dropped_weights_.Require(width() * H);
-    std::fill_n(gradient, width() * H, 0.0f);
+    gradient = d_dropped_weights_.Require(width() * P);
+    std::fill_n(gradient, width() * P, 0.0f);
   }
   const float* d_pre = norm_ ? norm_->d_hidden() : pre_.data();
   const float* h_previous = AllStatesBefore();
   const int64_t from_h = facts_.gates_from_h() * H;
-  MatMul(from_h, H, rows, {d_pre, gate_stride_, true}, {h_previous, H}, gradient, H, true);
+  MatMul(from_h, P, rows, {d_pre, gate_stride_, true}, {h_previous, P}, gradient, P, true);
   if (facts_.reset_before) {
     MatMul(H, H, rows, {d_pre + from_h, gate_stride_, true}, {candidate_.data(), H},
            gradient + from_h * H, H, true);
   }
   if (weight_drop_ > 0.0) {
-    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), H, gradient, gradient);
+    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), P, gradient, gradient);
     float* sum = parameters_.gradient(weight_hh_);
-    for (int64_t i = 0; i < width() * H; ++i) sum[i] += gradient[i];
+    for (int64_t i = 0; i < width() * P; ++i) sum[i] += gradient[i];
+  }
+  if (projects()) {
+    MatMul(P, H, rows, {d_projected_.data(), P, true}, {unprojected_.data(), H},
+           parameters_.gradient(weight_hr_), H, true);
   }
   float* d_bias_ih = parameters_.gradient(bias_ih_);
   float* d_bias_hh = parameters_.gradient(bias_hh_);

@@ -7,8 +7,8 @@
 namespace lockstep::worker {
 
 /// The hidden state of B lanes of a stack of L layers: h and, where the cell has it, c (else
-/// empty), both [L, B, H]. What goes over all of a state (checkpoints, gathering lanes) goes over
-/// parts() and is right for any cell.
+/// empty), [L, B, H] and [L, B, units of c]. What goes over all of a state (checkpoints, gathering
+/// lanes) goes over parts() and is right for any cell.
 struct RecurrentState {
   /// One array of a state, never empty. `values` lives as long as the state.
   struct Part {
@@ -34,10 +34,15 @@ struct RecurrentState {
     return parts;
   }
 
+  /// Floats of a lane in one layer of an array.
+  int64_t width(const std::vector<float>& values) const {
+    return static_cast<int64_t>(values.size()) / (layers * lanes);
+  }
+
   std::vector<float> h, c;
   int64_t layers = 0;  ///< L
   int64_t lanes = 0;   ///< B
-  int64_t units = 0;   ///< H
+  int64_t units = 0;   ///< H, of h
 };
 
 }  // namespace lockstep::worker

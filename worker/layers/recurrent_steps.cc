@@ -25,15 +25,15 @@ void CopyOrZero(const float* from, int64_t size, float* to) {
 }  // namespace
 
 GateStep RecurrentLayer::StepAt(int64_t t) {
-  const int64_t H = units_, row = steps_.first_row(t);
+  const int64_t H = units_, P = outputs_, row = steps_.first_row(t);
   GateStep step;
   step.lanes = steps_.items_at(t);
   step.units = H;
   step.gate_stride = gate_stride_;
   step.product = product_.data();
   step.gates = pre_.data() + row * gate_stride_;
-  step.h_previous = GathersStates() ? h_before_.data() + row * H : h_.data() + Before(t) * H;
-  step.h = h_.data() + Behind(t) * H;
+  step.h_previous = GathersStates() ? h_before_.data() + row * P : h_.data() + Before(t) * P;
+  step.h = projects() ? unprojected_.data() + row * H : h_.data() + Behind(t) * P;
   if (facts_.has_c) {
     step.c_previous = GathersStates() ? c_before_.data() + row * H : c_.data() + Before(t) * H;
     step.c = c_.data() + Behind(t) * H;
@@ -49,9 +49,12 @@ GateStep RecurrentLayer::StepAt(int64_t t) {
 }
 
 void RecurrentLayer::BeginForward(LayerState state) {
-  const int64_t H = units_, from_h = facts_.gates_from_h() * H;
+  const int64_t H = units_, P = outputs_, from_h = facts_.gates_from_h() * H;
   const float* weights = MakeRecurrentWeights();
-  PackFor(steps_, from_h, H, H, {weights, H, true}, forward_weights_);
+  PackFor(steps_, from_h, P, P, {weights, P, true}, forward_weights_);
+  if (projects()) {
+    PackFor(steps_, P, H, H, {parameters_.value(weight_hr_), H, true}, forward_projection_);
+  }
   if (facts_.reset_before) {
     PackFor(steps_, H, H, H, {weights + from_h * H, H, true}, forward_candidate_);
   }
@@ -59,23 +62,24 @@ void RecurrentLayer::BeginForward(LayerState state) {
 }
 
 void RecurrentLayer::PlaceFirstState(LayerState state) {
-  const int64_t H = units_, size = steps_.items() * H;
-  std::copy_n(state.h, size, h_.data() + FirstStates() * H);
-  if (facts_.has_c) std::copy_n(state.c, size, c_.data() + FirstStates() * H);
+  const int64_t items = steps_.items(), H = units_, P = outputs_;
+  std::copy_n(state.h, items * P, h_.data() + FirstStates() * P);
+  if (facts_.has_c) std::copy_n(state.c, items * H, c_.data() + FirstStates() * H);
 }
 
-void RecurrentLayer::GatherStates(int64_t t, Buffer& states, Buffer& before) {
-  const int64_t H = units_, items = steps_.items_at(t);
+void RecurrentLayer::GatherStates(int64_t t, int64_t width, Buffer& states, Buffer& before) {
+  const int64_t items = steps_.items_at(t);
   const int64_t going = t + 1 < steps_.time_steps() ? steps_.items_at(t + 1) : 0;
-  float* to = before.data() + steps_.first_row(t) * H;
-  std::copy_n(states.data() + Behind(t + 1) * H, going * H, to);
-  std::copy_n(states.data() + (FirstStates() + going) * H, (items - going) * H, to + going * H);
+  float* to = before.data() + steps_.first_row(t) * width;
+  std::copy_n(states.data() + Behind(t + 1) * width, going * width, to);
+  std::copy_n(states.data() + (FirstStates() + going) * width, (items - going) * width,
+              to + going * width);
 }
 
 void RecurrentLayer::ForwardStep(int64_t t) {
   if (GathersStates()) {
-    GatherStates(t, h_, h_before_);
-    if (facts_.has_c) GatherStates(t, c_, c_before_);
+    GatherStates(t, outputs_, h_, h_before_);
+    if (facts_.has_c) GatherStates(t, units_, c_, c_before_);
   }
   const GateStep step = StepAt(t);
   const int64_t row = steps_.first_row(t), from_h = facts_.gates_from_h() * units_;
@@ -101,22 +105,25 @@ void RecurrentLayer::ForwardStep(int64_t t) {
       GruOutputForward(step);
       break;
   }
+  if (projects()) {
+    forward_projection_.Multiply(step.lanes, step.h, h_.data() + Behind(t) * outputs_);
+  }
 }
 
 void RecurrentLayer::EndForward(LayerState state) const {
-  const int64_t H = units_;
-  const auto copy = [&](const Buffer& states, float* to) {
+  const auto copy = [&](const Buffer& states, int64_t width, float* to) {
     if (reverse_ || steps_.is_uniform()) {
-      std::copy_n(states.data() + Behind(TimeOf(steps_.time_steps() - 1)) * H, steps_.items() * H,
-                  to);
+      std::copy_n(states.data() + Behind(TimeOf(steps_.time_steps() - 1)) * width,
+                  steps_.items() * width, to);
       return;
     }
     for (int64_t item = 0; item < steps_.items(); ++item) {
-      std::copy_n(states.data() + (steps_.items() + steps_.last_row(item)) * H, H, to + item * H);
+      std::copy_n(states.data() + (steps_.items() + steps_.last_row(item)) * width, width,
+                  to + item * width);
     }
   };
-  copy(h_, state.h);
-  if (facts_.has_c) copy(c_, state.c);
+  copy(h_, outputs_, state.h);
+  if (facts_.has_c) copy(c_, units_, state.c);
 }
 
 void RecurrentLayer::ForwardSteps(LayerState state) {
@@ -129,14 +136,21 @@ void RecurrentLayer::ForwardSteps(LayerState state) {
 // again after its last one.
 void RecurrentLayer::BeginBackward(const LayerStateGradient& state) {
   state_gradient_ = state;
-  const int64_t H = units_, from_h = facts_.gates_from_h() * H, size = steps_.items() * H;
+  const int64_t H = units_, P = outputs_, from_h = facts_.gates_from_h() * H;
+  const int64_t items = steps_.items();
   const float* weights = recurrent_weights();
-  PackFor(steps_, H, from_h, gate_stride_, {weights, H}, backward_weights_);
+  PackFor(steps_, P, from_h, gate_stride_, {weights, P}, backward_weights_);
+  if (projects()) {
+    PackFor(steps_, H, P, P, {parameters_.value(weight_hr_), H}, backward_projection_);
+    d_projected_.Require(steps_.rows() * P);
+    d_unprojected_.Require(items * H);
+  }
   if (facts_.reset_before) {
     PackFor(steps_, H, H, gate_stride_, {weights + from_h * H, H}, backward_candidate_);
   }
-  CopyOrZero(state.d_h_final, size, d_h_.data());
-  if (facts_.has_c) CopyOrZero(state.d_c_final, size, d_c_.data());
+  CopyOrZero(state.d_h_final, items * P, d_h_.data());
+  if (facts_.has_c) CopyOrZero(state.d_c_final, items * H, d_c_.data());
+  const int64_t size = items * std::max(H, P);
   std::fill_n(no_output_.Require(size), size, 0.0f);
 }
 
@@ -149,6 +163,15 @@ void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t) {
                  : step.gates + first;
   };
   step.d_output = d_output_t ? d_output_t : no_output_.data();
+  if (projects()) {
+    float* d_projected = d_projected_.data() + row * outputs_;
+    const int64_t size = step.lanes * outputs_;
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < size; ++i) d_projected[i] = step.d_output[i] + step.d_h[i];
+    backward_projection_.Multiply(step.lanes, d_projected, d_unprojected_.data());
+    step.d_output = d_unprojected_.data();
+    step.d_h = no_output_.data();
+  }
   switch (cell_) {
     case Cell::kRnnTanh:
     case Cell::kRnnRelu:
@@ -180,29 +203,30 @@ void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t) {
 }
 
 void RecurrentLayer::EndBackward() const {
-  const int64_t size = steps_.items() * units_;
+  const int64_t items = steps_.items();
   const LayerStateGradient& state = state_gradient_;
-  if (state.d_h_initial) std::copy_n(d_h_.data(), size, state.d_h_initial);
-  if (facts_.has_c && state.d_c_initial) std::copy_n(d_c_.data(), size, state.d_c_initial);
+  if (state.d_h_initial) std::copy_n(d_h_.data(), items * outputs_, state.d_h_initial);
+  if (facts_.has_c && state.d_c_initial)
+    std::copy_n(d_c_.data(), items * units_, state.d_c_initial);
 }
 
 void RecurrentLayer::BackwardSteps(const float* d_output, const LayerStateGradient& state) {
   BeginBackward(state);
   for (int64_t i = steps_.time_steps() - 1; i >= 0; --i) {
     const int64_t t = TimeOf(i);
-    BackwardTimeStep(t, d_output ? d_output + steps_.first_row(t) * units_ : nullptr);
+    BackwardTimeStep(t, d_output ? d_output + steps_.first_row(t) * outputs_ : nullptr);
   }
   EndBackward();
 }
 
 const float* RecurrentLayer::AllStatesBefore() {
-  if (steps_.is_uniform()) return h_.data() + Before(0) * units_;
+  if (steps_.is_uniform()) return h_.data() + Before(0) * outputs_;
   if (reverse_) return h_before_.data();
-  const int64_t H = units_;
-  float* before = h_before_.Require(steps_.rows() * H);
+  const int64_t P = outputs_;
+  float* before = h_before_.Require(steps_.rows() * P);
   for (int64_t t = 0; t < steps_.time_steps(); ++t) {
-    std::copy_n(h_.data() + Before(t) * H, steps_.items_at(t) * H,
-                before + steps_.first_row(t) * H);
+    std::copy_n(h_.data() + Before(t) * P, steps_.items_at(t) * P,
+                before + steps_.first_row(t) * P);
   }
   return before;
 }
@@ -230,7 +254,7 @@ const float* RecurrentLayer::Step(int64_t t, const float* x_t) {
   InputStep(steps_.first_row(t), steps_.items_at(t), x_t);
   ForwardStep(t);
   if (t + 1 == steps_.time_steps()) EndForward(state_);
-  return h_.data() + Behind(t) * units_;
+  return h_.data() + Behind(t) * outputs_;
 }
 
 void RecurrentLayer::BeginBackwardSteps(const LayerStateGradient& state) {
@@ -260,12 +284,15 @@ void RecurrentLayer::FinishBackwardSteps(const float* x) {
 }
 
 void RecurrentLayer::BeginSingleSteps() {
-  const int64_t H = units_, from_h = facts_.gates_from_h() * H;
+  const int64_t H = units_, P = outputs_, from_h = facts_.gates_from_h() * H;
   const float* weights = parameters_.value(weight_hh_);
   CombinedBias();
   input_weights_.PackForAnyRows(width(), input_size_, input_size_,
                                 {parameters_.value(weight_ih_), input_size_, true}, gate_stride_);
-  forward_weights_.PackForAnyRows(from_h, H, H, {weights, H, true});
+  forward_weights_.PackForAnyRows(from_h, P, P, {weights, P, true});
+  if (projects()) {
+    forward_projection_.PackForAnyRows(P, H, H, {parameters_.value(weight_hr_), H, true});
+  }
   if (facts_.reset_before) {
     forward_candidate_.PackForAnyRows(H, H, H, {weights + from_h * H, H, true});
   }
@@ -277,7 +304,7 @@ const float* RecurrentLayer::SingleStep(int64_t rows, const float* x, LayerState
   InputStep(0, rows, x);
   ForwardStep(0);
   EndForward(state);
-  return h_.data() + Behind(0) * units_;
+  return h_.data() + Behind(0) * outputs_;
 }
 
 }  // namespace lockstep::worker

@@ -11,13 +11,14 @@ std::vector<RecurrentLayer> MakeLayers(const StackOptions& options, const std::s
                                        Parameters& parameters) {
   std::vector<RecurrentLayer> layers;
   layers.reserve(options.layers * options.directions());
+  const int64_t projection_size = options.cell_size > 0 ? options.hidden_size : 0;
   for (int layer = 0; layer < options.layers; ++layer) {
     const int64_t input_size = layer > 0 ? options.output_size() : options.input_size;
-    layers.emplace_back(options.cell, input_size, options.hidden_size, layer, prefix, parameters,
-                        Direction::kForward, options.layer_norm);
+    layers.emplace_back(options.cell, input_size, options.units(), layer, prefix, parameters,
+                        Direction::kForward, options.layer_norm, projection_size);
     if (options.bidirectional) {
-      layers.emplace_back(options.cell, input_size, options.hidden_size, layer, prefix, parameters,
-                          Direction::kReverse, options.layer_norm);
+      layers.emplace_back(options.cell, input_size, options.units(), layer, prefix, parameters,
+                          Direction::kReverse, options.layer_norm, projection_size);
     }
   }
   return layers;
@@ -63,33 +64,32 @@ RecurrentState RecurrentStack::ZeroState(int64_t lanes) const {
   state.layers = options_.layers * options_.directions();
   state.lanes = lanes;
   state.units = options_.hidden_size;
-  const size_t size = state.layers * lanes * state.units;
-  state.h.assign(size, 0.0f);
-  if (FactsOf(options_.cell).has_c) state.c.assign(size, 0.0f);
+  state.h.assign(state.layers * lanes * state.units, 0.0f);
+  if (FactsOf(options_.cell).has_c) state.c.assign(state.layers * lanes * options_.units(), 0.0f);
   return state;
 }
 
 LayerState RecurrentStack::StateOf(RecurrentState& state, int layer, int64_t direction) const {
-  const int64_t at =
-      (layer * options_.directions() + direction) * steps_.items() * options_.hidden_size;
-  return {state.h.data() + at, state.c.empty() ? nullptr : state.c.data() + at};
+  const int64_t lanes = (layer * options_.directions() + direction) * steps_.items();
+  return {state.h.data() + lanes * options_.hidden_size,
+          state.c.empty() ? nullptr : state.c.data() + lanes * options_.units()};
 }
 
 LayerStateGradient RecurrentStack::StateGradientOf(const StackStateGradient& state, int layer,
                                                    int64_t direction) const {
-  const int64_t begin =
-      (layer * options_.directions() + direction) * steps_.items() * options_.hidden_size;
-  const auto at = [begin](auto& values) {
-    return values.empty() ? nullptr : values.data() + begin;
+  const int64_t lanes = (layer * options_.directions() + direction) * steps_.items();
+  const auto at = [lanes](auto& values, int64_t width) {
+    return values.empty() ? nullptr : values.data() + lanes * width;
   };
+  const int64_t H = options_.hidden_size, units = options_.units();
   LayerStateGradient part;
   if (state.final_state) {
-    part.d_h_final = at(state.final_state->h);
-    part.d_c_final = at(state.final_state->c);
+    part.d_h_final = at(state.final_state->h, H);
+    part.d_c_final = at(state.final_state->c, units);
   }
   if (state.initial_state) {
-    part.d_h_initial = at(state.initial_state->h);
-    part.d_c_initial = at(state.initial_state->c);
+    part.d_h_initial = at(state.initial_state->h, H);
+    part.d_c_initial = at(state.initial_state->c, units);
   }
   return part;
 }

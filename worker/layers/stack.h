@@ -17,10 +17,12 @@ namespace lockstep::worker {
 
 struct StackOptions {
   Cell cell = Cell::kLstm;
-  int64_t input_size = 0;      ///< I
-  int64_t hidden_size = 0;     ///< H
-  int layers = 1;              ///< L
-  double dropout = 0.0;        ///< between the layers and after the last one
+  int64_t input_size = 0;   ///< I
+  int64_t hidden_size = 0;  ///< H: of what a layer gives and feeds back
+  int64_t cell_size = 0;    ///< units of an LSTM that are projected to hidden_size outputs (LSTMP:
+                            ///< Sak et al. 2014); 0: they are the outputs
+  int layers = 1;           ///< L
+  double dropout = 0.0;     ///< between the layers and after the last one
   bool bidirectional = false;  ///< D = 2: each layer reads both ways, [forward, reverse] are its
                                ///< outputs; else D = 1. As PyTorch's bidirectional=True
   bool residual = false;       ///< layers above the first add their input to their output, behind
@@ -41,6 +43,7 @@ struct StackOptions {
   }
   int64_t directions() const { return bidirectional ? 2 : 1; }  ///< D
   int64_t output_size() const { return directions() * hidden_size; }
+  int64_t units() const { return cell_size > 0 ? cell_size : hidden_size; }  ///< of gates and c
 };
 
 /// What a stack reads: vectors x [R, I], or tokens [R] and what they stand for.
@@ -61,7 +64,7 @@ struct StackStateGradient {
 /// directions of a layer one behind another, as PyTorch has them. The final state of an item is the
 /// one behind its own last row, in reverse the one behind its first. Models whose batches differ in
 /// their numbers of rows hold a VaryingRows (worker/products/gemm.h) in every pass; passes over
-/// items of unequal lengths do so here.
+/// items of unequal lengths do so here. c of a state is [L D, B, units()].
 class RecurrentStack {
  public:
   /// Adds its parameters, named `prefix` + "weight_ih_l0" and so on. `parameters` must outlive it.

@@ -27,7 +27,7 @@ class InitialStates {
   /// From vectors [B, vector_size], which must live until Backward.
   void FromVectors(int64_t items, const float* vectors);
 
-  /// [L, B, H].
+  /// [L, B, H]; c [L, B, units of c].
   const RecurrentState& states() const { return states_; }
   /// The last layer's summary of h [B, summary_size()]: c of Conditioning::kContext.
   const float* last_summary() const;
@@ -44,8 +44,14 @@ class InitialStates {
  private:
   bool has_c() const { return FactsOf(encoder_.cell).has_c; }
   void Make(int64_t items);
-  void Gather(const std::vector<float>& states, int layer, float* summary) const;
-  void Scatter(const float* d_summary, int layer, std::vector<float>& d_states) const;
+  /// `units` of a lane's array: hidden_size of h, units() of c.
+  void Gather(const std::vector<float>& states, int layer, int64_t units, float* summary) const;
+  void Scatter(const float* d_summary, int layer, int64_t units,
+               std::vector<float>& d_states) const;
+  /// Of c's summary.
+  int64_t c_summary_size() const {
+    return vector_size_ > 0 ? vector_size_ : encoder_.directions() * encoder_.units();
+  }
 
   const StackOptions encoder_;
   const int64_t vector_size_;
@@ -55,9 +61,9 @@ class InitialStates {
   int64_t items_ = 0;
   const int64_t* source_of_ = nullptr;
   const float* vectors_ = nullptr;
-  std::vector<Buffer> h_summaries_, c_summaries_;  // [L] of [B, D H]
+  std::vector<Buffer> h_summaries_, c_summaries_;  // [L] of [B, D H], of c [B, D units]
   RecurrentState states_, d_final_;
-  Buffer d_part_;  // [B, D H]
+  Buffer d_part_;  // of one summary
 };
 
 }  // namespace lockstep::worker

@@ -24,6 +24,7 @@ StackOptions StackOf(const LanguageModelOptions& options, int64_t input_size) {
   stack.cell = options.cell;
   stack.input_size = input_size;
   stack.hidden_size = options.hidden_size;
+  stack.cell_size = options.cell_size;
   stack.layers = options.layers;
   stack.dropout = options.dropout;
   stack.residual = options.residual;
@@ -135,7 +136,7 @@ void LanguageModel::Backward() {
 
 int64_t LanguageModel::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const int64_t rows = time_steps * lanes;
-  const int64_t table = FactsOf(options_.cell).gates * options_.hidden_size;
+  const int64_t table = FactsOf(options_.cell).gates * stack_.options().units();
   int64_t floats_of_row = stack_.FloatsOfRow() + options_.embedding_size;
   if (options_.embedding_dropout > 0.0) floats_of_row += options_.embedding_size;
   if (options_.temporal_activation_regularization > 0.0) floats_of_row += options_.hidden_size;

@@ -22,6 +22,7 @@ struct LanguageModelOptions {
   Cell cell = Cell::kLstm;
   int layers = 2;              ///< L
   int64_t hidden_size = 256;   ///< H
+  int64_t cell_size = 0;       ///< see StackOptions
   double dropout = 0.0;        ///< between the layers and after the last one
   bool tie_embedding = false;  ///< needs I == H
   bool residual = false;       ///< see StackOptions

@@ -156,10 +156,10 @@ int64_t SequenceLabeler::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const int64_t of_row =
       p.stack.FloatsOfRow(gradients, true) + (table ? 0 : options_.embedding_size) +
       (p.label ? p.label->FloatsOfRow() : 0) + (p.tag ? p.tag->FloatsOfRow() : 0);
-  const int64_t states = FactsOf(stack.cell).has_c ? 2 : 1;
+  const int64_t states = stack.hidden_size + (FactsOf(stack.cell).has_c ? stack.units() : 0);
   const int64_t of_item =
-      (p.label ? p.label->FloatsOfItem() : 0) + states * stack.layers * stack.output_size();
-  const int64_t width = FactsOf(stack.cell).gates * stack.hidden_size * stack.directions();
+      (p.label ? p.label->FloatsOfItem() : 0) + states * stack.layers * stack.directions();
+  const int64_t width = FactsOf(stack.cell).gates * stack.units() * stack.directions();
   const int64_t floats = rows * of_row + lanes * of_item + p.stack.FloatsOfWeights() +
                          (p.tag ? p.tag->FloatsOf(lanes) : 0) +
                          (table ? options_.vocabulary_size * width : 0);

@@ -14,7 +14,11 @@ class StepNetwork final : public ForecastNetwork {
       : options_(options),
         features_(options, options.channel_embedding > 0, parameters),
         inputs_(options, 1, features_),
-        stack_({options.cell, inputs_.size(), options.hidden_size, options.layers, options.dropout},
+        stack_({.cell = options.cell,
+                .input_size = inputs_.size(),
+                .hidden_size = options.hidden_size,
+                .layers = options.layers,
+                .dropout = options.dropout},
                "rnn.", parameters),
         projection_(options.hidden_size, options.loss.outputs() * WidthOf(options), "projection",
                     parameters) {}

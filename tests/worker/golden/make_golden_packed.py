@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes pytorch_packed.json: PyTorch's recurrent layers over sequences of unequal lengths.
 
-Two layers that read both ways, over a PackedSequence; outputs, final states and all gradients of
+Two layers that read both ways, over a PackedSequence, an LSTM's also with a projection; outputs, final states and all gradients of
     sum(outputs * d_output) + sum(h_n * d_h) + sum(c_n * d_c)
 and one LSTM layer with layer normalisation, whose steps are written out.
 Run with PyTorch (2.x): python3 make_golden_packed.py. The tests need no PyTorch. Everything is
@@ -20,21 +20,23 @@ def flat(tensor):
     return [float(f"{x:.9g}") for x in tensor.detach().flatten().tolist()]
 
 
-def layers(cell):
+def layers(cell, projection=0):
     torch.manual_seed(11)
     rnn = {"RNN_TANH": torch.nn.RNN, "LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU}[cell](
-        INPUT, HIDDEN, LAYERS, bidirectional=True)
+        INPUT, HIDDEN, LAYERS, bidirectional=True,
+        **({"proj_size": projection} if projection else {}))
     lanes = len(LENGTHS)
     x = torch.randn(max(LENGTHS), lanes, INPUT)
     packed = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor(LENGTHS))
     data = packed.data.detach().requires_grad_()
     packed = torch.nn.utils.rnn.PackedSequence(data, packed.batch_sizes)
-    shape = (2 * LAYERS, lanes, HIDDEN)
-    state = [(torch.rand(shape) - 0.5).requires_grad_() for _ in range(2 if cell == "LSTM" else 1)]
+    shapes = [(2 * LAYERS, lanes, projection or HIDDEN), (2 * LAYERS, lanes, HIDDEN)]
+    shapes = shapes[:2 if cell == "LSTM" else 1]
+    state = [(torch.rand(shape) - 0.5).requires_grad_() for shape in shapes]
     outputs, final = rnn(packed, tuple(state) if cell == "LSTM" else state[0])
     final = final if cell == "LSTM" else (final,)
     d_output = torch.randn(outputs.data.shape)
-    d_final = [torch.randn(shape) for _ in final]
+    d_final = [torch.randn(shape) for shape in shapes]
     loss = (outputs.data * d_output).sum()
     for value, gradient in zip(final, d_final):
         loss = loss + (value * gradient).sum()
@@ -95,6 +97,7 @@ def main():
         "torch": torch.__version__.split("+")[0],
         "lengths": LENGTHS,
         "layer_norm": normalised_lstm(),
+        "projected": layers("LSTM", 2),
         "layers": [layers(cell) for cell in ["RNN_TANH", "LSTM", "GRU"]],
     }
     path = pathlib.Path(__file__).with_name("pytorch_packed.json")

@@ -104,7 +104,7 @@ double StackCase::ReferenceLoss(const DropoutSite* site, std::vector<double>* ou
   if (final_c) final_c->resize(reference_c.size());
   double loss = 0.0;
   for (int64_t item = 0; item < B; ++item) {
-    auto h = OfItem(reference_h, B, H, item), c = OfItem(reference_c, B, H, item);
+    auto h = OfItem(reference_h, B, H, item), c = OfItem(reference_c, B, options.units(), item);
     const auto y =
         reference.Run(RowsOfItem(reference_x, steps, options.input_size, item), h, c, site, item);
     for (int64_t i = 0; i < std::ssize(y); ++i) {
@@ -116,7 +116,9 @@ double StackCase::ReferenceLoss(const DropoutSite* site, std::vector<double>* ou
       const int64_t at = (i / H * B + item) * H + i % H;
       loss += h[i] * d_final.h[at];
       if (final_h) (*final_h)[at] = h[i];
-      if (c.empty()) continue;
+    }
+    for (int64_t i = 0; i < std::ssize(c); ++i) {
+      const int64_t units = options.units(), at = (i / units * B + item) * units + i % units;
       loss += c[i] * d_final.c[at];
       if (final_c) (*final_c)[at] = c[i];
     }
@@ -125,15 +127,15 @@ double StackCase::ReferenceLoss(const DropoutSite* site, std::vector<double>* ou
 }
 
 std::unique_ptr<StackCase> StackCase::Item(int64_t item) const {
-  const int64_t B = steps.items(), H = options.hidden_size;
+  const int64_t B = steps.items(), H = options.hidden_size, units = options.units();
   auto own = std::make_unique<StackCase>(options, std::vector<int64_t>{steps.length(item)});
   std::ranges::copy(parameters.values(), own->parameters.values().begin());
   own->x = RowsOfItem(x, steps, options.input_size, item);
   own->d_output = RowsOfItem(d_output, steps, options.output_size(), item);
   own->initial.h = OfItem(initial.h, B, H, item);
-  own->initial.c = OfItem(initial.c, B, H, item);
+  own->initial.c = OfItem(initial.c, B, units, item);
   own->d_final.h = OfItem(d_final.h, B, H, item);
-  own->d_final.c = OfItem(d_final.c, B, H, item);
+  own->d_final.c = OfItem(d_final.c, B, units, item);
   own->Doubles();
   return own;
 }

@@ -33,7 +33,7 @@ void ExpectAsPyTorch(const nlohmann::json& golden, StackOptions options,
       {"RNN_TANH", Cell::kRnnTanh}, {"LSTM", Cell::kLstm}, {"GRU", Cell::kGru}};
   options.cell = cells.at(golden["cell"]);
   options.input_size = 3;
-  options.hidden_size = 4;
+  options.hidden_size = options.cell_size > 0 ? 2 : 4;
   StackCase x(options, lengths);
   const auto& parameters = golden["parameters"];
   ASSERT_EQ(parameters.size(), x.parameters.list().size());
@@ -73,6 +73,15 @@ TEST(StackGoldenTest, PackedSequencesBothWaysAreAsPyTorchs) {
     SCOPED_TRACE(golden["cell"]);
     ExpectAsPyTorch(golden, options, GoldenPacked()["lengths"].get<std::vector<int64_t>>());
   }
+}
+
+TEST(StackGoldenTest, ProjectionsAreAsPyTorchs) {
+  StackOptions options;
+  options.layers = 2;
+  options.bidirectional = true;
+  options.cell_size = 4;
+  ExpectAsPyTorch(GoldenPacked()["projected"], options,
+                  GoldenPacked()["lengths"].get<std::vector<int64_t>>());
 }
 
 TEST(StackGoldenTest, LayerNormalisationIsAsPyTorchs) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -172,6 +173,20 @@ TEST_P(EveryStack, LayerNormalisationIsTheReferences) {
   }
 }
 
+// Of the cells that can be projected, with everything else that may be on.
+TEST_P(EveryStack, ProjectionIsTheReferences) {
+  if (!FactsOf(Options().cell).has_c) return;  // not of these cells
+  for (const bool layer_norm : {false, true}) {
+    StackOptions options = WithRegularisation(Options());
+    options.cell_size = 16;
+    options.layer_norm = layer_norm;
+    for (const auto& lengths : {kUneven, kEven}) {
+      StackCase x(options, lengths);
+      ExpectAsReference(x, &kSite, x.Run(&kSite));
+    }
+  }
+}
+
 // The same item alone, with its number: its mask, its values and its share of the gradients.
 TEST_P(EveryStack, AnItemDoesNotDependOnWhatElseIsInTheBatch) {
   StackCase all(Options(), kUneven);
@@ -242,6 +257,16 @@ TEST_P(EveryCellOfStack, StepByStepIsTheWholePassWithLayerNormalisation) {
   ExpectSame(steps.RunSteps(&kSite), x.Run(&kSite));
 }
 
+TEST_P(EveryCellOfStack, StepByStepIsTheWholePassWithAProjection) {
+  StackOptions options = OptionsOf(GetParam(), false);
+  if (!FactsOf(options.cell).has_c) return;
+  options.cell_size = 16;
+  for (const auto& lengths : {kUneven, kEven}) {
+    StackCase x(options, lengths), steps(options, lengths);
+    ExpectSame(steps.RunSteps(&kSite), x.Run(&kSite));
+  }
+}
+
 TEST_P(EveryCellOfStack, StepByStepIsTheWholePass) {
   for (const auto& lengths : {kUneven, kEven}) {
     for (const bool residual : {false, true}) {
@@ -263,9 +288,12 @@ TEST_P(EveryCellOfStack, StepByStepIsTheWholePass) {
 // Rows that leave, each step by itself, as a search makes them: without dropout the numbers of the
 // whole pass.
 TEST_P(EveryCellOfStack, SingleStepsAreTheWholePass) {
-  for (const bool layer_norm : {false, true}) {
+  const bool has_c = FactsOf(GetParam()).has_c;
+  for (const auto& [layer_norm, cell_size] :
+       {std::pair<bool, int64_t>{false, 0}, {true, 0}, {false, has_c ? 16 : 0}}) {
     StackOptions options = OptionsOf(GetParam(), false);
     options.layer_norm = layer_norm;
+    options.cell_size = cell_size;
     StackCase x(options, kUneven);
     const StackPass whole = x.Run(nullptr);
     const int64_t H = options.hidden_size, L = options.layers;
@@ -276,8 +304,10 @@ TEST_P(EveryCellOfStack, SingleStepsAreTheWholePass) {
       RecurrentState going = x.stack.ZeroState(rows);
       for (size_t part = 0; part < going.parts().size(); ++part) {
         for (int64_t layer = 0; layer < L; ++layer) {
-          const auto from = state.parts()[part].values.begin() + layer * state.lanes * H;
-          std::copy_n(from, rows * H, going.parts()[part].values.begin() + layer * rows * H);
+          const auto& values = state.parts()[part].values;
+          const int64_t width = state.width(values);
+          std::copy_n(values.begin() + layer * state.lanes * width, rows * width,
+                      going.parts()[part].values.begin() + layer * rows * width);
         }
       }
       state = going;
@@ -285,7 +315,7 @@ TEST_P(EveryCellOfStack, SingleStepsAreTheWholePass) {
       EXPECT_THAT(
           std::span(y, rows * H),
           Pointwise(FloatNear(kNear), std::span(whole.outputs).subspan(first * H, rows * H)))
-          << "time step " << t << (layer_norm ? ", normalised" : "");
+          << "time step " << t << (layer_norm ? ", normalised" : "") << ", cell " << cell_size;
     }
   }
 }

@@ -125,6 +125,15 @@ TEST_P(EncoderDecoderTest, DropoutAsReference) {
   EXPECT_NEAR(of.model.Evaluate(of.batch()).loss, loss, kLossTolerance * loss);
 }
 
+TEST_P(EncoderDecoderTest, ProjectionAsReference) {
+  EncoderDecoderOptions options = Options();
+  if (!FactsOf(options.stack.cell).has_c) return;  // GRUs are not projected
+  options.stack.cell_size = options.stack.hidden_size + 3;
+  options.stack.dropout = 0.3;
+  PairCase of(options);
+  ExpectAsReference(of);
+}
+
 std::string NameOf(const testing::TestParamInfo<std::tuple<Shape, Cell, int, bool>>& info) {
   const auto& [shape, cell, layers, bidirectional] = info.param;
   return shape.name + CellName(cell) + std::to_string(layers) + (bidirectional ? "Bi" : "");
