@@ -101,7 +101,7 @@ TEST(RunConfigTest, UnknownEnumValues) {
             "run.textproto:2:8: model.cell is LSTMM; did you mean LSTM?");
   EXPECT_EQ(ParseFailure("model { cell: 9 }"),
             "run.textproto:1:15: model.cell is 9; known here: RNN_TANH, RNN_RELU, LSTM, GRU, "
-            "GRU_RESET_BEFORE");
+            "GRU_RESET_BEFORE, LSTM_PEEPHOLE");
 }
 
 TEST(RunConfigTest, FieldsGivenTwice) {
