@@ -284,11 +284,13 @@ void AddTrain(CLI::App& app, Command& command) {
 
 // How a language model goes on learning while it is measured.
 void AddDynamic(CLI::App* app, DynamicOptions& options) {
-  auto* rate = app->add_option("--dynamic", options.rate,
-                               "A language model learns on from what it has just been measured on "
-                               "(dynamic evaluation), with this rate: 0.01, say")
-                   ->type_name("RATE")
-                   ->check(CLI::PositiveNumber);
+  auto* rate =
+      app->add_option(
+             "--dynamic", options.rate,
+             "A language model learns on from what it has just been measured on "
+             "(dynamic evaluation), with this rate: 0.01, say; it reads from the beginning")
+          ->type_name("RATE")
+          ->check(CLI::PositiveNumber);
   app->add_option("--dynamic-decay", options.decay,
                   "With --dynamic: how far weights go back towards the checkpoint's, each time")
       ->check(CLI::Range(0.0, 1.0))

@@ -88,6 +88,7 @@ void ReferenceModel::Drop(Array& x, double probability, const DropoutSite* site,
 ReferenceModel::Sums ReferenceModel::Pass(const TokenBatch& batch, ReferenceState& state,
                                           const DropoutSite* site) const {
   const int64_t B = batch.lanes, H = options_.hidden_size;
+  const int64_t units = options_.cell_size > 0 ? options_.cell_size : H;
   const int layers = options_.layers;
   ReferenceValues values = values_;
   for (int layer = 0; layer < layers && site && options_.weight_drop > 0.0; ++layer) {
@@ -103,7 +104,7 @@ ReferenceModel::Sums ReferenceModel::Pass(const TokenBatch& batch, ReferenceStat
       Drop(x, options_.input_dropout, site, layers, t, lane);
       for (int layer = 0; layer < layers; ++layer) {
         double* h = state.h.data() + (layer * B + lane) * H;
-        double* c = state.c.empty() ? nullptr : state.c.data() + (layer * B + lane) * H;
+        double* c = state.c.empty() ? nullptr : state.c.data() + (layer * B + lane) * units;
         const Array before(h, h + H), input = x;
         ReferenceCellStep(options_.cell, values, layer, x, h, c);
         x.assign(h, h + H);

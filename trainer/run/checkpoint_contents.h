@@ -18,7 +18,8 @@ void StorePosition(const Replica& replica, io::CheckpointHeader& header);
 void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica);
 
 /// Views of parameters, optimizer state and hidden states: `state` and `evaluation` (empty where
-/// none is under way) are of all lanes of the job, [L, lanes, H]. They borrow from the arguments.
+/// none is under way) are of all lanes of the job, [L, lanes, units]. They borrow from the
+/// arguments.
 std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::RecurrentState& state,
                                         const worker::RecurrentState& evaluation);
 
@@ -35,15 +36,15 @@ void LoadGroup(const io::CheckpointReader& checkpoint, const std::string& group,
                const worker::Parameters& parameters, std::span<float> out);
 
 /// Reads optimizer state and averages (after LoadPosition) into their places, and a hidden state of
-/// all lanes [L, lanes, H] over `state`, a zero state of the model: that of the training ("state")
-/// or that of the evaluation under way ("evaluation"). UsageError when names or shapes differ: the
-/// arrays of the file and those of the model must be the same.
+/// all lanes [L, lanes, units] over `state`, a zero state of the model: that of the training
+/// ("state") or that of the evaluation under way ("evaluation"). UsageError when names or shapes
+/// differ: the arrays of the file and those of the model must be the same.
 void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica);
 void LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
                worker::RecurrentState& state);
 
-/// The part of a state [L, lanes, H] that belongs to some lanes, and the reverse: `parts` holds
-/// each rank's [L, B_rank, H] one after another in rank order.
+/// The part of an array of a state [L, lanes, units] that belongs to some lanes, and the reverse:
+/// `parts` holds each rank's [L, B_rank, H] one after another in rank order.
 std::vector<float> SliceLanes(const std::vector<float>& all, int64_t layers, int64_t lanes,
                               LaneRange range);
 std::vector<float> JoinLanes(const std::vector<float>& parts, int64_t layers, int64_t lanes,

@@ -13,10 +13,8 @@ MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimi
   need.working_bytes = model.working_bytes;
   // States of all lanes, of the training and of an evaluation under way; the one that is being put
   // in order stands there twice.
-  if (model.state_arrays > 0) {
-    need.checkpoint_bytes = (2 * model.state_arrays + 1) *
-                            (model.state_floats / model.state_arrays) * all_lanes * kFloatBytes;
-  }
+  need.checkpoint_bytes =
+      (2 * model.state_floats + model.largest_state_floats) * all_lanes * kFloatBytes;
   return need;
 }
 

@@ -156,9 +156,11 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
                   LOCKSTEP_VERSION, communicator.size(), DescribeHosts(hosts), threads,
                   worker::GemmDescription(), worker::GateKernelTarget()));
   const proto::Model& model = config.model();
-  console.Info(fmt::format("model: {} {} x {}, {}, {} parameters", proto::Cell_Name(model.cell()),
-                           model.layers(), model.hidden_size(), task.DescribeModel(),
-                           need.parameters));
+  const int projection = model.projection_size();
+  console.Info(fmt::format("model: {} {} x {}{}, {}, {} parameters", proto::Cell_Name(model.cell()),
+                           model.layers(), model.hidden_size(),
+                           projection > 0 ? fmt::format(" projected to {}", projection) : "",
+                           task.DescribeModel(), need.parameters));
   const int64_t lanes = config.data().lanes();
   console.Info(
       fmt::format("data: {}, {}; {} lanes ({} on rank 0), {} steps an epoch, {} steps in all",

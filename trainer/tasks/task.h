@@ -46,10 +46,10 @@ struct BatchPlace {
 struct ModelSize {
   int64_t parameters = 0;
   int64_t working_bytes = 0;  ///< activations of a batch of this rank
-  /// The arrays of the state that is carried from one batch to the next, and how many floats of
-  /// them belong to one lane; 0 where every batch starts anew.
-  int64_t state_arrays = 0;
+  /// How many floats of the arrays of the state that is carried from one batch to the next belong
+  /// to one lane; 0 where every batch starts anew.
   int64_t state_floats = 0;
+  int64_t largest_state_floats = 0;  ///< of one of these arrays
 };
 
 /// Of a model that has no memory yet, for batches of so many lanes.

@@ -23,8 +23,9 @@ ModelSize SizeOf(const worker::Model& empty, int64_t time_steps, int64_t lanes) 
   size.working_bytes = empty.WorkingBytes(time_steps, lanes);
   const worker::RecurrentState state = empty.ZeroState(1);
   for (const auto& part : state.parts()) {
-    ++size.state_arrays;
     size.state_floats += std::ssize(part.values);
+    size.largest_state_floats =
+        std::max<int64_t>(size.largest_state_floats, std::ssize(part.values));
   }
   return size;
 }

@@ -53,7 +53,7 @@ struct StackInput {
   TokenVectors vectors = {};
 };
 
-/// What flows through a stack's state in the way back, [L D, B, H] each: see LayerStateGradient.
+/// What flows through a stack's state in the way back, shaped as the state: see LayerStateGradient.
 struct StackStateGradient {
   const RecurrentState* final_state = nullptr;
   RecurrentState* initial_state = nullptr;  ///< of the right size; overwritten
@@ -130,8 +130,8 @@ class RecurrentStack {
 
   /// Packs the weights.
   void BeginSingleSteps();
-  /// Moves `state` [L, rows, H] on by x [rows, I]. Returns the outputs of the last layer [rows, H],
-  /// which live until the next call. A row's bits do not depend on the others.
+  /// Moves `state` of these rows on by x [rows, I]. Returns the outputs of the last layer [rows,
+  /// H], which live until the next call. A row's bits do not depend on the others.
   const float* SingleStep(int64_t rows, const float* x, RecurrentState& state);
 
   const StackOptions& options() const { return options_; }

@@ -183,9 +183,10 @@ int64_t Decoder::WorkingFloats(int64_t rows, int64_t items, int64_t source_rows,
   if (is(Conditioning::kBahdanau) || options_.input_feeding) {
     of_row += H + input_.size();  // d_outputs_, and the stack's copy of its input
     // The input side's weights, packed for both ways.
-    floats += 2 * FactsOf(options_.stack.cell).gates * H * input_.size();
+    floats += 2 * FactsOf(options_.stack.cell).gates * stack_.options().units() * input_.size();
   }
-  return rows * of_row + items * (2 * options_.stack.layers * H * 2 + H + C) + floats;
+  const int64_t state = H + stack_.options().units();
+  return rows * of_row + items * (2 * options_.stack.layers * state + H + C) + floats;
 }
 
 }  // namespace lockstep::worker

@@ -122,7 +122,8 @@ int64_t InitialStates::FloatsOfItem() const {
   const int64_t L = encoder_.layers;
   const int64_t states = encoder_.hidden_size + (has_c() ? encoder_.units() : 0);
   const int64_t summaries = summary_size() + (has_c() ? c_summary_size() : 0);
-  return L * states + (vector_size_ > 0 ? 0 : 2 * L * summaries) + summary_size();
+  return L * states + (vector_size_ > 0 ? 0 : 2 * L * summaries) +
+         std::max(summary_size(), has_c() ? c_summary_size() : 0);
 }
 
 }  // namespace lockstep::worker

@@ -15,7 +15,7 @@
 namespace lockstep::worker {
 
 /// Dimension letters, here and everywhere: T time steps, B lanes of this rank, I input size, H
-/// hidden size, L layers, V vocabulary, R ranks, P parameters.
+/// hidden size (of what a layer gives), L layers, V vocabulary, R ranks, P parameters.
 struct LanguageModelOptions {
   int64_t vocabulary_size = 0;  ///< V
   int64_t embedding_size = 64;  ///< I; 0 feeds one-hot vectors

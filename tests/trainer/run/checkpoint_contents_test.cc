@@ -31,8 +31,8 @@ worker::Schedule PlateauSchedule() {
 // A replica of all lanes in which no two numbers are the same.
 class OwnReplica : private std::unique_ptr<SmallTask>, public Replica {
  public:
-  explicit OwnReplica(worker::Cell cell = worker::Cell::kLstm)
-      : std::unique_ptr<SmallTask>(new SmallTask(SmallModel(cell))),
+  explicit OwnReplica(worker::Cell cell = worker::Cell::kLstm, int64_t cell_size = 0)
+      : std::unique_ptr<SmallTask>(new SmallTask(SmallModel(cell, cell_size))),
         Replica(*get(), worker::AdamOptions{}, PlateauSchedule(), {0, kLanes}) {}
 };
 
@@ -195,11 +195,17 @@ TEST(CheckpointContentsTest, NumbersThatOlderFilesLackHaveTheirDefaults) {
 }
 
 TEST(CheckpointContentsTest, ArraysComeBack) {
-  for (const worker::Cell cell : {worker::Cell::kLstm, worker::Cell::kGru}) {
-    OwnReplica replica(cell);
+  for (const auto& [cell, cell_size] :
+       {std::pair{worker::Cell::kLstm, 0}, {worker::Cell::kLstm, 9}, {worker::Cell::kGru, 0}}) {
+    OwnReplica replica(cell, cell_size);
     Fill(replica);
     const Stored stored(replica);
-    OwnReplica other(cell);
+    OwnReplica other(cell, cell_size);
+    if (cell_size > 0) {
+      EXPECT_THAT(*(*stored).Shape("state/h"), testing::ElementsAre(2, kLanes, 4));
+      EXPECT_THAT(*(*stored).Shape("state/c"), testing::ElementsAre(2, kLanes, 9));
+      EXPECT_THAT(*(*stored).Shape("parameters/rnn.weight_hr_l1"), testing::ElementsAre(4, 9));
+    }
     LoadParameters(*stored, other.parameters());
     LoadOptimizer(*stored, other);
     LoadState(*stored, "state", other.state);

@@ -10,14 +10,14 @@ TEST(MemoryNeedTest, IsThatOfTheModelAndTheOptimizer) {
                                             worker::SgdOptions{.momentum = 0.9}};
   for (const auto& rule : rules) {
     const worker::Optimizer optimizer(rule, 1000);
-    // A state of two arrays of 3 x 32 floats a lane, on 12 lanes.
-    const MemoryNeed need = NeedOf({1000, 77, 2, 2 * 3 * 32}, rule, 12);
+    // A state of arrays of 3 x 32 and 3 x 50 floats a lane, on 12 lanes.
+    const MemoryNeed need = NeedOf({1000, 77, 3 * 82, 3 * 50}, rule, 12);
     EXPECT_EQ(need.parameters, 1000);
     EXPECT_EQ(need.fixed_bytes, 4 * 1000 * (2 + std::ssize(optimizer.slots())));
     EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, worker::ExponentialAveraging{}).fixed_bytes,
               need.fixed_bytes + 4 * 1000);
     EXPECT_EQ(need.working_bytes, 77);
-    EXPECT_EQ(need.checkpoint_bytes, 5 * 3 * 12 * 32 * 4);
+    EXPECT_EQ(need.checkpoint_bytes, (2 * 82 + 50) * 3 * 12 * 4);
     EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12).checkpoint_bytes, 0);
   }
 }

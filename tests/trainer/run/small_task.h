@@ -53,13 +53,15 @@ class SmallTask : public Task {
 };
 
 /// The model of most tests: two layers of four units.
-inline worker::LanguageModelOptions SmallModel(worker::Cell cell = worker::Cell::kLstm) {
+inline worker::LanguageModelOptions SmallModel(worker::Cell cell = worker::Cell::kLstm,
+                                               int64_t cell_size = 0) {
   worker::LanguageModelOptions options;
   options.vocabulary_size = 7;
   options.embedding_size = 3;
   options.cell = cell;
   options.layers = 2;
   options.hidden_size = 4;
+  options.cell_size = cell_size;
   return options;
 }
 

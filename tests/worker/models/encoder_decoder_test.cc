@@ -292,6 +292,7 @@ TEST_P(EncoderDecoderShapeTest, SaysWhatMemoryItTakes) {
     options.stack.dropout = large ? 0.2 : 0.0;
     options.stack.layers = large ? 2 : 1;
     options.stack.bidirectional = large;
+    options.stack.cell_size = large ? 160 : 0;
     const int64_t rows = 20, items = large ? 24 : 16;
     EncoderDecoder model(options);
     const UniformPairs pairs(options, rows, items);

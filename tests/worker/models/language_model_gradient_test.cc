@@ -179,6 +179,7 @@ std::vector<Regularized> AllRegularized() {
   const auto dry = [](Options& o) { o.dropout = 0.0; };
   const auto residual = [](Options& o) { o.residual = true; };
   const auto gru = [](Options& o) { o.cell = Cell::kGru; };
+  const auto projected = [](Options& o) { o.cell_size = 8; };
   add("Locked", locked);
   add("Input", input);
   add("Output", output);
@@ -194,6 +195,9 @@ std::vector<Regularized> AllRegularized() {
   add("Residual", residual);
   add("All", locked, input, output, weights, tokens, activation, temporal, smoothing, tied);
   add("AllGru", locked, input, output, weights, tokens, activation, temporal, smoothing, tied, gru);
+  add("Projected", projected);
+  add("ProjectedOneHot", projected, [](Options& o) { o.embedding_size = 0; });
+  add("ProjectedAll", projected, locked, input, output, weights, tokens, temporal, tied);
   return all;
 }
 
@@ -208,7 +212,8 @@ INSTANTIATE_TEST_SUITE_P(All, RegularizedGradientTest, testing::ValuesIn(AllRegu
 
 // In evaluation there is none of it.
 TEST(RegularizedTest, AnEvaluationIsThatOfThePlainModel) {
-  const LanguageModelOptions all = AllRegularized()[13].options;
+  const std::vector<Regularized> each = AllRegularized();
+  const LanguageModelOptions all = std::ranges::find(each, "All", &Regularized::name)->options;
   LanguageModelOptions plain = Plain();
   plain.tie_embedding = all.tie_embedding;
   ModelCase regularized(all, 6, 3), expected(plain, 6, 3);

@@ -5,6 +5,10 @@
 #include <numeric>
 #include <string>
 
+#include <fmt/format.h>
+
+#include "trainer/exit_status.h"
+#include "trainer/ranks/communicator.h"
 #include "trainer/run/checkpoint_contents.h"
 #include "trainer/tasks/model_options.h"
 #include "worker/optimizers/dynamic_step.h"
@@ -17,6 +21,7 @@ namespace {
 struct Squares {
   std::string slot;
   double factor = 1.0;
+  double begin = 0.0;  // what it began with
 };
 
 Squares SquaresOf(const proto::Optimizer& optimizer, int64_t steps) {
@@ -28,7 +33,9 @@ Squares SquaresOf(const proto::Optimizer& optimizer, int64_t steps) {
   if (const auto* rmsprop = std::get_if<worker::RmsPropOptions>(&options)) {
     return {"square_avg", 1.0 / (1.0 - std::pow(rmsprop->alpha, n))};
   }
-  if (std::holds_alternative<worker::AdagradOptions>(options)) return {"sum", 1.0 / n};
+  if (const auto* adagrad = std::get_if<worker::AdagradOptions>(&options)) {
+    return {"sum", 1.0 / n, adagrad->initial_accumulator};
+  }
   return {};
 }
 
@@ -64,16 +71,31 @@ DynamicEvaluation::DynamicEvaluation(worker::LanguageModel& model,
   tokens_of_step_ = static_cast<double>(config.data().lanes()) *
                     static_cast<double>(config.data().time_steps()) *
                     std::max(1, config.training().accumulate_batches());
-  const Squares squares =
-      SquaresOf(config.optimizer(), checkpoint.header().counters.at("optimizer_steps"));
-  if (squares.slot.empty()) return;
+  if (config.model().freeze_pretrained() && !config.model().pretrained_vectors().empty()) {
+    frozen_ = model.embedding_weight();
+  }
+  const auto steps = checkpoint.header().counters.find("optimizer_steps");
+  if (steps == checkpoint.header().counters.end()) {
+    throw UsageError(
+        fmt::format("{}: holds no optimizer_steps: it was written by another version "
+                    "of lockstep. Evaluate it without --dynamic.",
+                    checkpoint.path().string()));
+  }
+  const Squares squares = SquaresOf(config.optimizer(), steps->second);
+  if (squares.slot.empty() || steps->second == 0) return;
   deviations_.resize(start_.size());
   LoadGroup(checkpoint, "optimizer/" + squares.slot + "/", parameters, deviations_);
-  for (float& s : deviations_) s = static_cast<float>(std::sqrt(squares.factor * s));
+  for (float& s : deviations_) {
+    s = static_cast<float>(std::sqrt(squares.factor * std::max(s - squares.begin, 0.0)));
+  }
+  // The gradients of what is frozen were never more than 0.
+  const int64_t frozen = frozen_ >= 0 ? parameters.list()[frozen_].size : 0;
   mean_ = std::accumulate(deviations_.begin(), deviations_.end(), 0.0) /
-          static_cast<double>(deviations_.size());
-  // Of a training without a gradient there is nothing to learn; nor is anything divided by 0.
-  mean_ = std::max(mean_, 1e-30);
+          static_cast<double>(parameters.size() - frozen);
+  if (mean_ == 0.0) {
+    deviations_.clear();
+    return;
+  }
   for (float& s : deviations_) s = static_cast<float>(s / mean_);
 }
 
@@ -81,11 +103,20 @@ double DynamicEvaluation::Score(const worker::TokenBatch& segment, worker::Recur
   worker::Parameters& parameters = model_.parameters();
   std::ranges::fill(parameters.gradient(), 0.0f);
   const double loss = model_.Forward(segment, state, {});
+  if (!std::isfinite(loss)) {
+    throw AgreedError(fmt::format("the loss is {} by now: the model has learnt itself to death. "
+                                  "Lower --dynamic ({}), or raise --dynamic-decay ({}).",
+                                  loss, options_.rate, options_.decay),
+                      kDiverged);
+  }
   const int64_t places = segment.time_steps * segment.lanes;
   const auto tokens = places - std::count_if(segment.targets, segment.targets + places,
                                              [](int32_t target) { return target < 0; });
   if (tokens == 0) return loss;
   model_.Backward();
+  if (frozen_ >= 0) {
+    std::fill_n(parameters.gradient(frozen_), parameters.list()[frozen_].size, 0.0f);
+  }
   const auto n = static_cast<double>(tokens);
   double rate = options_.rate / n;
   if (!deviations_.empty()) rate /= mean_ * std::sqrt(tokens_of_step_ / n);

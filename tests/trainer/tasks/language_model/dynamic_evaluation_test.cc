@@ -12,6 +12,8 @@
 
 #include "tests/io/temporary_folder.h"
 #include "tests/trainer/run/small_task.h"
+#include "trainer/exit_status.h"
+#include "trainer/ranks/communicator.h"
 #include "trainer/run/checkpoint_contents.h"
 
 namespace lockstep::trainer {
@@ -25,7 +27,8 @@ const std::string kData = R"(data { path: "a.h5" lanes: 4 time_steps: 9 } )";
 // weights are the same, nor any two squares.
 class Finished {
  public:
-  Finished(const worker::OptimizerOptions& optimizer, const std::string& configured)
+  Finished(const worker::OptimizerOptions& optimizer, const std::string& configured,
+           const std::string& model = "", float squares = 1e-4f)
       : task_(SmallModel()),
         replica_(task_, optimizer, worker::Schedule(0.1, 0, worker::ConstantSchedule{}), {0, 4}) {
     const auto values = replica_.parameters().values();
@@ -33,13 +36,13 @@ class Finished {
       values[i] = 0.3f * std::sin(1.7f * static_cast<float>(i));
     for (auto& slot : replica_.optimizer.slots()) {
       for (int64_t i = 0; i < replica_.optimizer.size(); ++i) {
-        slot.values.data()[i] = 1e-4f * static_cast<float>(1 + i % 13);
+        slot.values.data()[i] = squares * static_cast<float>(1 + i % 13);
       }
     }
     replica_.optimizer.set_steps(kSteps);
     io::CheckpointHeader header;
     StorePosition(replica_, header);
-    header.configuration = kData + "optimizer { " + configured + " { } }";
+    header.configuration = kData + "optimizer { " + configured + " } " + model;
     io::WriteCheckpoint(folder_ / "a.h5", header, ViewTensors(replica_, replica_.state, {}));
     reader_.emplace(folder_ / "a.h5");
   }
@@ -108,7 +111,7 @@ void ExpectRule(const Finished& finished, const std::vector<double>& deviations,
 }
 
 TEST(DynamicEvaluationTest, FollowsItsRuleWithTheSquaresOfAdam) {
-  const Finished finished(worker::AdamOptions{}, "adam");
+  const Finished finished(worker::AdamOptions{}, "adam { }");
   std::vector<double> deviations = finished.squares();
   for (double& s : deviations) s = std::sqrt(s / (1.0 - std::pow(0.999, kSteps)));
   ExpectRule(finished, deviations, {.rate = 0.02, .decay = 0.1, .segment = kSegment});
@@ -116,20 +119,66 @@ TEST(DynamicEvaluationTest, FollowsItsRuleWithTheSquaresOfAdam) {
 }
 
 TEST(DynamicEvaluationTest, FollowsItsRuleWithTheSquaresOfOthers) {
-  const Finished rmsprop(worker::RmsPropOptions{}, "rmsprop");
+  const Finished rmsprop(worker::RmsPropOptions{}, "rmsprop { }");
   std::vector<double> deviations = rmsprop.squares();
   for (double& s : deviations) s = std::sqrt(s / (1.0 - std::pow(0.99, kSteps)));
   ExpectRule(rmsprop, deviations, {.rate = 0.01, .decay = 0.1, .segment = kSegment});
-  const Finished adagrad(worker::AdagradOptions{}, "adagrad");
+  const double begin = 3e-5;
+  const Finished adagrad(worker::AdagradOptions{.initial_accumulator = begin},
+                         "adagrad { initial_accumulator: 3e-5 }");
   deviations = adagrad.squares();
-  for (double& s : deviations) s = std::sqrt(s / kSteps);
+  for (double& s : deviations) s = std::sqrt((s - begin) / kSteps);
   ExpectRule(adagrad, deviations, {.rate = 0.01, .decay = 0.1, .segment = kSegment});
 }
 
 TEST(DynamicEvaluationTest, IsPlainWhereTheOptimizerHasNoSquares) {
-  ExpectRule({worker::SgdOptions{}, "sgd"}, {}, {.rate = 0.3, .decay = 0.1, .segment = kSegment});
-  ExpectRule({worker::SgdOptions{.momentum = 0.9}, "sgd"}, {},
+  ExpectRule({worker::SgdOptions{}, "sgd { }"}, {},
              {.rate = 0.3, .decay = 0.1, .segment = kSegment});
+  ExpectRule({worker::SgdOptions{.momentum = 0.9}, "sgd { }"}, {},
+             {.rate = 0.3, .decay = 0.1, .segment = kSegment});
+}
+
+// As of a training that stopped before its first step was done.
+TEST(DynamicEvaluationTest, IsPlainWhereTheSquaresAreZero) {
+  ExpectRule({worker::AdamOptions{}, "adam { }", "", 0.0f}, {},
+             {.rate = 0.3, .decay = 0.1, .segment = kSegment});
+}
+
+TEST(DynamicEvaluationTest, KeepsWhatWasFrozen) {
+  const Finished finished(
+      worker::AdamOptions{}, "adam { }",
+      "model { pretrained_vectors: \"v.txt\" freeze_pretrained: true embedding_size: 3 }");
+  worker::LanguageModel model(SmallModel());
+  LoadParameters(finished.reader(), model.parameters());
+  const auto values = model.parameters().values();
+  const std::vector<float> before(values.begin(), values.end());
+  DynamicEvaluation dynamic(model, finished.reader(), {.rate = 0.1, .segment = kSegment});
+  worker::RecurrentState state = model.ZeroState(1);
+  dynamic.Score({kSegment, 1, kInputs.data(), kTargets.data()}, state);
+  const auto& frozen = model.parameters().list()[model.embedding_weight()];
+  for (int64_t i = 0; i < model.parameters().size(); ++i) {
+    const bool is_frozen = i >= frozen.offset && i < frozen.offset + frozen.size;
+    if (is_frozen) {
+      EXPECT_EQ(values[i], before[i]) << i;
+    }
+  }
+  EXPECT_NE(std::vector<float>(values.begin(), values.end()), before);
+}
+
+TEST(DynamicEvaluationTest, EndsWhereTheModelHasDiverged) {
+  const Finished finished(worker::SgdOptions{}, "sgd { }");
+  worker::LanguageModel model(SmallModel());
+  LoadParameters(finished.reader(), model.parameters());
+  DynamicEvaluation dynamic(model, finished.reader(), {.rate = 1e300, .segment = kSegment});
+  worker::RecurrentState state = model.ZeroState(1);
+  const worker::TokenBatch segment = {kSegment, 1, kInputs.data(), kTargets.data()};
+  try {
+    for (int i = 0; i < 5; ++i) dynamic.Score(segment, state);
+    FAIL() << "no error";
+  } catch (const AgreedError& error) {
+    EXPECT_EQ(error.status(), kDiverged);
+    EXPECT_THAT(error.what(), testing::HasSubstr("Lower --dynamic"));
+  }
 }
 
 TEST(DynamicEvaluationTest, LeavesOutWhatOnlyATrainingDoes) {
