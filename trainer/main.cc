@@ -288,7 +288,7 @@ void AddDynamic(CLI::App* app, DynamicOptions& options) {
       app->add_option(
              "--dynamic", options.rate,
              "A language model learns on from what it has just been measured on "
-             "(dynamic evaluation), with this rate: 0.01, say; it reads from the beginning")
+             "(dynamic evaluation), with this rate: 0.002, say; it reads from the beginning")
           ->type_name("RATE")
           ->check(CLI::PositiveNumber);
   app->add_option("--dynamic-decay", options.decay,
