@@ -29,9 +29,9 @@ class ReferenceStack {
   void SetParameters(const Parameters& parameters, const Array& values, const DropoutSite* site,
                      const std::string& prefix = "rnn.");
 
-  /// One item: x [n, I], its states [L D, H] (c [L D, units()], empty but for an LSTM), which move on. Returns the
-  /// outputs [n, D H], with `plain_outputs` without dropout after the last layer. `item` is its
-  /// place in the batch and `first_time` the time step of row 0, for dropout.
+  /// One item: x [n, I], its states [L D, H] (c [L D, units()], empty but for an LSTM), which move
+  /// on. Returns the outputs [n, D H], with `plain_outputs` without dropout after the last layer.
+  /// `item` is its place in the batch and `first_time` the time step of row 0, for dropout.
   Array Run(const Array& x, Array& h, Array& c, const DropoutSite* site, int64_t item,
             bool plain_outputs = false, int64_t first_time = 0) const;
 
