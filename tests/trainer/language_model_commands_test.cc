@@ -49,14 +49,28 @@ class LanguageModelCommandsTest : public testing::Test {
 
 SmallRun* LanguageModelCommandsTest::run_ = nullptr;
 
+// What `score` writes of a line.
+struct LineScore {
+  int64_t tokens = 0;
+  double log_probability = 0.0, perplexity = 0.0;
+};
+
+std::vector<LineScore> ScoresOf(const Outcome& outcome) {
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  std::istringstream fields(outcome.out);
+  std::vector<LineScore> scores;
+  for (LineScore one; fields >> one.tokens >> one.log_probability >> one.perplexity;) {
+    scores.push_back(one);
+  }
+  return scores;
+}
+
 TEST_F(LanguageModelCommandsTest, ScoreGivesAPersonFieldsAndAProgramJson) {
   const std::string text = "the of and to it was the one";
   const Outcome scored = Score(text + "\n");
-  ASSERT_EQ(scored.status, 0) << scored.err;
-  std::istringstream fields(scored.out);
-  int64_t tokens = 0;
-  double log_probability = 0.0, perplexity = 0.0;
-  fields >> tokens >> log_probability >> perplexity;
+  const std::vector<LineScore> scores = ScoresOf(scored);
+  ASSERT_EQ(scores.size(), 1u) << scored.out;
+  const auto [tokens, log_probability, perplexity] = scores[0];
   EXPECT_EQ(tokens, std::ssize(text) + 1) << "and the line end";
   EXPECT_NEAR(perplexity, std::exp(-log_probability / static_cast<double>(tokens)), 1e-3);
   EXPECT_THAT(scored.err, HasSubstr(fmt::format("1 lines, {} tokens (char)", tokens)));
@@ -80,17 +94,14 @@ TEST_F(LanguageModelCommandsTest, ScoresAreProbabilities) {
   const auto probabilities = [&](const std::string& prefix) {
     std::string input = prefix + "\n";
     for (const char c : {'h', 'e', 'l', 'o'}) input += prefix + c + "\n";
-    std::istringstream lines(Score(input, {}, "runs/hello").out);
-    std::vector<double> logs;
-    int64_t tokens = 0;
-    for (double log_probability = 0.0, perplexity = 0.0;
-         lines >> tokens >> log_probability >> perplexity;) {
-      logs.push_back(log_probability);
+    const std::vector<LineScore> scores = ScoresOf(Score(input, {}, "runs/hello"));
+    EXPECT_EQ(scores.size(), 5u);
+    EXPECT_EQ(scores.back().tokens, std::ssize(prefix) + 1);
+    std::vector<double> found;
+    for (size_t i = 1; i < scores.size(); ++i) {
+      found.push_back(std::exp(scores[i].log_probability - scores[0].log_probability));
     }
-    EXPECT_EQ(logs.size(), 5u);
-    EXPECT_EQ(tokens, std::ssize(prefix) + 1);
-    for (size_t i = 1; i < logs.size(); ++i) logs[i] = std::exp(logs[i] - logs[0]);
-    return std::vector<double>(logs.begin() + 1, logs.end());
+    return found;
   };
   for (const std::string prefix : {"", "hel", "lohellohel", "eee"}) {
     const std::vector<double> found = probabilities(prefix);
@@ -103,27 +114,18 @@ TEST_F(LanguageModelCommandsTest, ScoresAreProbabilities) {
 TEST_F(LanguageModelCommandsTest, ScoreTakesLineByLineAndSumsUp) {
   const Outcome three = Score("the one\r\n\nwas it\n");
   ASSERT_EQ(three.status, 0) << three.err;
-  std::istringstream lines(three.out);
   std::vector<double> sums;
   std::vector<int64_t> counts;
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream fields(line);
-    int64_t tokens = 0;
-    double log_probability = 0.0;
-    fields >> tokens >> log_probability;
-    counts.push_back(tokens);
-    sums.push_back(log_probability);
+  for (const LineScore& one : ScoresOf(three)) {
+    counts.push_back(one.tokens);
+    sums.push_back(one.log_probability);
   }
   EXPECT_THAT(counts, testing::ElementsAre(8, 1, 7)) << three.out;
   const std::string head = "3 lines, 16 tokens (char), log-probability ";
   ASSERT_TRUE(three.err.starts_with(head)) << three.err;
   EXPECT_NEAR(std::stod(three.err.substr(head.size())), sums[0] + sums[1] + sums[2], 1e-5);
   // A line does not depend on those before it.
-  std::istringstream alone(Score("was it\n").out);
-  int64_t tokens = 0;
-  double log_probability = 0.0;
-  alone >> tokens >> log_probability;
-  EXPECT_EQ(log_probability, sums[2]);
+  EXPECT_EQ(ScoresOf(Score("was it\n")).at(0).log_probability, sums[2]);
   ExpectOneError(Score("the\nthe Zebra\n"), kWrongInput, {"line 2", "Z"});
 }
 
@@ -132,15 +134,8 @@ TEST_F(LanguageModelCommandsTest, DynamicScoresLearnFromTheLinesBefore) {
   std::string text;
   for (int i = 0; i < 12; ++i) text += "to the to the one\n";
   const auto scores = [&](const std::vector<std::string>& flags) {
-    const Outcome outcome = Score(text, flags);
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
-    std::istringstream lines(outcome.out);
     std::vector<double> logs;
-    int64_t tokens = 0;
-    for (double log_probability = 0.0, perplexity = 0.0;
-         lines >> tokens >> log_probability >> perplexity;) {
-      logs.push_back(log_probability);
-    }
+    for (const LineScore& one : ScoresOf(Score(text, flags))) logs.push_back(one.log_probability);
     EXPECT_EQ(logs.size(), 12u);
     return logs;
   };

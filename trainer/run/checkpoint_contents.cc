@@ -80,7 +80,8 @@ Value AtOr(const std::map<std::string, Value>& numbers, const char* name, Value 
 
 // The number of that name. UsageError where a file of another build has none.
 template <class Value>
-Value At(const std::map<std::string, Value>& numbers, const char* name, const std::string& origin) {
+Value At(const std::map<std::string, Value>& numbers, const std::string& name,
+         const std::string& origin) {
   const auto found = numbers.find(name);
   if (found != numbers.end()) return found->second;
   throw UsageError(fmt::format(
@@ -121,8 +122,13 @@ void StorePosition(const Replica& replica, io::CheckpointHeader& header) {
   }
 }
 
+int64_t CounterOf(const io::CheckpointHeader& header, const std::string& name,
+                  const std::string& origin) {
+  return At(header.counters, name, origin);
+}
+
 void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica) {
-  const auto counter = [&](const char* name) { return At(header.counters, name, origin); };
+  const auto counter = [&](const char* name) { return CounterOf(header, name, origin); };
   const auto measure = [&](const char* name) { return At(header.measures, name, origin); };
   VisitNumbers(
       replica.position, [&](const char* name, int64_t& value) { value = counter(name); },

@@ -17,6 +17,10 @@ namespace lockstep::trainer {
 void StorePosition(const Replica& replica, io::CheckpointHeader& header);
 void LoadPosition(const io::CheckpointHeader& header, const std::string& origin, Replica& replica);
 
+/// A counter that files have always had. The same errors.
+int64_t CounterOf(const io::CheckpointHeader& header, const std::string& name,
+                  const std::string& origin);
+
 /// Views of parameters, optimizer state and hidden states: `state` and `evaluation` (empty where
 /// none is under way) are of all lanes of the job, [L, lanes, units]. They borrow from the
 /// arguments.
@@ -44,7 +48,7 @@ void LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
                worker::RecurrentState& state);
 
 /// The part of an array of a state [L, lanes, units] that belongs to some lanes, and the reverse:
-/// `parts` holds each rank's [L, B_rank, H] one after another in rank order.
+/// `parts` holds each rank's [L, B_rank, units] one after another in rank order.
 std::vector<float> SliceLanes(const std::vector<float>& all, int64_t layers, int64_t lanes,
                               LaneRange range);
 std::vector<float> JoinLanes(const std::vector<float>& parts, int64_t layers, int64_t lanes,

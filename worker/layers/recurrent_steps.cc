@@ -206,8 +206,9 @@ void RecurrentLayer::EndBackward() const {
   const int64_t items = steps_.items();
   const LayerStateGradient& state = state_gradient_;
   if (state.d_h_initial) std::copy_n(d_h_.data(), items * outputs_, state.d_h_initial);
-  if (facts_.has_c && state.d_c_initial)
+  if (facts_.has_c && state.d_c_initial) {
     std::copy_n(d_c_.data(), items * units_, state.d_c_initial);
+  }
 }
 
 void RecurrentLayer::BackwardSteps(const float* d_output, const LayerStateGradient& state) {

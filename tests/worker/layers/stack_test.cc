@@ -324,19 +324,25 @@ INSTANTIATE_TEST_SUITE_P(All, EveryCellOfStack, testing::ValuesIn(AllCells()),
                          [](const auto& test) { return CellName(test.param); });
 
 // Whatever the number of rows, none of the products is left to reference code.
-TEST(StackTest, UnevenItemsNeverUseReferenceCode) {
+TEST(StackTest, NeverUsesReferenceCode) {
   int64_t any_rows = 0;
   ObserveProducts([&](const ProductShape& shape, const std::string& engine) {
     any_rows += shape.packed && shape.m == 0;
     EXPECT_FALSE(IsReferenceEngine(engine)) << engine;
   });
   for (const bool bidirectional : {false, true}) {
-    StackOptions options = OptionsOf(Cell::kGruResetBefore, bidirectional);
     for (const int64_t hidden : {7, 64, 200}) {
-      options.hidden_size = hidden;
-      StackCase x(options, kUneven);
-      x.Run(&kSite);
-      if (!bidirectional) x.RunSteps(&kSite);
+      StackOptions reset = OptionsOf(Cell::kGruResetBefore, bidirectional);
+      StackOptions projected = OptionsOf(Cell::kLstmPeephole, bidirectional);
+      reset.hidden_size = projected.hidden_size = hidden;
+      projected.cell_size = 2 * hidden;
+      for (const StackOptions& options : {reset, projected}) {
+        for (const auto& lengths : {kUneven, kEven}) {
+          StackCase x(options, lengths);
+          x.Run(&kSite);
+          if (!bidirectional) x.RunSteps(&kSite);
+        }
+      }
     }
   }
   ObserveProducts({});

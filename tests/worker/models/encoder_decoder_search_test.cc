@@ -22,6 +22,7 @@ struct Shape {
   Conditioning conditioning;
   bool input_feeding, vector;
   const char* name;
+  int64_t cell_size = 0;
 };
 
 class TranslationTest : public testing::TestWithParam<Shape> {
@@ -40,6 +41,7 @@ class TranslationTest : public testing::TestWithParam<Shape> {
     options.stack.layers = 2;
     options.stack.bidirectional = !GetParam().vector;
     options.stack.residual = true;
+    options.stack.cell_size = GetParam().cell_size;
     options.stack.dropout = 0.3;  // in training only
     return options;
   }
@@ -150,6 +152,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, TranslationTest,
                                          Shape{Conditioning::kBahdanau, false, false, "Bahdanau"},
                                          Shape{Conditioning::kLuong, false, false, "Luong"},
                                          Shape{Conditioning::kLuong, true, false, "LuongFeeding"},
+                                         Shape{Conditioning::kLuong, true, false, "Projected", 9},
                                          Shape{Conditioning::kState, false, true, "VectorState"},
                                          Shape{Conditioning::kContext, false, true,
                                                "VectorContext"}),

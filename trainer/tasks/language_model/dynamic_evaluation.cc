@@ -25,7 +25,7 @@ struct Squares {
 };
 
 Squares SquaresOf(const proto::Optimizer& optimizer, int64_t steps) {
-  const double n = static_cast<double>(std::max<int64_t>(1, steps));
+  const auto n = static_cast<double>(steps);
   const worker::OptimizerOptions options = OptimizerOptions(optimizer);
   if (const auto* adam = std::get_if<worker::AdamOptions>(&options)) {
     return {"exp_avg_sq", 1.0 / (1.0 - std::pow(adam->beta2, n))};
@@ -64,8 +64,8 @@ DynamicEvaluation::DynamicEvaluation(worker::LanguageModel& model,
                                      const io::CheckpointReader& checkpoint,
                                      const DynamicOptions& options)
     : model_(model), options_(options) {
-  const proto::RunConfig config =
-      proto::ParseRunConfig(checkpoint.header().configuration, checkpoint.path().string());
+  const std::string origin = checkpoint.path().string();
+  const proto::RunConfig config = proto::ParseRunConfig(checkpoint.header().configuration, origin);
   const worker::Parameters& parameters = model.parameters();
   start_.assign(parameters.values().begin(), parameters.values().end());
   tokens_of_step_ = static_cast<double>(config.data().lanes()) *
@@ -74,15 +74,9 @@ DynamicEvaluation::DynamicEvaluation(worker::LanguageModel& model,
   if (config.model().freeze_pretrained() && !config.model().pretrained_vectors().empty()) {
     frozen_ = model.embedding_weight();
   }
-  const auto steps = checkpoint.header().counters.find("optimizer_steps");
-  if (steps == checkpoint.header().counters.end()) {
-    throw UsageError(
-        fmt::format("{}: holds no optimizer_steps: it was written by another version "
-                    "of lockstep. Evaluate it without --dynamic.",
-                    checkpoint.path().string()));
-  }
-  const Squares squares = SquaresOf(config.optimizer(), steps->second);
-  if (squares.slot.empty() || steps->second == 0) return;
+  const int64_t steps = CounterOf(checkpoint.header(), "optimizer_steps", origin);
+  const Squares squares = SquaresOf(config.optimizer(), steps);
+  if (squares.slot.empty() || steps == 0) return;
   deviations_.resize(start_.size());
   LoadGroup(checkpoint, "optimizer/" + squares.slot + "/", parameters, deviations_);
   for (float& s : deviations_) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numbers>
 #include <utility>
 
@@ -17,13 +16,9 @@
 #include "trainer/tasks/start_from.h"
 
 namespace lockstep::trainer {
-namespace {
-
-// The sum of the losses of a batch; moves the state on.
-using ScoreBatch = std::function<double(const worker::TokenBatch&, worker::RecurrentState&)>;
 
 // Each lane from a zero state to the end of its stripe.
-class TokenMeasurement : public Measurement {
+class LanguageModelTask::TokenMeasurement : public Measurement {
  public:
   TokenMeasurement(ScoreBatch score, const io::Dataset& dataset, const LaneLayout& layout,
                    LaneRange range)
@@ -64,8 +59,6 @@ class TokenMeasurement : public Measurement {
   const ScoreBatch score_;
   Lanes lanes_;
 };
-
-}  // namespace
 
 LanguageModelTask::LanguageModelTask(const proto::RunConfig& config, const RankPlace& place)
     : config_(config),
@@ -180,27 +173,28 @@ bool LanguageModelTask::CanMeasure(const std::string& split) const {
   return dataset_.split(split).size() >= 2;
 }
 
-std::unique_ptr<Measurement> LanguageModelTask::Measure(const std::string& split, int64_t most,
-                                                        bool) {
+std::unique_ptr<Measurement> LanguageModelTask::MeasureWith(ScoreBatch score,
+                                                            const std::string& split,
+                                                            int64_t most) const {
   const LaneLayout layout(dataset_.split(split), config_.data().lanes(),
                           config_.data().time_steps(), most);
-  const ScoreBatch score = [this](const worker::TokenBatch& batch, worker::RecurrentState& state) {
-    return model_->Evaluate(batch, state);
-  };
-  return std::make_unique<TokenMeasurement>(score, dataset_, layout, range_);
+  return std::make_unique<TokenMeasurement>(std::move(score), dataset_, layout, range_);
+}
+
+std::unique_ptr<Measurement> LanguageModelTask::Measure(const std::string& split, int64_t most,
+                                                        bool) {
+  return MeasureWith(
+      [this](const auto& batch, auto& state) { return model_->Evaluate(batch, state); }, split,
+      most);
 }
 
 std::unique_ptr<Measurement> LanguageModelTask::MeasureDynamically(
     const io::CheckpointReader& checkpoint, const DynamicOptions& options, const std::string& split,
     int64_t most) {
-  const LaneLayout layout(dataset_.split(split), config_.data().lanes(),
-                          config_.data().time_steps(), most);
   const auto learning = std::make_shared<DynamicEvaluation>(*model_, checkpoint, options);
-  const ScoreBatch score = [learning](const worker::TokenBatch& batch,
-                                      worker::RecurrentState& state) {
-    return learning->Score(batch, state);
-  };
-  return std::make_unique<TokenMeasurement>(score, dataset_, layout, range_);
+  return MeasureWith(
+      [learning](const auto& batch, auto& state) { return learning->Score(batch, state); }, split,
+      most);
 }
 
 std::string LanguageModelTask::WriteSample(uint64_t seed) {

@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_TRAINER_TASKS_LANGUAGE_MODEL_LANGUAGE_MODEL_TASK_H_
 #define LOCKSTEP_TRAINER_TASKS_LANGUAGE_MODEL_LANGUAGE_MODEL_TASK_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +52,12 @@ class LanguageModelTask : public Task {
   void Adopt(const io::CheckpointHeader& header, const std::string& origin) override;
 
  private:
+  /// The sum of the losses of a batch; moves the state on.
+  using ScoreBatch = std::function<double(const worker::TokenBatch&, worker::RecurrentState&)>;
+
+  class TokenMeasurement;
+  std::unique_ptr<Measurement> MeasureWith(ScoreBatch score, const std::string& split,
+                                           int64_t most) const;
   worker::LanguageModelOptions Options() const;
   std::vector<Embedding> embeddings() const override;
   bool freezes_pretrained() const override { return config_.model().freeze_pretrained(); }
