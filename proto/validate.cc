@@ -55,29 +55,30 @@ void CheckPretrained(const RunConfig& config) {
   }
 }
 
-// What only a language model has.
+// What not every task has.
 void CheckRegularization(const RunConfig& config) {
   const Model& model = config.model();
   const Task& task = config.task();
   const bool language_model = task.has_language_model() || task.kind_case() == Task::KIND_NOT_SET;
+  const bool labels = task.has_classify() || task.has_tag();
   struct Setting {
     const char* name;
     double value, off;
-    bool of_vectors;
+    bool of_vectors, of_labels;
   };
   const Setting settings[] = {
-      {"model.locked_dropout", model.locked_dropout() ? 1.0 : 0.0, 0.0, false},
-      {"model.input_dropout", model.input_dropout(), 0.0, true},
-      {"model.output_dropout", model.output_dropout(), -1.0, false},
-      {"model.weight_drop", model.weight_drop(), 0.0, false},
-      {"model.embedding_dropout", model.embedding_dropout(), 0.0, true},
+      {"model.locked_dropout", model.locked_dropout() ? 1.0 : 0.0, 0.0, false, true},
+      {"model.input_dropout", model.input_dropout(), 0.0, true, true},
+      {"model.output_dropout", model.output_dropout(), -1.0, false, true},
+      {"model.weight_drop", model.weight_drop(), 0.0, false, true},
+      {"model.embedding_dropout", model.embedding_dropout(), 0.0, true, true},
       {"evaluation.sample_tokens", static_cast<double>(config.evaluation().sample_tokens()), 0.0,
-       false}};
-  for (const auto& [name, value, off, of_vectors] : settings) {
+       false, false}};
+  for (const auto& [name, value, off, of_vectors, of_labels] : settings) {
     if (value == off) continue;
-    if (!language_model) {
-      throw ConfigError(
-          fmt::format("{} is {}; allowed: {}, but with task.language_model", name, value, off));
+    if (!language_model && !(labels && of_labels)) {
+      throw ConfigError(fmt::format("{} is {}; allowed: {}, but with task.language_model{}", name,
+                                    value, off, of_labels ? ", task.classify and task.tag" : ""));
     }
     if (of_vectors && model.embedding_size() == 0) {
       throw ConfigError(fmt::format(

@@ -113,17 +113,26 @@ TEST(ValidateTest, TriggeredAveragingNeedsEvaluations) {
               HasSubstr("evaluation.every_steps is 0; allowed: 1 or more"));
 }
 
-TEST(ValidateTest, WhatOnlyLanguageModelsHave) {
+TEST(ValidateTest, WhatNotEveryTaskHas) {
   const std::vector<std::pair<std::string, std::string>> settings = {
-      {"model.locked_dropout", "true"},    {"model.input_dropout", "0.5"},
-      {"model.output_dropout", "0"},       {"model.weight_drop", "0.5"},
-      {"model.embedding_dropout", "0.25"}, {"evaluation.sample_tokens", "7"}};
+      {"model.locked_dropout", "true"},
+      {"model.input_dropout", "0.5"},
+      {"model.output_dropout", "0"},
+      {"model.weight_drop", "0.5"},
+      {"model.embedding_dropout", "0.25"}};
   for (const auto& [field, value] : settings) {
     const std::string override = field + "=" + value;
-    EXPECT_EQ(ParseFailure("", {override}), "") << override;
-    EXPECT_THAT(ParseFailure("task { classify { } }", {override}), HasSubstr(field + " is "))
+    for (const std::string task : {"", "task { classify { } }", "task { tag { } }"}) {
+      EXPECT_EQ(ParseFailure(task, {override}), "") << task << override;
+    }
+    EXPECT_THAT(ParseFailure("task { translate { } }", {override}),
+                AllOf(HasSubstr(field + " is "),
+                      HasSubstr("with task.language_model, task.classify and task.tag")))
         << override;
   }
+  EXPECT_EQ(ParseFailure("", {"evaluation.sample_tokens=7"}), "");
+  EXPECT_THAT(ParseFailure("task { classify { } }", {"evaluation.sample_tokens=7"}),
+              HasSubstr("evaluation.sample_tokens is 7; allowed: 0, but with task.language_model"));
   for (const std::string field : {"model.input_dropout", "model.embedding_dropout"}) {
     EXPECT_THAT(ParseFailure("model { embedding_size: 0 }", {field + "=0.5"}),
                 HasSubstr(field + " is 0.5; allowed: 0, since"));

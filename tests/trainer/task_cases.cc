@@ -92,7 +92,8 @@ TaskCase Tag() {
           "tag",
           "data { lanes: 10 tokens_per_batch: 100 }\n"
           "model { embedding_size: 12 cell: GRU layers: 2 hidden_size: 16 dropout: 0.2 "
-          "bidirectional: true residual: true }\n"
+          "bidirectional: true residual: true locked_dropout: true weight_drop: 0.1 "
+          "embedding_dropout: 0.05 }\n"
           "task { tag { crf: true pooling: MAX } }\n",
           "",
           {"tags", "--train", "a.in,a.out,a.label", "--validation", "b.in,b.out,b.label", "--test",

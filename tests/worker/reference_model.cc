@@ -30,6 +30,15 @@ double ReferenceDropoutFactor(const DropoutSite& site, double probability, int64
                                                                        : 1.0 / (1.0 - probability);
 }
 
+double ReferenceTokenFactor(const DropoutSite& site, double probability, int32_t token) {
+  if (probability == 0.0) return 1.0;
+  const PhiloxCounter words =
+      Philox({static_cast<uint32_t>(token), 0, static_cast<uint32_t>(site.batch),
+              9u << 28 | static_cast<uint32_t>(site.batch >> 32)},
+             SeedKey(site.seed));
+  return words[0] < std::round(probability * 4294967296.0) ? 0.0 : 1.0 / (1.0 - probability);
+}
+
 ReferenceModel::ReferenceModel(const LanguageModelOptions& options, const Parameters& parameters)
     : options_(options) {
   for (const Parameter& parameter : parameters.list()) {
@@ -53,7 +62,6 @@ double ReferenceModel::LaneLoss(const Array& y, int32_t target) const {
   return std::log(sum) + maximum - (1.0 - smoothing) * logits[target] - smoothing * mean;
 }
 
-// A token whose vector is dropped has none: see RandomPurpose for the 9.
 ReferenceModel::Array ReferenceModel::Vector(int32_t token, const DropoutSite* site) const {
   const int64_t I = options_.embedding_size;
   if (I == 0) {
@@ -63,14 +71,9 @@ ReferenceModel::Array ReferenceModel::Vector(int32_t token, const DropoutSite* s
   }
   const auto first = values_.at("embedding.weight").begin() + token * I;
   Array x(first, first + I);
-  const double probability = options_.embedding_dropout;
-  if (!site || probability == 0.0) return x;
-  const PhiloxCounter words =
-      Philox({static_cast<uint32_t>(token), 0, static_cast<uint32_t>(site->batch),
-              9u << 28 | static_cast<uint32_t>(site->batch >> 32)},
-             SeedKey(site->seed));
-  const bool drops = words[0] < std::round(probability * 4294967296.0);
-  for (double& value : x) value *= drops ? 0.0 : 1.0 / (1.0 - probability);
+  if (!site) return x;
+  const double factor = ReferenceTokenFactor(*site, options_.embedding_dropout, token);
+  for (double& value : x) value *= factor;
   return x;
 }
 

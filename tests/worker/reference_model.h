@@ -19,6 +19,10 @@ namespace lockstep::worker {
 double ReferenceDropoutFactor(const DropoutSite& site, double probability, int64_t time_step,
                               int64_t lane, int64_t unit, int64_t units);
 
+/// The factor 0 or 1 / (1 - probability) that DropTokens must put on a token's vector: see
+/// RandomPurpose for its 9.
+double ReferenceTokenFactor(const DropoutSite& site, double probability, int32_t token);
+
 /// The hidden state in double, as RecurrentState.
 struct ReferenceState {
   std::vector<double> h, c;

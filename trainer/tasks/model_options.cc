@@ -62,6 +62,10 @@ worker::StackOptions StackOptionsOf(const proto::Model& model) {
   options.bidirectional = model.bidirectional();
   options.residual = model.residual();
   options.layer_norm = model.layer_normalization();
+  options.locked_dropout = model.locked_dropout();
+  options.input_dropout = model.input_dropout();
+  if (model.output_dropout() >= 0.0) options.output_dropout = model.output_dropout();
+  options.weight_drop = model.weight_drop();
   return options;
 }
 

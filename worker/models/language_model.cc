@@ -46,7 +46,8 @@ Draw EmbeddingDraw(const LanguageModelOptions& options) {
 
 LanguageModel::LanguageModel(const LanguageModelOptions& options, Pass pass)
     : options_(Checked(options)),
-      input_(options.vocabulary_size, options.embedding_size, EmbeddingDraw(options), parameters_),
+      input_(options.vocabulary_size, options.embedding_size, EmbeddingDraw(options), parameters_,
+             "embedding.weight", options.embedding_dropout),
       stack_(StackOf(options, input_.size()), "rnn.", parameters_),
       output_(options.vocabulary_size, options.hidden_size,
               options.tie_embedding ? input_.weight() : -1, parameters_) {
@@ -63,16 +64,8 @@ bool LanguageModel::UsesTable(int64_t time_steps, int64_t lanes) const {
 const float* LanguageModel::RunStack(const TokenBatch& batch, RecurrentState& state,
                                      const DropoutSite* site) {
   batch_ = batch;
-  has_site_ = site != nullptr;
-  if (site) site_ = *site;
   const int64_t T = batch.time_steps, B = batch.lanes;
-  StackInput input = input_.Forward(T * B, batch.inputs, UsesTable(T, B));
-  if (DropsTokens()) {
-    float* dropped = dropped_.Require(T * B * input_.size());
-    DropTokens(site_, options_.embedding_dropout, T * B, batch.inputs, input_.size(), input.x,
-               dropped);
-    input.x = dropped;
-  }
+  const StackInput input = input_.Forward(T * B, batch.inputs, UsesTable(T, B), site);
   return stack_.Forward(PackedSteps::Uniform(T, B), input, state, site);
 }
 
@@ -126,19 +119,13 @@ void LanguageModel::Regularize(const float* y) {
 }
 
 void LanguageModel::Backward() {
-  float* d_x = stack_.Backward();
-  if (DropsTokens()) {
-    DropTokens(site_, options_.embedding_dropout, batch_.time_steps * batch_.lanes, batch_.inputs,
-               input_.size(), d_x, d_x);
-  }
-  input_.Backward(batch_.time_steps * batch_.lanes, batch_.inputs, d_x);
+  input_.Backward(batch_.time_steps * batch_.lanes, batch_.inputs, stack_.Backward());
 }
 
 int64_t LanguageModel::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const int64_t rows = time_steps * lanes;
   const int64_t table = FactsOf(options_.cell).gates * stack_.options().units();
-  int64_t floats_of_row = stack_.FloatsOfRow() + options_.embedding_size;
-  if (options_.embedding_dropout > 0.0) floats_of_row += options_.embedding_size;
+  int64_t floats_of_row = stack_.FloatsOfRow() + input_.FloatsOfRow();
   if (options_.temporal_activation_regularization > 0.0) floats_of_row += options_.hidden_size;
   const int64_t floats = rows * floats_of_row + stack_.FloatsOfWeights() +
                          output_.BlockRows(rows) * options_.vocabulary_size +

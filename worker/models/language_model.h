@@ -91,7 +91,6 @@ class LanguageModel final : public Model {
  private:
   /// Returns the output of the last layer [T, B, H]. Without a site there is no dropout.
   const float* RunStack(const TokenBatch& batch, RecurrentState& state, const DropoutSite* site);
-  bool DropsTokens() const { return has_site_ && options_.embedding_dropout > 0.0; }
   void Regularize(const float* y);
 
   const LanguageModelOptions options_;
@@ -101,9 +100,6 @@ class LanguageModel final : public Model {
   OutputLayer output_;
   // Of the last Forward.
   TokenBatch batch_;
-  DropoutSite site_;
-  bool has_site_ = false;
-  Buffer dropped_;  // [T, B, I] the tokens' vectors, where some are dropped
   Buffer d_plain_;  // [T, B, H] the gradient of the last layer's outputs before dropout
 };
 

@@ -22,6 +22,10 @@ const SequenceLabelerOptions& Checked(const SequenceLabelerOptions& o) {
   check(o.embedding_size >= 0, "embedding_size must not be negative");
   check(o.stack.layers > 0 && o.stack.hidden_size > 0, "a labeler needs layers of hidden units");
   check(o.stack.dropout >= 0.0 && o.stack.dropout < 1.0, "dropout must be in [0, 1)");
+  check(o.embedding_dropout >= 0.0 && o.embedding_dropout < 1.0,
+        "embedding_dropout must be in [0, 1)");
+  check(o.embedding_size > 0 || o.embedding_dropout == 0.0,
+        "embedding_dropout needs vectors of tokens");
   check(o.labels >= 0 && o.tags >= 0 && o.labels + o.tags > 0, "a labeler needs labels or tags");
   check(!o.crf || o.tags > 0, "a CRF needs tags");
   check(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, "label_smoothing must be in [0, 1)");
@@ -50,7 +54,8 @@ LabelSum operator+(const LabelSum& a, const LabelSum& b) {
 struct SequenceLabeler::Parts {
   Parts(const SequenceLabelerOptions& options_in, Parameters& parameters)
       : options(options_in),
-        input(options.vocabulary_size, options.embedding_size, NormalDraw(), parameters),
+        input(options.vocabulary_size, options.embedding_size, NormalDraw(), parameters,
+              "embedding.weight", options.embedding_dropout),
         stack(StackOf(options, input), "rnn.", parameters) {
     if (options.labels > 0) label.emplace(options, parameters);
     if (options.tags > 0) tag.emplace(options, parameters);
@@ -59,7 +64,8 @@ struct SequenceLabeler::Parts {
   bool ReadsOutputs() const { return tag || label->ReadsOutputs(); }
   // Through a table every row of a token has the same vector, so there is no dropout on it.
   bool UsesTable(int64_t rows, bool drops) const {
-    return input.UsesTable(rows) && !(drops && stack.options().input_dropout > 0.0);
+    const bool of_vectors = stack.options().input_dropout > 0.0 || options.embedding_dropout > 0.0;
+    return input.UsesTable(rows) && !(drops && of_vectors);
   }
 
   // Leaves the logits of the readouts.
@@ -81,7 +87,7 @@ void SequenceLabeler::Parts::Forward(const LabelBatch& batch_in, const DropoutSi
   batch = batch_in;
   const int64_t rows = batch.steps.rows();
   const StackInput x =
-      input.Forward(rows, batch.tokens, UsesTable(rows, /*drops=*/site != nullptr));
+      input.Forward(rows, batch.tokens, UsesTable(rows, /*drops=*/site != nullptr), site);
   state = stack.ZeroState(batch.steps.items());
   // The stack's own layers are 0 to L, its input the last of them; what tags are read from is
   // dropped on as its outputs would be.
@@ -128,7 +134,7 @@ void SequenceLabeler::Backward() {
   const bool from_state = p.label && !p.label->ReadsOutputs();
   if (from_state) p.state = p.stack.ZeroState(p.batch.steps.items());
   if (p.label) p.label->Backward(d_outputs, p.tag.has_value(), p.state);
-  const float* d_x = p.stack.Backward({.final_state = from_state ? &p.state : nullptr});
+  float* d_x = p.stack.Backward({.final_state = from_state ? &p.state : nullptr});
   p.input.Backward(p.batch.steps.rows(), p.batch.tokens, d_x);
 }
 
@@ -154,7 +160,7 @@ int64_t SequenceLabeler::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const bool table = p.UsesTable(rows, true);
   const int gradients = p.ReadsOutputs() || stack.layers > 1 ? 2 : 1;
   const int64_t of_row =
-      p.stack.FloatsOfRow(gradients, true) + (table ? 0 : options_.embedding_size) +
+      p.stack.FloatsOfRow(gradients, true) + (table ? 0 : p.input.FloatsOfRow()) +
       (p.label ? p.label->FloatsOfRow() : 0) + (p.tag ? p.tag->FloatsOfRow() : 0);
   const int64_t states = stack.hidden_size + (FactsOf(stack.cell).has_c ? stack.units() : 0);
   const int64_t of_item =

@@ -19,8 +19,9 @@ struct SequenceLabelerOptions {
   /// input_size is filled in by the model. `dropout` is also that of the embedded tokens and of
   /// what the readouts read, unless input_dropout and output_dropout say otherwise.
   StackOptions stack;
-  int64_t labels = 0;  ///< classes of a sequence; 0: it has none
-  int64_t tags = 0;    ///< classes of each token; 0: they have none. One of both at least.
+  double embedding_dropout = 0.0;  ///< of the tokens' vectors (see DropTokens); E > 0
+  int64_t labels = 0;              ///< classes of a sequence; 0: it has none
+  int64_t tags = 0;  ///< classes of each token; 0: they have none. One of both at least.
   Pooling pooling = Pooling::kLast;
   std::vector<float> label_weights;  ///< [labels] each label's share in the loss; empty: all 1
   double label_smoothing = 0.0;      ///< of labels and of tags without `crf`: Szegedy et al. 2016

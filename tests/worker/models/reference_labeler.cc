@@ -126,8 +126,10 @@ ReferenceLabeler::Logits ReferenceLabeler::Run(const LabelBatch& batch, int64_t 
   Array x(n * std::max(E, E > 0 ? E : V), 0.0);
   for (int64_t t = 0; t < n; ++t) {
     if (E == 0) x[t * V + tokens[t]] = 1.0;
+    const double factor =
+        site ? ReferenceTokenFactor(*site, options_.embedding_dropout, tokens[t]) : 1.0;
     for (int64_t i = 0; i < E; ++i) {
-      x[t * E + i] = Value("embedding.weight")[tokens[t] * E + i];
+      x[t * E + i] = factor * Value("embedding.weight")[tokens[t] * E + i];
     }
   }
   Array h(L * width), c(L * width);

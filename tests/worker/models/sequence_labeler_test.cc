@@ -163,6 +163,9 @@ TEST(SequenceLabelerTest, OtherShapesAreAsTheReference) {
   expect("dropouts of their own", [](auto& o) {
     o.stack.input_dropout = 0.1, o.stack.output_dropout = 0.5, o.stack.weight_drop = 0.4;
   });
+  expect("dropped vectors", [](auto& o) { o.embedding_dropout = 0.4; });
+  expect("dropped vectors where a table would do",
+         [](auto& o) { o.vocabulary_size = 6, o.stack.dropout = 0.0, o.embedding_dropout = 0.4; });
   expect("no dropout", [](auto& o) { o.stack.dropout = 0.0; });
   expect("one direction", [](auto& o) { o.stack.bidirectional = false; });
   expect("one layer and the state alone", [](auto& o) {
@@ -314,6 +317,8 @@ TEST(SequenceLabelerTest, RefusesWhatCannotBe) {
   refused([](auto& o) { o.label_weights[0] = -1.0f; });
   refused([](auto& o) { o.label_smoothing = 1.0; });
   refused([](auto& o) { o.stack.dropout = 1.0; });
+  refused([](auto& o) { o.embedding_dropout = 1.0; });
+  refused([](auto& o) { o.embedding_dropout = 0.1, o.embedding_size = 0; });
   refused([](auto& o) { o.stack.layers = 0; });
 }
 

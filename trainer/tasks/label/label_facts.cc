@@ -142,6 +142,7 @@ worker::SequenceLabelerOptions LabelerOptions(const proto::RunConfig& config,
   options.vocabulary_size = static_cast<int64_t>(facts.vocabulary.size());
   options.embedding_size = config.model().embedding_size();
   options.stack = StackOptionsOf(config.model());
+  options.embedding_dropout = config.model().embedding_dropout();
   options.labels = std::ssize(facts.labels);
   options.tags = std::ssize(facts.tags);
   options.pooling = PoolingOf(tags ? tag.pooling() : classify.pooling());
