@@ -2,6 +2,7 @@
 #define LOCKSTEP_WORKER_PARAMETERS_H_
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,11 @@ struct Parameter {
   int64_t size = 0;            ///< product of the shape
   Draw draw;                   ///< see worker/models/initialization.h
 };
+
+/// Told during a way back that the flat gradient is final from `offset` on: nothing adds to it any
+/// more, so that it may be summed over ranks while what is in front of it is still computed. The
+/// offset never rises from call to call. Called by the thread that computes; may be empty.
+using GradientReady = std::function<void(int64_t offset)>;
 
 /// The parameters of a model: one flat float buffer, a second one of the same layout for their
 /// gradient, and names. Add everything first, then Allocate; views hold from then on.

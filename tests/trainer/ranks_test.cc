@@ -34,6 +34,37 @@ TEST(RanksTest, LossesAgreeWithAccumulatedGradientsAndFewTokensInTheLastBatch) {
                                 "optimizer.clip.value=0.05"});
 }
 
+// A model of several of the pieces that gradients leave in, in front of which others are still
+// computed: the order of the sums is that of a reduction at the end, so that no bit differs.
+TEST(RanksTest, GradientsThatLeaveEarlyAreTheSame) {
+  const SmallRun run;
+  const Settings large = {"model.hidden_size=800", "model.layers=1", "data.time_steps=3",
+                          "training.steps=6", "optimizer.learning_rate=0.001"};
+  const Settings early = large + Settings{"training.reduction.overlap=ALWAYS"};
+  run.TrainToTheEnd("runs/1", 1, large);
+  run.TrainToTheEnd("runs/late", 2, large);
+  run.TrainToTheEnd("runs/early", 2, early);
+  run.TrainToTheEnd("runs/3", 3, early);
+  const auto alone = run.Metrics("runs/1"), late = run.Metrics("runs/late");
+  ExpectLossesNear(alone, late, 6, kTolerance);
+  ExpectSameMetrics(late, run.Metrics("runs/early"), 6);
+  ExpectLossesNear(alone, run.Metrics("runs/3"), 6, kTolerance);
+}
+
+// 8 bits of what is summed: the losses are near, and not the same.
+TEST(RanksTest, GradientsThatTravelAsBfloat16) {
+  const SmallRun run;
+  const Settings settings = {"training.steps=40", "evaluation.every_steps=20"};
+  const Settings rounded = settings + Settings{"training.reduction.wire=BF16"};
+  run.TrainToTheEnd("runs/float", 2, settings);
+  run.TrainToTheEnd("runs/rounded", 2, rounded);
+  run.TrainToTheEnd("runs/again", 2, rounded);
+  const auto exact = run.Metrics("runs/float"), near = run.Metrics("runs/rounded");
+  ExpectLossesNear(exact, near, 40, 0.01);
+  EXPECT_NE(exact.back().at("loss"), near.back().at("loss"));
+  ExpectSameMetrics(near, run.Metrics("runs/again"), 40);
+}
+
 TEST(RanksTest, AJobOfOneRankNeedsNoLauncher) {
   const SmallRun run;
   run.TrainToTheEnd("runs/mpirun", 1);

@@ -83,7 +83,7 @@ ForecastSum ForecasterCase::Run(RecurrentState* final_state) {
   RecurrentState state = initial_state;
   std::ranges::fill(model.parameters().gradient(), 0.0f);
   const ForecastSum sum = model.Forward(batch(), &state, site);
-  model.Backward();
+  model.Backward(ready);
   if (final_state) *final_state = state;
   return sum;
 }

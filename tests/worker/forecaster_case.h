@@ -30,6 +30,7 @@ struct ForecasterCase {
   std::vector<float> history, targets, known, statics;
   std::vector<int32_t> known_categories, static_categories;
   DropoutSite site{.seed = 0x123456789ABCDEF, .batch = 0x500000007, .first_lane = 2};
+  GradientReady ready;  ///< Run hands it on
 };
 
 /// All of them, with the names of tests.

@@ -38,7 +38,7 @@ double ModelCase::Run(RecurrentState* final_state) {
   RecurrentState state = initial_state;
   std::ranges::fill(model.parameters().gradient(), 0.0f);
   const double loss = model.Forward(batch(), state, site);
-  model.Backward();
+  model.Backward(ready);
   if (final_state) *final_state = state;
   return loss;
 }

@@ -32,6 +32,7 @@ struct ModelCase {
   RecurrentState initial_state;
   std::vector<int32_t> inputs, targets;
   DropoutSite site{.seed = 0x123456789ABCDEF, .batch = 0x500000007, .first_lane = 2};
+  GradientReady ready;  ///< Run hands it on
 };
 
 /// "LSTM" and the like, for names of tests.

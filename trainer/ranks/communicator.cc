@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <mpi.h>
@@ -11,6 +12,7 @@
 
 #include "trainer/ranks/affinity.h"
 #include "trainer/ranks/cgroup.h"
+#include "trainer/ranks/mpi_error.h"
 #include "trainer/ranks/stop_signal.h"
 #include "trainer/ranks/watchdog.h"
 
@@ -19,14 +21,6 @@ namespace {
 
 // MPI counts are ints: longer arrays go in pieces.
 constexpr size_t kPiece = size_t{1} << 28;
-
-void Check(int code, const char* what) {
-  if (code == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  throw std::runtime_error(fmt::format("{} failed: {}", what, std::string(text, length)));
-}
 
 std::string HostName() {
   char name[256] = {};
@@ -82,14 +76,23 @@ Watchdog::Rules StartRules(const std::string& place, double limit_seconds) {
           }};
 }
 
+// Whether the environment names a launcher: Open MPI's own, one that speaks PMI or PMIx (Slurm,
+// Flux), Cray's.
+bool IsLaunched() {
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string_view text = *entry;
+    for (const char* of_launcher : {"PMI", "OMPI_COMM_WORLD_", "FLUX_JOB_ID", "PALS_", "ALPS_"}) {
+      if (text.starts_with(of_launcher)) return true;
+    }
+  }
+  return false;
+}
+
 // A process that no launcher started needs no network and no daemon beside it, which would be three
 // quarters of the time that a short command takes: Open MPI tries every network that it knows, two
-// of which count the clock for 100 ms each, and starts an orted. What the user has set stays.
+// of which count the clock for 100 ms each, and starts an orted. What the environment says stays.
 void SpareOneProcessTheNetwork() {
-  for (const char* launched : {"PMIX_NAMESPACE", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK",
-                               "PMI_FD", "FLUX_JOB_ID"}) {
-    if (std::getenv(launched)) return;
-  }
+  if (IsLaunched()) return;
   constexpr int kKeepTheUsers = 0;
   setenv("OMPI_MCA_ess_singleton_isolated", "1", kKeepTheUsers);
   setenv("OMPI_MCA_pml", "ob1", kKeepTheUsers);
@@ -119,7 +122,8 @@ Communicator::Communicator() : rank_(LauncherRank()), host_(HostName()) {
   const Watchdog::Section section(impl_->watchdog, StartRules(place, limit_seconds));
   SpareOneProcessTheNetwork();
   int provided = 0;
-  Check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  CheckMpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
+  threads_may_call_ = provided >= MPI_THREAD_SERIALIZED;
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
   MPI_Comm_size(MPI_COMM_WORLD, &size_);
@@ -136,16 +140,16 @@ void Communicator::SetTimeoutSeconds(double seconds) { impl_->watchdog.set_limit
 
 void Communicator::MeasureHost() {
   MPI_Comm local;
-  Check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local),
-        "MPI_Comm_split_type");
+  CheckMpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &local),
+           "MPI_Comm_split_type");
   // Masks of one length, whatever length each rank's system needed.
   std::vector<uint64_t> own = AffinityMask();
   auto words = static_cast<int>(own.size());
-  Check(MPI_Allreduce(MPI_IN_PLACE, &words, 1, MPI_INT, MPI_MAX, local), "MPI_Allreduce");
+  CheckMpi(MPI_Allreduce(MPI_IN_PLACE, &words, 1, MPI_INT, MPI_MAX, local), "MPI_Allreduce");
   own.resize(words);
   std::vector<uint64_t> together(words);
-  Check(MPI_Allreduce(own.data(), together.data(), words, MPI_UINT64_T, MPI_BOR, local),
-        "MPI_Allreduce");
+  CheckMpi(MPI_Allreduce(own.data(), together.data(), words, MPI_UINT64_T, MPI_BOR, local),
+           "MPI_Allreduce");
   MPI_Comm_size(local, &host_share_.ranks);
   const auto most = static_cast<int>(std::clamp(ReadCgroupLimits().cpus, 1.0, 1e6));
   host_share_.cores = std::min(CountProcessors(together), most);
@@ -153,37 +157,27 @@ void Communicator::MeasureHost() {
   MPI_Comm_free(&local);
 }
 
-void Communicator::Sum(std::span<float> x) {
-  const Watchdog::Section section(impl_->watchdog, "sum of gradients");
-  for (size_t at = 0; at < x.size(); at += kPiece) {
-    Check(MPI_Allreduce(MPI_IN_PLACE, x.data() + at,
-                        static_cast<int>(std::min(kPiece, x.size() - at)), MPI_FLOAT, MPI_SUM,
-                        MPI_COMM_WORLD),
-          "MPI_Allreduce");
-  }
-}
-
 void Communicator::Sum(std::span<double> x) {
   const Watchdog::Section section(impl_->watchdog, "sum of losses");
-  Check(MPI_Allreduce(MPI_IN_PLACE, x.data(), static_cast<int>(x.size()), MPI_DOUBLE, MPI_SUM,
-                      MPI_COMM_WORLD),
-        "MPI_Allreduce");
+  CheckMpi(MPI_Allreduce(MPI_IN_PLACE, x.data(), static_cast<int>(x.size()), MPI_DOUBLE, MPI_SUM,
+                         MPI_COMM_WORLD),
+           "MPI_Allreduce");
 }
 
 void Communicator::Max(std::span<double> x) {
   const Watchdog::Section section(impl_->watchdog, "agreement");
-  Check(MPI_Allreduce(MPI_IN_PLACE, x.data(), static_cast<int>(x.size()), MPI_DOUBLE, MPI_MAX,
-                      MPI_COMM_WORLD),
-        "MPI_Allreduce");
+  CheckMpi(MPI_Allreduce(MPI_IN_PLACE, x.data(), static_cast<int>(x.size()), MPI_DOUBLE, MPI_MAX,
+                         MPI_COMM_WORLD),
+           "MPI_Allreduce");
 }
 
 void Communicator::BroadcastBytes(void* data, size_t bytes) {
   const Watchdog::Section section(impl_->watchdog, "broadcast");
   auto* at = static_cast<char*>(data);
   for (size_t done = 0; done < bytes; done += kPiece) {
-    Check(MPI_Bcast(at + done, static_cast<int>(std::min(kPiece, bytes - done)), MPI_BYTE, 0,
-                    MPI_COMM_WORLD),
-          "MPI_Bcast");
+    CheckMpi(MPI_Bcast(at + done, static_cast<int>(std::min(kPiece, bytes - done)), MPI_BYTE, 0,
+                       MPI_COMM_WORLD),
+             "MPI_Bcast");
   }
 }
 
@@ -198,24 +192,24 @@ void Communicator::Broadcast(std::string& text) {
 
 void Communicator::Send(std::span<const std::byte> x, int to) {
   for (size_t at = 0; at < x.size(); at += kPiece) {
-    Check(MPI_Send(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_BYTE, to,
-                   0, MPI_COMM_WORLD),
-          "MPI_Send");
+    CheckMpi(MPI_Send(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_BYTE,
+                      to, 0, MPI_COMM_WORLD),
+             "MPI_Send");
   }
 }
 
 void Communicator::Receive(std::span<std::byte> x, int from) {
   for (size_t at = 0; at < x.size(); at += kPiece) {
-    Check(MPI_Recv(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_BYTE, from,
-                   0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
-          "MPI_Recv");
+    CheckMpi(MPI_Recv(x.data() + at, static_cast<int>(std::min(kPiece, x.size() - at)), MPI_BYTE,
+                      from, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+             "MPI_Recv");
   }
 }
 
 std::vector<uint64_t> Communicator::GatherSizes(uint64_t size) {
   std::vector<uint64_t> sizes(size_);
-  Check(MPI_Gather(&size, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, 0, MPI_COMM_WORLD),
-        "MPI_Gather");
+  CheckMpi(MPI_Gather(&size, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, 0, MPI_COMM_WORLD),
+           "MPI_Gather");
   return sizes;
 }
 
@@ -292,16 +286,16 @@ void Communicator::Together(const std::function<void()>& action) {
   int first = size_;
   {
     const Watchdog::Section section(impl_->watchdog, "agreement");
-    Check(MPI_Allreduce(&failure.rank, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD),
-          "MPI_Allreduce");
+    CheckMpi(MPI_Allreduce(&failure.rank, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD),
+             "MPI_Allreduce");
   }
   if (first == size_) return;
   const Watchdog::Section section(impl_->watchdog, "agreement");
   int length = static_cast<int>(message.size());
-  Check(MPI_Bcast(&length, 1, MPI_INT, first, MPI_COMM_WORLD), "MPI_Bcast");
+  CheckMpi(MPI_Bcast(&length, 1, MPI_INT, first, MPI_COMM_WORLD), "MPI_Bcast");
   message.resize(length);
-  Check(MPI_Bcast(message.data(), length, MPI_CHAR, first, MPI_COMM_WORLD), "MPI_Bcast");
-  Check(MPI_Bcast(&failure.status, 1, MPI_INT, first, MPI_COMM_WORLD), "MPI_Bcast");
+  CheckMpi(MPI_Bcast(message.data(), length, MPI_CHAR, first, MPI_COMM_WORLD), "MPI_Bcast");
+  CheckMpi(MPI_Bcast(&failure.status, 1, MPI_INT, first, MPI_COMM_WORLD), "MPI_Bcast");
   throw AgreedError(message, static_cast<ExitStatus>(failure.status));
 }
 
@@ -319,6 +313,11 @@ void Communicator::RequireSame(const std::string& value, const std::string& what
     throw UsageError(fmt::format("{} is {} here, but {} on rank 0. Give every host the same file.",
                                  what, value, root));
   });
+}
+
+void Communicator::Bounded(const char* what, const std::function<void()>& wait) {
+  const Watchdog::Section section(impl_->watchdog, what);
+  wait();
 }
 
 void Communicator::Finalize() {

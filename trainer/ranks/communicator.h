@@ -27,10 +27,11 @@ class AgreedError : public std::runtime_error {
   ExitStatus status_;
 };
 
-/// The ranks of this job (MPI_COMM_WORLD) and all that they say to each other. Every wait has a
+/// The ranks of this job (MPI_COMM_WORLD) and all that they say to each other, but for the sums of
+/// gradients (trainer/ranks/gradient_sum.h). Every wait has a
 /// bound: a collective that takes longer than the timeout ends this process with a message, and
 /// with it the job; so does a start that takes longer than LOCKSTEP_START_MINUTES (10). Calls
-/// marked collective must be made by all ranks in the same order. One thread calls.
+/// marked collective must be made by all ranks in the same order. One thread calls at a time.
 class Communicator {
  public:
   /// Starts MPI. Without mpirun or srun this is a job of one rank. A stop signal
@@ -52,8 +53,8 @@ class Communicator {
   /// The bound on every wait from now on.
   void SetTimeoutSeconds(double seconds);
 
-  /// Collective. x = sum over ranks of x, the same bits on every rank.
-  void Sum(std::span<float> x);
+  /// Collective. x = sum over ranks of x, the same bits on every rank. Of gradients see
+  /// trainer/ranks/gradient_sum.h.
   void Sum(std::span<double> x);
 
   /// Collective. x = the largest over ranks.
@@ -98,6 +99,11 @@ class Communicator {
   };
   const HostShare& host_share() const { return host_share_; }
 
+  /// For what waits for other ranks in its own way: runs `wait` within the timeout.
+  void Bounded(const char* what, const std::function<void()>& wait);
+  /// Whether threads other than the one that started MPI may call it, one at a time.
+  bool threads_may_call() const { return threads_may_call_; }
+
   /// Collective. Ends MPI; nothing may be called after it.
   void Finalize();
 
@@ -118,6 +124,7 @@ class Communicator {
   int size_ = 1;
   std::string host_;
   HostShare host_share_;
+  bool threads_may_call_ = false;
 };
 
 /// The rank that the launcher's environment gives this process (Open MPI, PMIx), 0 where there is

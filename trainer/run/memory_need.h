@@ -12,15 +12,15 @@ namespace lockstep::trainer {
 /// What the arrays of one rank will take; known before any of them is allocated.
 struct MemoryNeed {
   int64_t parameters = 0;        ///< how many there are
-  int64_t fixed_bytes = 0;       ///< parameters, gradient, optimizer, averages
+  int64_t fixed_bytes = 0;       ///< parameters, gradient, optimizer, averages, pieces of sums
   int64_t working_bytes = 0;     ///< activations of a batch
   int64_t checkpoint_bytes = 0;  ///< rank 0 alone, at a checkpoint: the states of all lanes
   int64_t bytes() const { return fixed_bytes + working_bytes; }
 };
 
-/// `all_lanes`: those of the job.
+/// `all_lanes` and `ranks`: those of the job.
 MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimizer,
-                  int64_t all_lanes,
+                  int64_t all_lanes, int ranks,
                   const worker::AveragingOptions& averaging = worker::NoAveraging{});
 
 }  // namespace lockstep::trainer

@@ -294,7 +294,7 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const auto optimizer = OptimizerOptions(config.optimizer());
   const int64_t lanes = config.data().lanes();
   const auto averaging = AveragingOptions(config.optimizer().averaging());
-  const MemoryNeed need = NeedOf(task->Size(), optimizer, lanes, averaging);
+  const MemoryNeed need = NeedOf(task->Size(), optimizer, lanes, communicator.size(), averaging);
   Introduce(communicator, console, config, *task, need, length, threads);
   TellMemory(communicator, console, need);
   std::optional<Replica> allocated;

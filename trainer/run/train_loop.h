@@ -9,6 +9,7 @@
 #include "io/run/metrics_log.h"
 #include "proto/run_config.h"
 #include "trainer/ranks/communicator.h"
+#include "trainer/ranks/gradient_sum.h"
 #include "trainer/run/checkpointer.h"
 #include "trainer/run/phase_timer.h"
 #include "trainer/run/product_engines.h"
@@ -101,6 +102,8 @@ class TrainLoop {
   io::MetricsLog* const metrics_;
   Replica& replica_;
   Task& task_;
+  const bool gradient_leaves_early_;
+  GradientSum gradient_sum_;
   const size_t best_metric_;  // its place among the task's metrics
   std::vector<Frozen> frozen_;
   Progress progress_;

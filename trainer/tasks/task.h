@@ -132,8 +132,8 @@ class Task {
   virtual double RateFactor() const { return 1.0; }
   /// The sum of the losses of what was read; moves `state` on.
   virtual double Forward(const BatchPlace& place, worker::RecurrentState& state) = 0;
-  /// Adds the gradients of that sum.
-  virtual void Backward() { model().Backward(); }
+  /// Adds the gradients of that sum. A rank that has read nothing may say of none that it is ready.
+  virtual void Backward(const worker::GradientReady& ready) { model().Backward(ready); }
 
   // What it measures.
 

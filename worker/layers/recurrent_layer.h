@@ -81,12 +81,14 @@ class RecurrentLayer {
   /// must be given again. Adds to the gradients of the parameters and writes dL/dx [R, I] to d_x
   /// (or adds it, with `add_to_d_x`) unless that is nullptr. Without `state` no gradient flows from
   /// behind the last time step or into the state before the first one (truncated BPTT). Once for
-  /// each Forward.
+  /// each Forward. With `ready`, gradients of parameters that were added behind the layer's must be
+  /// final.
   void Backward(const float* x, const float* d_output, float* d_x,
-                const LayerStateGradient& state = {}, bool add_to_d_x = false);
+                const LayerStateGradient& state = {}, bool add_to_d_x = false,
+                const GradientReady& ready = {});
   /// After ForwardTokens, with the same tokens: adds to the gradients, of the vectors, too.
   void BackwardTokens(const int32_t* tokens, const TokenVectors& of, const float* d_output,
-                      const LayerStateGradient& state = {});
+                      const LayerStateGradient& state = {}, const GradientReady& ready = {});
 
   // The same pass one time step after another, forward in time only: see RecurrentStack.
 
@@ -110,6 +112,10 @@ class RecurrentLayer {
   const float* SingleStep(int64_t rows, const float* x, LayerState state);
 
   int64_t hidden_size() const { return units_; }
+
+  /// Where its parameters begin and end in the flat buffers.
+  int64_t begin_of_parameters() const { return parameters_.list()[weight_ih_].offset; }
+  int64_t end_of_parameters() const { return end_of_parameters_; }
 
   /// Floats that a training pass keeps for each of R rows, with items of one length or of `uneven`
   /// ones, and of packed weights.
@@ -159,10 +165,14 @@ class RecurrentLayer {
   void BeginBackward(const LayerStateGradient& state);
   void BackwardTimeStep(int64_t t, const float* d_output_t);
   void EndBackward() const;
-  /// Expects what BackwardSteps left; adds to the gradients of Wh and of both biases.
-  void RecurrentGradients();
+  /// Expects what BackwardSteps left; adds to the gradients of all but Wx, of Wh last.
+  void RecurrentGradients(const GradientReady& ready = {});
   /// Likewise; adds to that of Wx.
-  void InputGradients(const float* x);
+  void InputGradients(const float* x, const GradientReady& ready = {});
+  /// gradient [rows, columns] += d[R, rows]^T x[R, columns], with d's rows gate_stride_ apart, from
+  /// the last rows to the first; `offset` is the gradient's in the flat buffer.
+  void WeightGradient(int64_t rows, const float* d, const float* x, int64_t columns,
+                      float* gradient, int64_t offset, const GradientReady& ready) const;
 
   /// dL/d(input side): its first columns [R, gate_stride_], the number of these, and the others
   /// [R, H], if any.
@@ -197,6 +207,7 @@ class RecurrentLayer {
   Parameters& parameters_;
   int weight_ih_ = -1, weight_hh_ = -1, bias_ih_ = -1, bias_hh_ = -1, peephole_ = -1,
       weight_hr_ = -1;
+  int64_t end_of_parameters_ = 0;
 
   // Of the last Forward.
   PackedSteps steps_;

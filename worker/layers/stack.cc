@@ -186,7 +186,9 @@ const float* RecurrentStack::Forward(const PackedSteps& steps, const StackInput&
   return x;
 }
 
-float* RecurrentStack::Backward(const StackStateGradient& state, bool input_gradient) {
+float* RecurrentStack::Backward(const StackStateGradient& state, bool input_gradient,
+                                const GradientReady& ready) {
+  if (ready) ready(layers_.back().end_of_parameters());
   const int64_t rows = steps_.rows(), H = options_.hidden_size, width = options_.output_size();
   float* d_output = read_ != Read::kStateOnly ? d_output_.data() : nullptr;
   for (int layer = options_.layers - 1; layer >= 0; --layer) {
@@ -214,12 +216,16 @@ float* RecurrentStack::Backward(const StackStateGradient& state, bool input_grad
       }
       RecurrentLayer& part = LayerAt(layer, direction);
       const LayerStateGradient part_state = StateGradientOf(state, layer, direction);
+      // The directions' parameters stand one behind another: those of the first have to wait.
+      const bool last = direction + 1 == options_.directions();
+      const GradientReady& part_ready = last ? ready : GradientReady();
       if (x) {
-        part.Backward(x, d_part, d_input, part_state, direction > 0);
+        part.Backward(x, d_part, d_input, part_state, direction > 0, part_ready);
       } else {
-        part.BackwardTokens(input_.tokens, input_.vectors, d_part, part_state);
+        part.BackwardTokens(input_.tokens, input_.vectors, d_part, part_state, part_ready);
       }
     }
+    if (ready) ready(LayerAt(layer, 0).begin_of_parameters());
     if (!d_input) return nullptr;
     if (Adds(layer) && d_output) AddArrays(rows * width, d_input, d_output, d_input);
     std::swap(d_output_, d_input_);

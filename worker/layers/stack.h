@@ -99,8 +99,10 @@ class RecurrentStack {
 
   /// Adds to the gradients of the parameters, from the last layer to the first, and returns dL/dx
   /// [R, I], which lives until the next Forward; nullptr with tokens, whose vectors' gradient is
-  /// added, and where it is not wanted.
-  float* Backward(const StackStateGradient& state = {}, bool input_gradient = true);
+  /// added, and where it is not wanted. With `ready`, gradients of parameters that were added
+  /// behind the stack's must be final.
+  float* Backward(const StackStateGradient& state = {}, bool input_gradient = true,
+                  const GradientReady& ready = {});
 
   // The same pass one time step after another, where a step's input needs the step before (a
   // decoder with attention). One direction only. All that a time step leaves for the way back is

@@ -33,7 +33,7 @@ class DirectNetwork final : public ForecastNetwork {
 
   float* Forward(const NetworkInput& input, RecurrentState* state,
                  const DropoutSite* site) override;
-  void Backward() override;
+  void Backward(const GradientReady& ready) override;
   int64_t WorkingFloats(int64_t rows, int64_t time_steps) const override;
 
  private:
@@ -83,14 +83,14 @@ float* DirectNetwork::Forward(const NetworkInput& input, RecurrentState* state,
   return raw;
 }
 
-void DirectNetwork::Backward() {
+void DirectNetwork::Backward(const GradientReady& ready) {
   if (covariates_) covariates_->Backward(raw_.data());
   std::ranges::fill(state_.h, 0.0f);
   std::ranges::fill(state_.c, 0.0f);
   float* d_h = state_.h.data() + last();
   projection_.Backward(rows_, last_.data(), raw_.data(), d_h);
   if (options_.dropout > 0.0) ApplyDropout(d_h, d_h);
-  const float* d_x = stack_.Backward({.final_state = &state_}, inputs_.wants_gradient());
+  const float* d_x = stack_.Backward({.final_state = &state_}, inputs_.wants_gradient(), ready);
   if (d_x) inputs_.Backward(d_x);
 }
 

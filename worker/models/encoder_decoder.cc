@@ -117,14 +117,14 @@ PairSum EncoderDecoder::Forward(const PairBatch& batch, const DropoutSite& site,
   return sum;
 }
 
-void EncoderDecoder::Backward() {
+void EncoderDecoder::Backward(const GradientReady& ready) {
   const VaryingRows varying;
   std::optional<SourceEncoder>& encoder = parts_->encoder;
   Decoder& decoder = parts_->decoder;
   RecurrentState& d_initial =
       decoder.Backward(decoder.is_attentive() ? encoder->d_outputs() : nullptr);
   const RecurrentState& d_final = parts_->initial.Backward(d_initial, decoder.d_summary());
-  if (encoder) encoder->Backward(d_final);
+  if (encoder) encoder->Backward(d_final, ready);
 }
 
 PairSum EncoderDecoder::Evaluate(const PairBatch& batch, double* correct) {

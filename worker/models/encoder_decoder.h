@@ -85,7 +85,7 @@ class EncoderDecoder final : public Model {
   /// each input but the first is with that probability the model's own likeliest token of the step
   /// before (scheduled sampling: Bengio et al. 2015), as a pure function of the site.
   PairSum Forward(const PairBatch& batch, const DropoutSite& site, double sampling = 0.0);
-  void Backward() override;
+  void Backward(const GradientReady& ready = {}) override;
   /// Of `lanes` items with sources and targets of `time_steps` rows.
   int64_t WorkingBytes(int64_t time_steps, int64_t lanes) const override;
 

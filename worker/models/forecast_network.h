@@ -45,7 +45,7 @@ class ForecastNetwork {
                          const DropoutSite* site) = 0;
 
   /// Adds to the gradients, from the gradient that was left in the place of the raw outputs.
-  virtual void Backward() = 0;
+  virtual void Backward(const GradientReady& ready) = 0;
 
   /// Floats that a training pass over T steps of R rows keeps.
   virtual int64_t WorkingFloats(int64_t rows, int64_t time_steps) const = 0;

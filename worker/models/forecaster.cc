@@ -193,7 +193,7 @@ ForecastSum Forecaster::Evaluate(const ForecastBatch& batch, RecurrentState* sta
   return Run(batch, state, nullptr, false);
 }
 
-void Forecaster::Backward() { parts_->network->Backward(); }
+void Forecaster::Backward(const GradientReady& ready) { parts_->network->Backward(ready); }
 
 int64_t Forecaster::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   const int64_t steps = options_.is_stream() ? time_steps : options_.history + options_.horizon;

@@ -130,7 +130,7 @@ class Forecaster final : public Model {
   /// item in the global batch; its layer is filled in here.
   ForecastSum Forward(const ForecastBatch& batch, RecurrentState* state, const DropoutSite& site);
 
-  void Backward() override;
+  void Backward(const GradientReady& ready = {}) override;
 
   /// kStream: over time_steps; others: windows of their own length, `lanes` of them. Forecast may
   /// take more where it draws paths: up to 8192 rows of one step at a time.

@@ -118,8 +118,9 @@ void LanguageModel::Regularize(const float* y) {
   }
 }
 
-void LanguageModel::Backward() {
-  input_.Backward(batch_.time_steps * batch_.lanes, batch_.inputs, stack_.Backward());
+void LanguageModel::Backward(const GradientReady& ready) {
+  input_.Backward(batch_.time_steps * batch_.lanes, batch_.inputs,
+                  stack_.Backward({}, true, ready));
 }
 
 int64_t LanguageModel::WorkingBytes(int64_t time_steps, int64_t lanes) const {

@@ -74,7 +74,7 @@ class LanguageModel final : public Model {
   /// Backward needs. `site` says which dropout masks are drawn (its layer is filled in here).
   double Forward(const TokenBatch& batch, RecurrentState& state, const DropoutSite& site);
 
-  void Backward() override;
+  void Backward(const GradientReady& ready = {}) override;
   int64_t WorkingBytes(int64_t time_steps, int64_t lanes) const override;
 
   /// The evaluation pass: no dropout, no gradient.

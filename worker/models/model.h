@@ -29,8 +29,9 @@ class Model {
   virtual RecurrentState ZeroState(int64_t lanes) const = 0;
 
   /// Adds the gradients of the last Forward's loss to parameters().gradient(), from the last layer
-  /// to the first. The batch's arrays must still be alive. Not with Pass::kForward.
-  virtual void Backward() = 0;
+  /// to the first, and says which are final where that is known before the end. The batch's arrays
+  /// must still be alive. Not with Pass::kForward.
+  virtual void Backward(const GradientReady& ready = {}) = 0;
 
   /// Memory that a training pass takes beside parameters and gradient, over `lanes` lanes or items;
   /// `time_steps` for models of lanes, others know their own.

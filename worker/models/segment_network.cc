@@ -46,7 +46,7 @@ class SegmentNetwork final : public ForecastNetwork {
 
   float* Forward(const NetworkInput& input, RecurrentState* state,
                  const DropoutSite* site) override;
-  void Backward() override;
+  void Backward(const GradientReady& ready) override;
   int64_t WorkingFloats(int64_t rows, int64_t time_steps) const override;
 
  private:
@@ -163,7 +163,7 @@ float* SegmentNetwork::Forward(const NetworkInput& input, RecurrentState* state,
   return raw;
 }
 
-void SegmentNetwork::Backward() {
+void SegmentNetwork::Backward(const GradientReady& ready) {
   const int64_t R = rows_, H = options_.hidden_size;
   if (covariates_) covariates_->Backward(raw_.data());
   projection_.Backward(segments_ * R, decoded_, raw_.data(), decoder_.d_output());
@@ -172,7 +172,7 @@ void SegmentNetwork::Backward() {
   DecoderInputGradient();
   SumRepeated(options_.layers, segments_, repeated_.h, state_.h);
   SumRepeated(options_.layers, segments_, repeated_.c, state_.c);
-  float* d_embedded = encoder_.Backward({.final_state = &state_});
+  float* d_embedded = encoder_.Backward({.final_state = &state_}, true, ready);
   const int64_t rows = history_segments_ * R;
   ReluBackward(rows * H, embedded_.data(), d_embedded);
   float* d_x = inputs_.wants_gradient() ? d_x_.Require(rows * inputs_.size()) : nullptr;

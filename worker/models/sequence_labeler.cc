@@ -126,7 +126,7 @@ LabelSum SequenceLabeler::Forward(const LabelBatch& batch, const DropoutSite& si
   return sum;
 }
 
-void SequenceLabeler::Backward() {
+void SequenceLabeler::Backward(const GradientReady& ready) {
   const VaryingRows varying;
   Parts& p = *parts_;
   float* d_outputs = p.ReadsOutputs() ? p.stack.d_output() : nullptr;
@@ -134,7 +134,7 @@ void SequenceLabeler::Backward() {
   const bool from_state = p.label && !p.label->ReadsOutputs();
   if (from_state) p.state = p.stack.ZeroState(p.batch.steps.items());
   if (p.label) p.label->Backward(d_outputs, p.tag.has_value(), p.state);
-  float* d_x = p.stack.Backward({.final_state = from_state ? &p.state : nullptr});
+  float* d_x = p.stack.Backward({.final_state = from_state ? &p.state : nullptr}, true, ready);
   p.input.Backward(p.batch.steps.rows(), p.batch.tokens, d_x);
 }
 

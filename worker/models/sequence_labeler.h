@@ -77,7 +77,7 @@ class SequenceLabeler final : public Model {
   /// The training pass; keeps what Backward needs. Labels and tags that the model has must be
   /// there.
   LabelSum Forward(const LabelBatch& batch, const DropoutSite& site);
-  void Backward() override;
+  void Backward(const GradientReady& ready = {}) override;
   /// Of `lanes` items of `time_steps` rows.
   int64_t WorkingBytes(int64_t time_steps, int64_t lanes) const override;
 

@@ -36,8 +36,8 @@ const float* SourceEncoder::Forward(const PackedSteps& steps, const int32_t* tok
   return stack_.Forward(steps, input, state_, site ? &own : nullptr, read_);
 }
 
-void SourceEncoder::Backward(const RecurrentState& d_final) {
-  float* d_x = stack_.Backward({.final_state = &d_final});
+void SourceEncoder::Backward(const RecurrentState& d_final, const GradientReady& ready) {
+  float* d_x = stack_.Backward({.final_state = &d_final}, true, ready);
   if (d_x && drops()) {
     Dropout(site_, stack_.options().dropout, steps_, input_.size(), d_x, d_x);
   }

@@ -33,7 +33,7 @@ class SourceEncoder {
 
   /// Room for dL/d(outputs), where they are wanted.
   float* d_outputs() { return stack_.d_output(); }
-  void Backward(const RecurrentState& d_final);
+  void Backward(const RecurrentState& d_final, const GradientReady& ready = {});
 
   /// The index of the embedding; -1: one-hot.
   int embedding() const { return input_.weight(); }

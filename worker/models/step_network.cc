@@ -31,7 +31,7 @@ class StepNetwork final : public ForecastNetwork {
 
   float* Forward(const NetworkInput& input, RecurrentState* state,
                  const DropoutSite* site) override;
-  void Backward() override;
+  void Backward(const GradientReady& ready) override;
   int64_t WorkingFloats(int64_t rows, int64_t time_steps) const override;
 
  private:
@@ -71,13 +71,13 @@ float* StepNetwork::Forward(const NetworkInput& input, RecurrentState* state,
   return raw;
 }
 
-void StepNetwork::Backward() {
+void StepNetwork::Backward(const GradientReady& ready) {
   const int64_t silent = Silent(time_steps_) * rows_, H = options_.hidden_size;
   float* d_outputs = stack_.d_output();
   std::fill_n(d_outputs, silent * H, 0.0f);
   projection_.Backward(time_steps_ * rows_ - silent, outputs_ + silent * H, raw_.data(),
                        d_outputs + silent * H);
-  const float* d_x = stack_.Backward({}, inputs_.wants_gradient());
+  const float* d_x = stack_.Backward({}, inputs_.wants_gradient(), ready);
   if (d_x) inputs_.Backward(d_x);
 }
 

@@ -11,14 +11,18 @@ TEST(MemoryNeedTest, IsThatOfTheModelAndTheOptimizer) {
   for (const auto& rule : rules) {
     const worker::Optimizer optimizer(rule, 1000);
     // A state of arrays of 3 x 32 and 3 x 50 floats a lane, on 12 lanes.
-    const MemoryNeed need = NeedOf({1000, 77, 3 * 82, 3 * 50}, rule, 12);
+    const MemoryNeed need = NeedOf({1000, 77, 3 * 82, 3 * 50}, rule, 12, 1);
     EXPECT_EQ(need.parameters, 1000);
     EXPECT_EQ(need.fixed_bytes, 4 * 1000 * (2 + std::ssize(optimizer.slots())));
-    EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, worker::ExponentialAveraging{}).fixed_bytes,
+    EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, 1, worker::ExponentialAveraging{}).fixed_bytes,
               need.fixed_bytes + 4 * 1000);
+    // Of several ranks the pieces of a sum, too.
+    EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, 3).fixed_bytes, need.fixed_bytes + 4 * 1003);
+    EXPECT_EQ(NeedOf({100'000'000, 77, 0, 0}, rule, 12, 3).fixed_bytes,
+              100'000 * need.fixed_bytes + 4 * (4 * ((1 << 20) + 3)));
     EXPECT_EQ(need.working_bytes, 77);
     EXPECT_EQ(need.checkpoint_bytes, (2 * 82 + 50) * 3 * 12 * 4);
-    EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12).checkpoint_bytes, 0);
+    EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, 1).checkpoint_bytes, 0);
   }
 }
 

@@ -55,7 +55,7 @@ LabelerCase::Alone LabelerCase::ItemAlone(int64_t item) const {
 LabelSum LabelerCase::Run() {
   std::ranges::fill(model.parameters().gradient(), 0.0f);
   const LabelSum sum = model.Forward(batch(), site());
-  model.Backward();
+  model.Backward(ready);
   return sum;
 }
 

@@ -36,6 +36,7 @@ struct LabelerCase {
   PackedSteps steps;
   std::vector<int32_t> tokens, labels, tags;
   std::vector<int64_t> numbers;
+  GradientReady ready;  ///< Run hands it on
 };
 
 }  // namespace lockstep::worker

@@ -94,7 +94,7 @@ PairBatch PairCase::One(int64_t item) {
 PairSum PairCase::Run(double sampling) {
   std::ranges::fill(model.parameters().gradient(), 0.0f);
   const PairSum sum = model.Forward(batch(), site, sampling);
-  model.Backward();
+  model.Backward(ready);
   return sum;
 }
 

@@ -34,6 +34,7 @@ struct PairCase {
   /// Numbers of the items, which do not follow one another.
   std::vector<int64_t> lanes = {12, 3, 7, 100, 5};
   DropoutSite site;
+  GradientReady ready;  ///< Run hands it on
 
  private:
   std::vector<int32_t> one_source_, one_inputs_, one_targets_;

@@ -122,8 +122,8 @@ double ForecastTask::Forward(const BatchPlace& place, worker::RecurrentState& st
   return model_->Forward(batch_.view(), options_.is_stream() ? &state : nullptr, site).loss;
 }
 
-void ForecastTask::Backward() {
-  if (!empty_) model_->Backward();
+void ForecastTask::Backward(const worker::GradientReady& ready) {
+  if (!empty_) model_->Backward(ready);
 }
 
 // Models that draw paths are measured by their loss in training: a forecast costs far more.

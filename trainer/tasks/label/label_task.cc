@@ -66,8 +66,8 @@ double LabelTask::Forward(const BatchPlace& place, worker::RecurrentState&) {
   return model_->Forward(batch_.view(), SiteOf(place, lanes_)).loss;
 }
 
-void LabelTask::Backward() {
-  if (!batch_.empty()) model_->Backward();
+void LabelTask::Backward(const worker::GradientReady& ready) {
+  if (!batch_.empty()) model_->Backward(ready);
 }
 
 bool LabelTask::CanMeasure(const std::string& split) const {

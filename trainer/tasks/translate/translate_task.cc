@@ -85,8 +85,8 @@ double TranslateTask::Forward(const BatchPlace& place, worker::RecurrentState&) 
   return model_->Forward(batch_.view(), SiteOf(place, lanes_), Sampling(place)).loss;
 }
 
-void TranslateTask::Backward() {
-  if (!batch_.empty()) model_->Backward();
+void TranslateTask::Backward(const worker::GradientReady& ready) {
+  if (!batch_.empty()) model_->Backward(ready);
 }
 
 bool TranslateTask::CanMeasure(const std::string& split) const {

@@ -35,7 +35,7 @@ class TranslateTask : public Task {
   worker::Model& model() const override { return *model_; }
   double Read(const BatchPlace& place) override;
   double Forward(const BatchPlace& place, worker::RecurrentState& state) override;
-  void Backward() override;
+  void Backward(const worker::GradientReady& ready) override;
 
   const std::vector<MetricFacts>& metrics() const override {
     return TranslateMeasurement::Metrics();

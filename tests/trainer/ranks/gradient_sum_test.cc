@@ -1,0 +1,146 @@
+#include "trainer/ranks/gradient_sum.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/trainer/ranks/world.h"
+
+namespace lockstep::trainer {
+namespace {
+
+constexpr int64_t kSeveralPieces = 3'300'001;
+
+// Numbers whose sum depends on the order that it is taken in.
+float Value(int rank, int64_t i, int turn) {
+  return std::sin(static_cast<float>(i % 1013 + 7 * turn + 1)) *
+         std::pow(10.0f, static_cast<float>((rank + i) % 3));
+}
+
+float Expected(int64_t i, int turn) {
+  float sum = Value(0, i, turn);
+  for (int rank = 1; rank < world->size(); ++rank) sum += Value(rank, i, turn);
+  return sum;
+}
+
+void Fill(std::vector<float>& x, int64_t begin, int64_t end, int turn) {
+  for (int64_t i = begin; i < end; ++i) x[i] = Value(world->rank(), i, turn);
+}
+
+// How many elements are not the sum in the order of the ranks, bit for bit.
+int64_t Wrong(const std::vector<float>& x, int turn) {
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < std::ssize(x); ++i) wrong += x[i] != Expected(i, turn);
+  return wrong;
+}
+
+TEST(GradientSumTest, IsInTheOrderOfTheRanks) {
+  for (const int64_t size : {int64_t{0}, int64_t{1}, int64_t{3}, int64_t{10'007}, kSeveralPieces}) {
+    std::vector<float> x(size);
+    GradientSum sum(*world, x);
+    for (int turn = 0; turn < 2; ++turn) {
+      Fill(x, 0, size, turn);
+      sum.Finish();
+      EXPECT_EQ(Wrong(x, turn), 0) << size;
+    }
+  }
+}
+
+// What is not ready is still written, while what is behind it travels; ranks say so at times of
+// their own, and rank 1 only at the end.
+TEST(GradientSumTest, TakesNothingBeforeItIsReady) {
+  std::vector<float> x(kSeveralPieces);
+  GradientSum sum(*world, x);
+  for (int turn = 0; turn < 3; ++turn) {
+    Fill(x, 0, kSeveralPieces, turn + 100);  // not yet what it will be
+    for (int64_t end = kSeveralPieces; end > 0;) {
+      const int64_t begin = std::max<int64_t>(0, end - 300'000);
+      Fill(x, begin, end, turn);
+      if (world->rank() != 1) sum.Ready(begin);
+      if (world->rank() == 2) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      end = begin;
+    }
+    sum.Finish();
+    EXPECT_EQ(Wrong(x, turn), 0);
+    // Others may call MPI again.
+    double ranks[] = {1.0};
+    world->Sum(ranks);
+    EXPECT_EQ(ranks[0], world->size());
+  }
+}
+
+// Numbers that bfloat16 has, and others.
+TEST(GradientSumTest, RoundsWhatTravelsOnRequest) {
+  constexpr int64_t kSize = 3'000'001;
+  std::vector<float> x(kSize);
+  GradientSum sum(*world, x, Wire::kBfloat16);
+  // Of a number 8 bits are kept: these and their sums need no more.
+  for (int64_t i = 0; i < kSize; ++i) x[i] = static_cast<float>(i % 31) * 0.125f;
+  x[0] = std::numeric_limits<float>::quiet_NaN();
+  x[1] = std::numeric_limits<float>::infinity();
+  sum.Ready(kSize / 2);
+  sum.Finish();
+  int64_t wrong = 0;
+  for (int64_t i = 2; i < kSize; ++i) {
+    wrong += x[i] != static_cast<float>(i % 31) * 0.125f * static_cast<float>(world->size());
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_TRUE(std::isnan(x[0]));
+  EXPECT_TRUE(std::isinf(x[1]));
+
+  double worst = 0.0;
+  Fill(x, 0, kSize, 1);
+  sum.Finish();
+  for (int64_t i = 0; i < kSize; ++i) {
+    double expected = 0.0, size = 0.0;
+    for (int rank = 0; rank < world->size(); ++rank) {
+      expected += Value(rank, i, 1);
+      size += std::abs(Value(rank, i, 1));
+    }
+    worst = std::max(worst, std::abs(x[i] - expected) / size);
+  }
+  // Half of the last place twice, 2^-8 each; float32's own is far below that.
+  EXPECT_LE(worst, world->size() == 1 ? 0.0 : std::ldexp(1.01, -7));
+  if (world->size() > 1) {
+    EXPECT_GT(worst, std::ldexp(1.0, -12));
+  }
+  // The same on every rank.
+  std::vector<float> root = x;
+  world->Broadcast(std::span<float>(root));
+  EXPECT_EQ(x, root);
+}
+
+// Pieces travel while their sender does something else.
+TEST(GradientSumTest, MovesOnByItself) {
+  if (world->size() == 1) return;  // nothing travels
+  std::vector<float> x(kSeveralPieces);
+  GradientSum sum(*world, x);
+  Fill(x, 0, kSeveralPieces, 0);
+  double here[] = {0.0};
+  world->Sum(here);  // together
+  sum.Ready(1);      // all but the last piece
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto last = [&] { return std::atomic_ref(x.back()).load(); };
+  while (last() != Expected(kSeveralPieces - 1, 0) && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(last(), Expected(kSeveralPieces - 1, 0));
+  sum.Finish();
+  EXPECT_EQ(Wrong(x, 0), 0);
+}
+
+TEST(GradientSumTest, AnUnfinishedOneEnds) {
+  std::vector<float> x(kSeveralPieces);
+  GradientSum sum(*world, x);
+}
+
+}  // namespace
+}  // namespace lockstep::trainer

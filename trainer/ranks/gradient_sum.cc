@@ -1,0 +1,321 @@
+#include "trainer/ranks/gradient_sum.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <mpi.h>
+
+#include "trainer/ranks/mpi_error.h"
+
+namespace lockstep::trainer {
+namespace {
+
+// Of a piece, but for many ranks: then each rank's share of it is at least 16 KB.
+constexpr int64_t kPieceFloats = int64_t{1} << 20, kLeastShare = int64_t{1} << 12;
+constexpr int kMostUnderWay = 4;
+// How long the thread sleeps where nothing has moved: it shares a core with what computes.
+constexpr auto kPause = std::chrono::microseconds(1000);
+// Tags of this file's messages begin here, two for each slot: in a slot one piece follows another,
+// on every rank, but which slot comes to its sums first differs from rank to rank.
+constexpr int kFirstTag = 100;
+
+int64_t PieceFloats(int ranks) { return std::max(kPieceFloats, kLeastShare * ranks); }
+
+struct Range {
+  int64_t begin = 0, end = 0;
+  int size() const { return static_cast<int>(end - begin); }
+};
+
+using Bfloat16 = uint16_t;
+
+// To the nearest, to the even one of two; what is not a number stays so.
+Bfloat16 Rounded(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  const auto rounded = static_cast<Bfloat16>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+  return x == x ? rounded : static_cast<Bfloat16>(bits >> 16 | 0x40);
+}
+
+float Widened(Bfloat16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); }
+
+// A piece on its way.
+class Exchange {
+ public:
+  // For pieces of at most `most` floats.
+  void Prepare(int slot, int rank, int ranks, Wire wire, int64_t most) {
+    tag_ = kFirstTag + 2 * slot;
+    rank_ = rank;
+    ranks_ = ranks;
+    rounds_ = wire == Wire::kBfloat16;
+    const int64_t all = most + ranks;  // a share may be one larger than another
+    if (rounds_) {
+      rounded_.resize(most);
+      received_rounded_.resize(all);
+    } else {
+      received_.resize(all);
+    }
+  }
+
+  bool busy() const { return stage_ != Stage::kIdle; }
+
+  void Start(float* x, int64_t size) {
+    x_ = x;
+    size_ = size;
+    if (rounds_) std::transform(x, x + size, rounded_.begin(), Rounded);
+    ForOthers([this](int from) {
+      const int64_t share = ShareOf(rank_).size(), at = share * from;
+      Receive(from, tag_, {at, at + share}, received_.data());
+    });
+    ForOthers([this](int to) { Send(to, tag_, ShareOf(to)); });
+    stage_ = Stage::kShares;
+  }
+
+  // Whether it has come a stage further.
+  bool Advance() {
+    int done = 0;
+    CheckMpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
+                         MPI_STATUSES_IGNORE),
+             "MPI_Testall");
+    if (!done) return false;
+    requests_.clear();
+    if (stage_ == Stage::kShares) {
+      AddShares();
+      ForOthers([this](int from) { Receive(from, tag_ + 1, ShareOf(from), x_); });
+      ForOthers([this](int to) { Send(to, tag_ + 1, ShareOf(rank_)); });
+      stage_ = Stage::kSums;
+      return true;
+    }
+    if (rounds_) TakeSums();
+    stage_ = Stage::kIdle;
+    return true;
+  }
+
+ private:
+  enum class Stage { kIdle, kShares, kSums };
+
+  Range ShareOf(int rank) const { return {size_ * rank / ranks_, size_ * (rank + 1) / ranks_}; }
+
+  // Begins with the next one, so that not all ranks talk to the same one first.
+  void ForOthers(const std::function<void(int)>& action) const {
+    for (int i = 1; i < ranks_; ++i) action((rank_ + i) % ranks_);
+  }
+
+  // Of x, or of what rounded_ has of it.
+  void Send(int to, int tag, Range what) {
+    const void* from =
+        rounds_ ? static_cast<const void*>(rounded_.data() + what.begin) : x_ + what.begin;
+    CheckMpi(MPI_Isend(from, what.size(), type(), to, tag, MPI_COMM_WORLD,
+                       &requests_.emplace_back(MPI_REQUEST_NULL)),
+             "MPI_Isend");
+  }
+
+  // To a range of `place`, or of received_rounded_ where that is what travels.
+  void Receive(int from, int tag, Range where, float* place) {
+    void* to =
+        rounds_ ? static_cast<void*>(received_rounded_.data() + where.begin) : place + where.begin;
+    CheckMpi(MPI_Irecv(to, where.size(), type(), from, tag, MPI_COMM_WORLD,
+                       &requests_.emplace_back(MPI_REQUEST_NULL)),
+             "MPI_Irecv");
+  }
+
+  MPI_Datatype type() const { return rounds_ ? MPI_UINT16_T : MPI_FLOAT; }
+
+  // In the order of the ranks, block by block, so that the sums stay in the first cache level.
+  void AddShares() {
+    constexpr int64_t kBlock = 2048;
+    const Range mine = ShareOf(rank_);
+    float* own = x_ + mine.begin;
+    float share[kBlock], sum[kBlock];
+    for (int64_t at = 0; at < mine.size(); at += kBlock) {
+      const int64_t n = std::min<int64_t>(kBlock, mine.size() - at);
+      std::fill_n(sum, n, 0.0f);
+      for (int rank = 0; rank < ranks_; ++rank) {
+        const int64_t theirs = static_cast<int64_t>(rank) * mine.size() + at;
+        const float* from = rank == rank_ ? own + at : received_.data() + theirs;
+        if (rounds_ && rank != rank_) {
+          std::transform(received_rounded_.begin() + theirs, received_rounded_.begin() + theirs + n,
+                         share, Widened);
+          from = share;
+        }
+        for (int64_t i = 0; i < n; ++i) sum[i] += from[i];
+      }
+      std::copy_n(sum, n, own + at);
+    }
+    if (!rounds_) return;
+    std::transform(own, own + mine.size(), rounded_.begin() + mine.begin, Rounded);
+    std::transform(rounded_.begin() + mine.begin, rounded_.begin() + mine.end, own, Widened);
+  }
+
+  void TakeSums() {
+    ForOthers([this](int from) {
+      const Range theirs = ShareOf(from);
+      std::transform(received_rounded_.begin() + theirs.begin,
+                     received_rounded_.begin() + theirs.end, x_ + theirs.begin, Widened);
+    });
+  }
+
+  int tag_ = 0, rank_ = 0, ranks_ = 1;
+  bool rounds_ = false;
+  Stage stage_ = Stage::kIdle;
+  float* x_ = nullptr;
+  int64_t size_ = 0;
+  std::vector<float> received_;  // [ranks, share]; the own one's place stays unused
+  std::vector<Bfloat16> rounded_, received_rounded_;
+  std::vector<MPI_Request> requests_;
+};
+
+}  // namespace
+
+struct GradientSum::Impl {
+  Impl(Communicator& communicator_in, std::span<float> x_in, Wire wire)
+      : communicator(communicator_in),
+        x(x_in),
+        piece_floats(PieceFloats(communicator.size())),
+        pieces((static_cast<int64_t>(x.size()) + piece_floats - 1) / piece_floats),
+        ready_from(static_cast<int64_t>(x.size())) {
+    for (int slot = 0; slot < std::min<int64_t>(kMostUnderWay, pieces); ++slot) {
+      slots[slot].Prepare(slot, communicator.rank(), communicator.size(), wire,
+                          std::min<int64_t>(piece_floats, static_cast<int64_t>(x.size())));
+    }
+    if (communicator.threads_may_call()) thread = std::thread([this] { Run(); });
+  }
+
+  // Pieces go from the end of x to its beginning.
+  int64_t BeginOf(int64_t piece) const {
+    return std::max<int64_t>(0, static_cast<int64_t>(x.size()) - (piece + 1) * piece_floats);
+  }
+  int64_t EndOf(int64_t piece) const {
+    return static_cast<int64_t>(x.size()) - piece * piece_floats;
+  }
+
+  // Whether anything has moved. One thread at a time.
+  bool Progress() {
+    bool moved = false;
+    for (; next < pieces && BeginOf(next) >= ready_from; ++next, moved = true) {
+      Exchange& slot = slots[next % kMostUnderWay];
+      if (slot.busy()) break;
+      slot.Start(x.data() + BeginOf(next), EndOf(next) - BeginOf(next));
+    }
+    bool any = false;
+    for (Exchange& slot : slots) {
+      if (slot.busy() && slot.Advance()) moved = true;
+      any = any || slot.busy();
+    }
+    busy = any;
+    return moved;
+  }
+
+  bool HasWork() const { return busy || (next < pieces && BeginOf(next) >= ready_from); }
+
+  void Run() {
+    while (true) {
+      {
+        std::unique_lock lock(state);
+        wake.wait(lock, [this] { return ending || (!finishing && HasWork()); });
+        if (ending) return;
+      }
+      bool moved = true;
+      {
+        const std::lock_guard lock(calling);
+        try {
+          moved = Progress();
+        } catch (...) {
+          const std::lock_guard state_lock(state);
+          failure = std::current_exception();
+          return;
+        }
+      }
+      if (!moved) std::this_thread::sleep_for(kPause);
+    }
+  }
+
+  void RethrowFailure() {
+    const std::lock_guard lock(state);
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  // Also wakes the thread, but where it is the caller who will go on.
+  void Announce(int64_t offset, bool last) {
+    {
+      const std::lock_guard lock(state);
+      if (failure) std::rethrow_exception(failure);
+      ready_from = std::min<int64_t>(ready_from, offset);
+      finishing = last;
+    }
+    if (!last) wake.notify_one();
+  }
+
+  Communicator& communicator;
+  const std::span<float> x;
+  const int64_t piece_floats, pieces;
+
+  std::mutex calling;  // whoever holds it may call MPI
+  std::array<Exchange, kMostUnderWay> slots;
+  std::atomic<int64_t> next = 0;   // the first piece that has not gone out
+  std::atomic<bool> busy = false;  // some slot is
+
+  std::mutex state;  // of what follows
+  std::condition_variable wake;
+  std::atomic<int64_t> ready_from;
+  bool finishing = false;
+  bool ending = false;
+  std::exception_ptr failure;
+
+  std::thread thread;
+};
+
+GradientSum::GradientSum(Communicator& communicator, std::span<float> x, Wire wire) {
+  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, wire);
+}
+
+GradientSum::~GradientSum() {
+  if (!impl_) return;
+  if (impl_->thread.joinable()) {
+    {
+      const std::lock_guard lock(impl_->state);
+      impl_->ending = true;
+    }
+    impl_->wake.notify_one();
+    impl_->thread.join();
+  }
+  // After an exception between Ready and Finish: MPI may still write what others send, until the
+  // job has been ended.
+  if (impl_->busy) static_cast<void>(impl_.release());
+}
+
+int64_t GradientSum::Bytes(int64_t size, int ranks) {
+  if (ranks == 1) return 0;
+  const int64_t piece = std::min(PieceFloats(ranks), size);
+  const int64_t under_way =
+      piece == 0 ? 0 : std::min<int64_t>(kMostUnderWay, (size + piece - 1) / piece);
+  return under_way * (piece + ranks) * static_cast<int64_t>(sizeof(float));
+}
+
+void GradientSum::Ready(int64_t offset) {
+  if (impl_ && impl_->thread.joinable()) impl_->Announce(offset, false);
+}
+
+void GradientSum::Finish() {
+  if (!impl_) return;
+  Impl& impl = *impl_;
+  impl.communicator.Bounded("sum of gradients", [&impl] {
+    impl.Announce(0, true);
+    const std::lock_guard calling(impl.calling);
+    impl.RethrowFailure();
+    while (impl.HasWork()) impl.Progress();
+    const std::lock_guard lock(impl.state);
+    impl.next = 0;
+    impl.ready_from = static_cast<int64_t>(impl.x.size());
+    impl.finishing = false;
+  });
+}
+
+}  // namespace lockstep::trainer

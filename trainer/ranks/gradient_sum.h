@@ -1,0 +1,55 @@
+#ifndef LOCKSTEP_TRAINER_RANKS_GRADIENT_SUM_H_
+#define LOCKSTEP_TRAINER_RANKS_GRADIENT_SUM_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "trainer/ranks/communicator.h"
+
+namespace lockstep::trainer {
+
+/// What a number is on its way between ranks. Sums are taken in float32 whatever it is, and every
+/// rank has the same bits of them; kBfloat16 rounds what others have to add, and the sum.
+enum class Wire { kFloat32, kBfloat16 };
+
+/// The sum of a gradient over ranks, behind the computing of what is still missing of it. An array
+/// becomes final from its end to its beginning (the last layer is done first); as it does, pieces
+/// of it (4 MB; more where there are more than 256 ranks) go out: each rank sends every other one
+/// that one's share of a piece, adds the shares that it has got in the order of the ranks, and
+/// sends the sum to all. These are the bytes of a ring in two messages one behind another, and the
+/// sums do not depend on timing: every rank has the same bits, each time. A reduce-scatter and an
+/// allgather as in Thakur, Rabenseifner and Gropp 2005, all exchanges of pairs at once: of R ranks
+/// each sends 2 (R - 1) messages a piece, and is connected to every other one.
+///
+/// A thread of its own moves the messages on, since Open MPI does so only while someone calls it.
+/// Between the first Ready and the return of Finish nobody else may call MPI.
+class GradientSum {
+ public:
+  /// On all ranks, with an x of the same size, which must outlive this.
+  GradientSum(Communicator& communicator, std::span<float> x, Wire wire = Wire::kFloat32);
+  ~GradientSum();
+  GradientSum(const GradientSum&) = delete;
+  GradientSum& operator=(const GradientSum&) = delete;
+
+  /// What is at `offset` and behind it will not be changed by this rank any more. Offsets never
+  /// rise from call to call; 0 may be said by Finish. Not collective: ranks may say more or less of
+  /// it, at other times. std::runtime_error where the thread has failed. Who does not come to
+  /// Finish after it must end the job.
+  void Ready(int64_t offset);
+
+  /// Collective. All of x is final; returns when it is the sum over ranks, within the
+  /// communicator's bound, and begins anew.
+  void Finish();
+
+  /// What it takes beside x.
+  static int64_t Bytes(int64_t size, int ranks);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_RANKS_GRADIENT_SUM_H_
