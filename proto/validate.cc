@@ -86,6 +86,11 @@ void CheckRegularization(const RunConfig& config) {
           value, off));
     }
   }
+  if (const double singletons = config.data().unknown_singletons(); singletons > 0.0 && !labels) {
+    throw ConfigError(fmt::format(
+        "data.unknown_singletons is {}; allowed: 0, but with task.classify and task.tag",
+        singletons));
+  }
   const double output = model.output_dropout();
   if (output < 0.0 && output != -1.0) {
     throw ConfigError(fmt::format("model.output_dropout is {}; allowed: -1 and [0, 1)", output));

@@ -41,6 +41,7 @@ enum class RandomPurpose : uint32_t {
   kScheduledSampling = 8,
   kEmbeddingDropout = 9,
   kTimeSteps = 10,
+  kUnknownSingletons = 11,
 };
 
 constexpr PhiloxKey SeedKey(uint64_t seed) {

@@ -93,7 +93,7 @@ TEST(RunConfigTest, UnknownNamesAtAnyDepth) {
             "run.textproto:3:4: unknown name \"optimizer.adam.beta3\"; did you mean beta1?");
   EXPECT_EQ(ParseFailure("data { batch: 3 }"),
             "run.textproto:1:8: unknown name \"data.batch\"; known here: path, lanes, time_steps, "
-            "split, tokens_per_batch");
+            "split, tokens_per_batch, unknown_singletons");
 }
 
 TEST(RunConfigTest, UnknownEnumValues) {

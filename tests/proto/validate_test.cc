@@ -130,6 +130,10 @@ TEST(ValidateTest, WhatNotEveryTaskHas) {
                       HasSubstr("with task.language_model, task.classify and task.tag")))
         << override;
   }
+  EXPECT_EQ(ParseFailure("task { tag { } }", {"data.unknown_singletons=0.5"}), "");
+  EXPECT_THAT(
+      ParseFailure("", {"data.unknown_singletons=0.5"}),
+      HasSubstr("data.unknown_singletons is 0.5; allowed: 0, but with task.classify and task.tag"));
   EXPECT_EQ(ParseFailure("", {"evaluation.sample_tokens=7"}), "");
   EXPECT_THAT(ParseFailure("task { classify { } }", {"evaluation.sample_tokens=7"}),
               HasSubstr("evaluation.sample_tokens is 7; allowed: 0, but with task.language_model"));

@@ -21,6 +21,7 @@ class LabelBatch {
 
   bool empty() const { return steps_.items() == 0; }
   const worker::PackedSteps& steps() const { return steps_; }
+  std::vector<int32_t>& tokens() { return tokens_; }  ///< [R]
   /// Empty where they were not read.
   const std::vector<int32_t>& labels() const { return labels_; }  ///< [B]
   const std::vector<int32_t>& tags() const { return tags_; }      ///< [R]

@@ -21,6 +21,9 @@ LabelTask::LabelTask(const proto::RunConfig& config, const RankPlace& place)
 void LabelTask::PrepareTraining() {
   sequences_.emplace(SequencesOf(dataset_, config_.data(), config_.data().split()));
   RequireSequences(dataset_, config_.data().split());
+  if (const double probability = config_.data().unknown_singletons(); probability > 0.0) {
+    singletons_ = UnknownSingletons::Of(dataset_, "text", config_.data().split(), probability);
+  }
 }
 
 std::string LabelTask::DescribeData() const {
@@ -58,6 +61,7 @@ double LabelTask::Read(const BatchPlace& place) {
                              place_.rank, place_.ranks);
   batch_.Read(dataset_, facts_, part.examples);
   lanes_ = std::move(part.lanes);
+  singletons_.Replace(place, lanes_, batch_.steps(), batch_.tokens());
   return batch_.Weight(facts_);
 }
 

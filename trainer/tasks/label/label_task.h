@@ -8,6 +8,7 @@
 
 #include "io/datasets/sequence_dataset.h"
 #include "trainer/data/split_sequences.h"
+#include "trainer/data/unknown_singletons.h"
 #include "trainer/tasks/label/label_batch.h"
 #include "trainer/tasks/label/label_facts.h"
 #include "trainer/tasks/task.h"
@@ -56,6 +57,7 @@ class LabelTask : public Task {
   LabelFacts facts_;
   const std::vector<MetricFacts> metrics_;
   std::optional<SplitSequences> sequences_;  // of the split to train on
+  UnknownSingletons singletons_;
   std::unique_ptr<worker::SequenceLabeler> model_;
   LabelBatch batch_;
   std::vector<int64_t> lanes_;  // of batch_
