@@ -61,6 +61,10 @@ std::string Breach(const Include& include) {
     if (folder == "trainer") return "nothing includes trainer/ but trainer/ and tests/";
     if (include.folder != "trainer") return "only trainer/ includes other folders";
   }
+  if (Matches(include.file, "^trainer/(data|ranks)/") &&
+      Matches(include.what, "^trainer/(commands|run|tasks)/")) {
+    return "arrows run from commands to run, tasks, and then data and ranks";
+  }
   for (const Library& library : kLibraries) {
     if (Matches(include.what, library.headers) && !Matches(include.file, library.allowed)) {
       return std::string(library.name) + " is allowed only in " + library.allowed;
@@ -197,6 +201,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"io/hdf5/h5.cc", "  #  include \"trainer/data/lanes.h\""},
                     Wrong{"worker/products/gemm.h", "#include \"../io/errors.h\""},
                     Wrong{"trainer/data/lanes.cc", "#include \"tests/io/temporary_folder.h\""},
+                    Wrong{"trainer/data/items.h", "#include \"trainer/tasks/task.h\""},
                     Wrong{"trainer/run/train_loop.cc", "#include <mpi.h>"},
                     Wrong{"trainer/ranks/communicator.h", "#include <mpi.h>"},
                     Wrong{"io/checkpoints/checkpoint.cc", "#include <hdf5.h>"},

@@ -108,6 +108,39 @@ std::string NameOf(Decoding decoding) {
   return "";
 }
 
+ForecasterOptions PlainForecaster(Decoding decoding, Cell cell, ForecastLoss::Kind loss) {
+  ForecasterOptions options;
+  options.decoding = decoding;
+  options.cell = cell;
+  options.layers = 1;
+  options.hidden_size = 5;
+  options.history = 6;
+  options.horizon = 4;
+  options.segment_length = 2;
+  options.channels = 2;
+  options.channel_embedding = 2;
+  options.loss.kind = loss;
+  options.loss.delta = 0.4;
+  options.loss.levels = {0.1, 0.6, 0.9};
+  return options;
+}
+
+ForecasterOptions RichForecaster(Decoding decoding, Cell cell, ForecastLoss::Kind loss) {
+  ForecasterOptions options = PlainForecaster(decoding, cell, loss);
+  options.layers = 2;
+  options.dropout = 0.3;
+  options.channels_together = true;
+  options.channel_embedding = 0;
+  options.known_numeric = 2;
+  options.known_categories = {3, 2};
+  options.static_numeric = 1;
+  options.static_categories = {2};
+  options.category_embedding = 2;
+  options.mask_inputs = true;
+  options.loss_on_history = decoding == Decoding::kAutoregressive;
+  return options;
+}
+
 const std::vector<Normalization>& AllNormalizations() {
   static const std::vector<Normalization> all = {Normalization::kNone, Normalization::kLast,
                                                  Normalization::kMean,

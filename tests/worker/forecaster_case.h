@@ -33,6 +33,11 @@ struct ForecasterCase {
   GradientReady ready;  ///< Run hands it on
 };
 
+/// Small ones. Channels apart, with vectors of their own; nothing but values.
+ForecasterOptions PlainForecaster(Decoding decoding, Cell cell, ForecastLoss::Kind loss);
+/// Channels together, two layers, dropout, masks and every kind of covariate.
+ForecasterOptions RichForecaster(Decoding decoding, Cell cell, ForecastLoss::Kind loss);
+
 /// All of them, with the names of tests.
 const std::vector<Decoding>& AllDecodings();
 std::string NameOf(Decoding decoding);

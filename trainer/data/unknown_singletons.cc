@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "trainer/exit_status.h"
-#include "worker/philox.h"
 
 namespace lockstep::trainer {
 
@@ -38,22 +37,16 @@ UnknownSingletons UnknownSingletons::Of(const io::SequenceDataset& dataset, cons
   return {std::move(once), static_cast<int32_t>(*vocabulary.unknown()), probability};
 }
 
-void UnknownSingletons::Replace(const BatchPlace& place, const std::vector<int64_t>& lanes,
-                                const worker::PackedSteps& steps,
+void UnknownSingletons::Replace(const worker::DropoutSite& site, const worker::PackedSteps& steps,
                                 std::vector<int32_t>& tokens) const {
   if (probability_ == 0.0) return;
-  const auto batch = static_cast<uint64_t>(place.total_batches);
-  const uint32_t purpose = static_cast<uint32_t>(worker::RandomPurpose::kUnknownSingletons) << 28 |
-                           static_cast<uint32_t>(batch >> 32 & 0xFFFF);
+  constexpr auto kPurpose = worker::RandomPurpose::kUnknownSingletons;
   for (int64_t t = 0; t < steps.time_steps(); ++t) {
     for (int64_t item = 0; item < steps.items_at(t); ++item) {
       int32_t& token = tokens[steps.first_row(t) + item];
-      if (!singletons_[token]) continue;
-      const worker::PhiloxCounter words =
-          worker::Philox({static_cast<uint32_t>(t), static_cast<uint32_t>(lanes[item]),
-                          static_cast<uint32_t>(batch), purpose},
-                         worker::SeedKey(place.seed));
-      if (worker::UniformDouble(words[0], words[1]) < probability_) token = unknown_;
+      if (singletons_[token] && worker::DrawAt(site, kPurpose, t, item) < probability_) {
+        token = unknown_;
+      }
     }
   }
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "io/datasets/sequence_dataset.h"
-#include "trainer/tasks/task.h"
+#include "worker/layers/dropout.h"
 #include "worker/layers/packed_steps.h"
 
 namespace lockstep::trainer {
@@ -27,10 +27,9 @@ class UnknownSingletons {
   static UnknownSingletons Of(const io::SequenceDataset& dataset, const char* field,
                               const std::string& split, double probability);
 
-  /// In a batch's rows of tokens [R], whose items are the places `lanes` of the global batch. A
-  /// pure function of the seed, the batch, the lane and the time step, on whatever rank.
-  void Replace(const BatchPlace& place, const std::vector<int64_t>& lanes,
-               const worker::PackedSteps& steps, std::vector<int32_t>& tokens) const;
+  /// In a batch's rows of tokens [R], whose items are the site's lanes: see worker::DrawAt.
+  void Replace(const worker::DropoutSite& site, const worker::PackedSteps& steps,
+               std::vector<int32_t>& tokens) const;
 
  private:
   std::vector<bool> singletons_;

@@ -28,10 +28,10 @@ class AgreedError : public std::runtime_error {
 };
 
 /// The ranks of this job (MPI_COMM_WORLD) and all that they say to each other, but for the sums of
-/// gradients (trainer/ranks/gradient_sum.h). Every wait has a
-/// bound: a collective that takes longer than the timeout ends this process with a message, and
-/// with it the job; so does a start that takes longer than LOCKSTEP_START_MINUTES (10). Calls
-/// marked collective must be made by all ranks in the same order. One thread calls at a time.
+/// gradients (trainer/ranks/gradient_sum.h). Every wait has a bound: a collective that takes longer
+/// than the timeout ends this process with a message, and with it the job; so does a start that
+/// takes longer than LOCKSTEP_START_MINUTES (10). Calls marked collective must be made by all ranks
+/// in the same order. One thread calls at a time.
 class Communicator {
  public:
   /// Starts MPI. Without mpirun or srun this is a job of one rank. A stop signal

@@ -23,7 +23,7 @@ namespace {
 constexpr int64_t kPieceFloats = int64_t{1} << 20, kLeastShare = int64_t{1} << 12;
 constexpr int kMostUnderWay = 4;
 // How long the thread sleeps where nothing has moved: it shares a core with what computes.
-constexpr auto kPause = std::chrono::microseconds(1000);
+constexpr auto kPause = std::chrono::milliseconds(1);
 // Tags of this file's messages begin here, two for each slot: in a slot one piece follows another,
 // on every rank, but which slot comes to its sums first differs from rank to rank.
 constexpr int kFirstTag = 100;

@@ -1,7 +1,6 @@
 #include "trainer/tasks/model_options.h"
 
 #include <stdexcept>
-#include <tuple>
 #include <utility>
 
 namespace lockstep::trainer {
@@ -27,12 +26,6 @@ worker::ScheduleShape ShapeOf(const proto::Schedule& config, int64_t total_steps
   throw std::logic_error("a schedule of the schema has no implementation");
 }
 
-// The worker's hidden_size is that of the outputs.
-std::pair<int64_t, int64_t> SizesOf(const proto::Model& model) {
-  if (model.projection_size() == 0) return {model.hidden_size(), 0};
-  return {model.projection_size(), model.hidden_size()};
-}
-
 }  // namespace
 
 worker::Cell CellOf(proto::Cell cell) {
@@ -56,7 +49,11 @@ worker::Cell CellOf(proto::Cell cell) {
 worker::StackOptions StackOptionsOf(const proto::Model& model) {
   worker::StackOptions options;
   options.cell = CellOf(model.cell());
-  std::tie(options.hidden_size, options.cell_size) = SizesOf(model);
+  // The worker's hidden_size is that of the outputs.
+  options.hidden_size = model.hidden_size();
+  if (model.projection_size() > 0) {
+    options.cell_size = std::exchange(options.hidden_size, model.projection_size());
+  }
   options.layers = model.layers();
   options.dropout = model.dropout();
   options.bidirectional = model.bidirectional();
@@ -75,17 +72,19 @@ worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_
   worker::LanguageModelOptions options;
   options.vocabulary_size = vocabulary_size;
   options.embedding_size = model.embedding_size();
-  options.cell = CellOf(model.cell());
-  options.layers = model.layers();
-  std::tie(options.hidden_size, options.cell_size) = SizesOf(model);
-  options.dropout = model.dropout();
+  const worker::StackOptions stack = StackOptionsOf(model);
+  options.cell = stack.cell;
+  options.layers = stack.layers;
+  options.hidden_size = stack.hidden_size;
+  options.cell_size = stack.cell_size;
+  options.dropout = stack.dropout;
   options.tie_embedding = model.tie_embedding();
-  options.residual = model.residual();
-  options.layer_norm = model.layer_normalization();
-  options.locked_dropout = model.locked_dropout();
-  options.input_dropout = model.input_dropout();
-  if (model.output_dropout() >= 0.0) options.output_dropout = model.output_dropout();
-  options.weight_drop = model.weight_drop();
+  options.residual = stack.residual;
+  options.layer_norm = stack.layer_norm;
+  options.locked_dropout = stack.locked_dropout;
+  options.input_dropout = stack.input_dropout;
+  options.output_dropout = stack.output_dropout;
+  options.weight_drop = stack.weight_drop;
   options.embedding_dropout = model.embedding_dropout();
   const proto::LanguageModel& task = config.task().language_model();
   options.activation_regularization = task.activation_regularization();

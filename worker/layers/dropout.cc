@@ -84,8 +84,18 @@ struct Place {
   int64_t time_step, number;
 };
 
+int64_t NumberOf(const DropoutSite& site, int64_t lane) {
+  return site.lanes ? site.lanes[lane] : site.first_lane + lane;
+}
+
 Place PlaceOf(const DropoutSite& site, int64_t time_step, int64_t lane) {
-  return {site.locked ? 0 : time_step, site.lanes ? site.lanes[lane] : site.first_lane + lane};
+  return {site.locked ? 0 : time_step, NumberOf(site, lane)};
+}
+
+// The last word of a counter: all that a batch's place has no word of its own for.
+uint32_t LastWord(RandomPurpose of, const DropoutSite& site, uint32_t layer = 0) {
+  return static_cast<uint32_t>(of) << 28 | (layer & 0xFFF) << 16 |
+         static_cast<uint32_t>(site.batch >> 32 & 0xFFFF);
 }
 
 // Words below the threshold drop; a probability that rounds to 1 keeps the one word that is not.
@@ -104,8 +114,7 @@ void DropoutRows(RandomPurpose of, const DropoutSite& site, double probability, 
                  int64_t units, const float* x, float* out, PlaceOf place_of) {
   const Threshold threshold(probability);
   const int64_t blocks = (units + 3) / 4;
-  const uint32_t purpose = static_cast<uint32_t>(of) << 28 | (site.layer & 0xFFF) << 16 |
-                           static_cast<uint32_t>(site.batch >> 32 & 0xFFFF);
+  const uint32_t purpose = LastWord(of, site, site.layer);
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
     const Place place = place_of(row);
@@ -119,6 +128,14 @@ void DropoutRows(RandomPurpose of, const DropoutSite& site, double probability, 
 }
 
 }  // namespace
+
+double DrawAt(const DropoutSite& site, RandomPurpose purpose, int64_t t, int64_t item) {
+  const PhiloxCounter words =
+      Philox({static_cast<uint32_t>(t), static_cast<uint32_t>(NumberOf(site, item)),
+              static_cast<uint32_t>(site.batch), LastWord(purpose, site)},
+             SeedKey(site.seed));
+  return UniformDouble(words[0], words[1]);
+}
 
 void Dropout(const DropoutSite& site, double probability, int64_t time_steps, int64_t lanes,
              int64_t units, const float* x, float* out) {
@@ -152,8 +169,7 @@ void DropWeights(const DropoutSite& site, double probability, uint32_t part, int
 void DropTokens(const DropoutSite& site, double probability, int64_t rows, const int32_t* tokens,
                 int64_t units, const float* x, float* out) {
   const Threshold threshold(probability);
-  const uint32_t purpose = static_cast<uint32_t>(RandomPurpose::kEmbeddingDropout) << 28 |
-                           static_cast<uint32_t>(site.batch >> 32 & 0xFFFF);
+  const uint32_t purpose = LastWord(RandomPurpose::kEmbeddingDropout, site);
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
     const PhiloxCounter words =

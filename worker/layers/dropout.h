@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "worker/layers/packed_steps.h"
+#include "worker/philox.h"
 
 namespace lockstep::worker {
 
@@ -20,6 +21,10 @@ struct DropoutSite {
   /// All time steps of a lane have one mask: Gal and Ghahramani 2016.
   bool locked = false;
 };
+
+/// A double in [0, 1) for an item's time step, whatever else is in the batch: a pure function of
+/// site.seed, site.batch, the item's lane, t and what it is for. (Not of site.layer.)
+double DrawAt(const DropoutSite& site, RandomPurpose purpose, int64_t t, int64_t item);
 
 /// Inverted dropout (Srivastava et al. 2014): out = x * mask / (1 - probability), with mask 0 where
 /// an element is dropped. x and out are [T, B, H] and may be the same array. Probability in [0, 1),

@@ -201,11 +201,10 @@ void RecurrentLayer::RecurrentGradients(const GradientReady& ready) {
   }
   WeightGradient(from_h, d_pre, h_previous, P, gradient, offset,
                  weight_drop_ > 0.0 ? GradientReady() : ready);
-  if (weight_drop_ > 0.0) {
-    DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), P, gradient, gradient);
-    float* sum = parameters_.gradient(weight_hh_);
-    for (int64_t i = 0; i < width() * P; ++i) sum[i] += gradient[i];
-  }
+  if (weight_drop_ == 0.0) return;
+  DropWeights(weight_drop_site_, weight_drop_, reverse_, width(), P, gradient, gradient);
+  float* sum = parameters_.gradient(weight_hh_);
+  for (int64_t i = 0; i < width() * P; ++i) sum[i] += gradient[i];
   if (ready) ready(offset);
 }
 

@@ -3,7 +3,7 @@
 namespace lockstep::worker {
 
 TokenInput::TokenInput(int64_t vocabulary_size, int64_t embedding_size, Draw draw,
-                       Parameters& parameters, const std::string& name, double embedding_dropout)
+                       Parameters& parameters, double embedding_dropout, const std::string& name)
     : vocabulary_size_(vocabulary_size),
       embedding_dropout_(embedding_dropout),
       parameters_(parameters) {

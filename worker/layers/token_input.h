@@ -21,7 +21,7 @@ class TokenInput {
   /// Adds the parameter `name` [V, I], drawn as `draw` says; none where I is 0, which feeds one-hot
   /// vectors. `parameters` must outlive this.
   TokenInput(int64_t vocabulary_size, int64_t embedding_size, Draw draw, Parameters& parameters,
-             const std::string& name = "embedding.weight", double embedding_dropout = 0.0);
+             double embedding_dropout = 0.0, const std::string& name = "embedding.weight");
 
   /// What a stack reads.
   int64_t size() const { return embedding_ ? embedding_->size() : vocabulary_size_; }

@@ -50,13 +50,7 @@ void Decoder::Sample(int64_t t, double sampling) {
   drawn_items_.clear();
   drawn_.Require(steps_.items() * H);
   for (int64_t item = 0; item < steps_.items_at(t); ++item) {
-    const int64_t lane = site_.lanes ? site_.lanes[item] : site_.first_lane + item;
-    const PhiloxCounter words = Philox(
-        {static_cast<uint32_t>(t), static_cast<uint32_t>(lane), static_cast<uint32_t>(site_.batch),
-         static_cast<uint32_t>(RandomPurpose::kScheduledSampling) << 28 |
-             static_cast<uint32_t>(site_.batch >> 32 & 0xFFFF)},
-        SeedKey(site_.seed));
-    if (UniformDouble(words[0], words[1]) >= sampling) continue;
+    if (DrawAt(site_, RandomPurpose::kScheduledSampling, t, item) >= sampling) continue;
     std::copy_n(readouts() + (before + item) * H, H, drawn_.data() + std::ssize(drawn_items_) * H);
     drawn_items_.push_back(item);
   }

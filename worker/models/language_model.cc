@@ -47,7 +47,7 @@ Draw EmbeddingDraw(const LanguageModelOptions& options) {
 LanguageModel::LanguageModel(const LanguageModelOptions& options, Pass pass)
     : options_(Checked(options)),
       input_(options.vocabulary_size, options.embedding_size, EmbeddingDraw(options), parameters_,
-             "embedding.weight", options.embedding_dropout),
+             options.embedding_dropout),
       stack_(StackOf(options, input_.size()), "rnn.", parameters_),
       output_(options.vocabulary_size, options.hidden_size,
               options.tie_embedding ? input_.weight() : -1, parameters_) {

@@ -55,7 +55,7 @@ struct SequenceLabeler::Parts {
   Parts(const SequenceLabelerOptions& options_in, Parameters& parameters)
       : options(options_in),
         input(options.vocabulary_size, options.embedding_size, NormalDraw(), parameters,
-              "embedding.weight", options.embedding_dropout),
+              options.embedding_dropout),
         stack(StackOf(options, input), "rnn.", parameters) {
     if (options.labels > 0) label.emplace(options, parameters);
     if (options.tags > 0) tag.emplace(options, parameters);

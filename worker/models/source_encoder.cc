@@ -12,7 +12,8 @@ StackOptions WithInput(StackOptions stack, int64_t input_size) {
 
 SourceEncoder::SourceEncoder(int64_t vocabulary_size, int64_t embedding_size, StackOptions stack,
                              bool reads_outputs, Parameters& parameters)
-    : input_(vocabulary_size, embedding_size, NormalDraw(), parameters, "encoder.embedding.weight"),
+    : input_(vocabulary_size, embedding_size, NormalDraw(), parameters, 0.0,
+             "encoder.embedding.weight"),
       stack_(WithInput(stack, input_.size()), "encoder.rnn.", parameters),
       read_(reads_outputs ? RecurrentStack::Read::kOutputs : RecurrentStack::Read::kStateOnly) {}
 

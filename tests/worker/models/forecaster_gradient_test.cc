@@ -98,41 +98,6 @@ void ExpectSlopesAsReference(const ForecasterOptions& options) {
   }
 }
 
-// Channels apart, with vectors of their own; nothing but values.
-ForecasterOptions Plain(Decoding decoding, Cell cell, ForecastLoss::Kind loss) {
-  ForecasterOptions options;
-  options.decoding = decoding;
-  options.cell = cell;
-  options.layers = 1;
-  options.hidden_size = 5;
-  options.history = 6;
-  options.horizon = 4;
-  options.segment_length = 2;
-  options.channels = 2;
-  options.channel_embedding = 2;
-  options.loss.kind = loss;
-  options.loss.delta = 0.4;
-  options.loss.levels = {0.1, 0.6, 0.9};
-  return options;
-}
-
-// Channels together, two layers, dropout, masks and every kind of covariate.
-ForecasterOptions Rich(Decoding decoding, Cell cell, ForecastLoss::Kind loss) {
-  ForecasterOptions options = Plain(decoding, cell, loss);
-  options.layers = 2;
-  options.dropout = 0.3;
-  options.channels_together = true;
-  options.channel_embedding = 0;
-  options.known_numeric = 2;
-  options.known_categories = {3, 2};
-  options.static_numeric = 1;
-  options.static_categories = {2};
-  options.category_embedding = 2;
-  options.mask_inputs = true;
-  options.loss_on_history = decoding == Decoding::kAutoregressive;
-  return options;
-}
-
 using Combination = std::tuple<Decoding, Cell, ForecastLoss::Kind, Normalization>;
 
 class ForecasterGradientTest : public testing::TestWithParam<Combination> {
@@ -145,12 +110,12 @@ class ForecasterGradientTest : public testing::TestWithParam<Combination> {
 
 TEST_P(ForecasterGradientTest, PlainHasTheSlopesOfItsLoss) {
   const auto [decoding, cell, loss, normalization] = GetParam();
-  Check(Plain(decoding, cell, loss));
+  Check(PlainForecaster(decoding, cell, loss));
 }
 
 TEST_P(ForecasterGradientTest, RichHasTheSlopesOfItsLoss) {
   const auto [decoding, cell, loss, normalization] = GetParam();
-  Check(Rich(decoding, cell, loss));
+  Check(RichForecaster(decoding, cell, loss));
 }
 
 std::string NameOfCombination(const testing::TestParamInfo<Combination>& test) {
@@ -169,8 +134,9 @@ class ForecasterElementTest : public testing::TestWithParam<std::tuple<Decoding,
 
 TEST_P(ForecasterElementTest, GradientsEqualCentralDifferences) {
   const auto [decoding, cell] = GetParam();
-  for (ForecasterOptions options : {Plain(decoding, cell, ForecastLoss::Kind::kMse),
-                                    Rich(decoding, cell, ForecastLoss::Kind::kGaussian)}) {
+  for (ForecasterOptions options :
+       {PlainForecaster(decoding, cell, ForecastLoss::Kind::kMse),
+        RichForecaster(decoding, cell, ForecastLoss::Kind::kGaussian)}) {
     if (decoding != Decoding::kStream) options.normalization = Normalization::kMeanAndDeviation;
     ExpectGradientAsReference(options);
   }

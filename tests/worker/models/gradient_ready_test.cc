@@ -127,26 +127,14 @@ TEST(GradientReadyTest, OfATranslatorBeforeItsEncoder) {
 }
 
 TEST(GradientReadyTest, OfAForecasterOfEveryDecoding) {
+  constexpr auto kLoss = ForecastLoss::Kind::kGaussian;
   for (const Decoding decoding : AllDecodings()) {
     SCOPED_TRACE(NameOf(decoding));
-    ForecasterOptions options;
-    options.decoding = decoding;
-    options.layers = 2;
-    options.hidden_size = 6;
-    options.history = 6;
-    options.horizon = 4;
-    options.segment_length = 2;
-    options.channels = 2;
-    options.channels_together = true;
-    options.known_numeric = 2;
-    options.known_categories = {3, 2};
-    options.static_numeric = 1;
-    options.static_categories = {2};
-    options.category_embedding = 2;
-    options.mask_inputs = true;
-    options.loss.kind = ForecastLoss::Kind::kGaussian;
-    ForecasterCase of(options, 3, 4);
-    EXPECT_THAT(Announced(of), testing::Not(testing::IsEmpty()));
+    for (const ForecasterOptions& options : {PlainForecaster(decoding, Cell::kLstm, kLoss),
+                                             RichForecaster(decoding, Cell::kGru, kLoss)}) {
+      ForecasterCase of(options, 3, 4);
+      EXPECT_THAT(Announced(of), testing::Not(testing::IsEmpty()));
+    }
   }
 }
 

@@ -61,7 +61,7 @@ double LabelTask::Read(const BatchPlace& place) {
                              place_.rank, place_.ranks);
   batch_.Read(dataset_, facts_, part.examples);
   lanes_ = std::move(part.lanes);
-  singletons_.Replace(place, lanes_, batch_.steps(), batch_.tokens());
+  singletons_.Replace(SiteOf(place, lanes_), batch_.steps(), batch_.tokens());
   return batch_.Weight(facts_);
 }
 
