@@ -106,7 +106,26 @@ void MetricsLog::WriteWaiting() {
   }
 }
 
+// Lines may come while it waits; those are not synced.
+void MetricsLog::SyncWaiting(std::unique_lock<std::mutex>& lock) {
+  const size_t bytes = waiting_.size();
+  syncing_ = true;
+  lock.unlock();
+  // EINVAL: a pipe or a device, which has nothing to be synced.
+  const int error_number = ::fdatasync(file_) != 0 && errno != EINVAL ? errno : 0;
+  lock.lock();
+  syncing_ = false;
+  if (error_number != 0) {
+    error_number_ = error_number;
+    return;
+  }
+  durable_bytes_ += bytes;
+  waiting_.erase(0, bytes);
+  written_bytes_ -= bytes;
+}
+
 void MetricsLog::Sync() {
+  std::unique_lock lock(mutex_);
   if (error_number_ != 0) {
     // All of it again: after a failed fdatasync the kernel may have dropped what it had of it.
     if (::ftruncate(file_, static_cast<off_t>(durable_bytes_)) != 0)
@@ -115,12 +134,8 @@ void MetricsLog::Sync() {
     error_number_ = 0;
     WriteWaiting();
   }
-  // EINVAL: a pipe or a device, which has nothing to be synced.
-  if (error_number_ == 0 && ::fdatasync(file_) != 0 && errno != EINVAL) error_number_ = errno;
+  if (error_number_ == 0) SyncWaiting(lock);
   if (error_number_ != 0) ThrowWriteFailure(path_, error_number_);
-  durable_bytes_ += waiting_.size();
-  waiting_.clear();
-  written_bytes_ = 0;
 }
 
 void MetricsLog::Write(const StepMetrics& metrics) {
@@ -132,17 +147,11 @@ void MetricsLog::Write(const StepMetrics& metrics) {
                                  {metrics.unit + "_per_second", metrics.predictions_per_second}};
   for (const auto& [name, value] : metrics.validation) line["validation_" + name] = value;
   constexpr size_t kMostWaitingBytes = size_t{1} << 20;
+  std::unique_lock lock(mutex_);
   waiting_ += line.dump() + '\n';
   WriteWaiting();
   // A run without checkpoints would keep its lines in memory for ever.
-  if (error_number_ != 0 || waiting_.size() < kMostWaitingBytes) return;
-  if (::fdatasync(file_) != 0 && errno != EINVAL) {
-    error_number_ = errno;
-    return;
-  }
-  durable_bytes_ += waiting_.size();
-  waiting_.clear();
-  written_bytes_ = 0;
+  if (error_number_ == 0 && !syncing_ && waiting_.size() >= kMostWaitingBytes) SyncWaiting(lock);
 }
 
 }  // namespace lockstep::io

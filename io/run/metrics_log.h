@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,14 +41,18 @@ class MetricsLog {
 
   /// Waits until all lines are durable. To be called before a checkpoint appears: what comes before
   /// a checkpoint is never written again. SystemError when a line could not be written or made
-  /// durable; then none is lost, and the next call writes them again.
+  /// durable; then none is lost, and the next call writes them again. Another thread may call it
+  /// than Write's, which hardly waits for it.
   void Sync();
 
  private:
   void WriteWaiting();
+  void SyncWaiting(std::unique_lock<std::mutex>& lock);
 
   std::filesystem::path path_;
+  std::mutex mutex_;  // of all that follows
   int file_ = -1;
+  bool syncing_ = false;
   uint64_t durable_bytes_ = 0;  // of the file
   std::string waiting_;         // the lines behind them
   size_t written_bytes_ = 0;    // of waiting_

@@ -95,8 +95,9 @@ TEST_P(PromisesTest, ARunGoesOnOnAnotherNumberOfRanks) {
 
 TEST_P(PromisesTest, AnEvaluationGoesOnWhereItWasStopped) {
   const Settings settings =
-      GetParam().slow_evaluation + Settings{"training.steps=12", "checkpoint.every_steps=1",
-                                            "evaluation.split=train", "evaluation.every_steps=6"};
+      GetParam().slow_evaluation +
+      Settings{"training.steps=12", "checkpoint.every_steps=1", "checkpoint.every_minutes=0.0005",
+               "evaluation.split=train", "evaluation.every_steps=6"};
   run_.TrainToTheEnd("runs/a", 2, settings);
   Program program(run_.Train("runs/b", 2, settings));
   EXPECT_TRUE(program.WaitFor([&] {

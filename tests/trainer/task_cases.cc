@@ -148,7 +148,7 @@ TaskCase Translate() {
           {"pairs", "--tokens", "bpe", "--merges", "20", "--split", "60,20,20"},
           {},
           "predict",
-          {"data.tokens_per_batch=30", "model.hidden_size=128"}};
+          {"data.tokens_per_batch=20", "model.hidden_size=160"}};
 }
 
 // Two numbers and a word, and a sentence that says what they are.

@@ -1,8 +1,8 @@
 #include "trainer/run/checkpointer.h"
 
 #include <cmath>
-#include <new>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -30,7 +30,9 @@ Checkpointer::Checkpointer(Communicator& communicator, Console& console,
       folder_(folder),
       config_(config),
       task_(task) {
-  if (folder_) checkpoints_.emplace(folder_->checkpoints());
+  if (!folder_) return;
+  checkpoints_.emplace(folder_->checkpoints());
+  writer_.emplace(*checkpoints_, config_.checkpoint().keep());
 }
 
 // Rank 0: reads what is gone on from into `replica`, `state` and, where an evaluation is under way,
@@ -171,7 +173,7 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
     replica.evaluation.state = task_.ZeroState(replica.lanes.count());
     ScatterLanes(evaluation, replica.evaluation.state);
   }
-  NoteSaved(name, replica);
+  NoteSaved(name, replica.position.step, replica.position.bad_steps);
   if (resume == "auto") {
     saved_ = ContentsOf(replica);
     return name;
@@ -179,13 +181,16 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   // A new run, whose best is among what comes. It stands before the older one in the folder goes.
   replica.position.ForgetBest();
   const Contents contents = Collect(replica);
-  Write(io::CheckpointFolder(anew).StepPath(replica.position.step), contents.header,
-        contents.tensors);
+  const int64_t step = replica.position.step;
+  OnRootWrite([&] {
+    io::WriteCheckpoint(io::CheckpointFolder(anew).StepPath(step), contents.header,
+                        contents.tensors);
+  });
   saved_ = ContentsOf(replica);
   communicator_.OnRoot([&] {
     BeginAnew();
     last_good_.clear();  // it has another name now
-    NoteSaved(checkpoints_->StepPath(replica.position.step), replica);
+    NoteSaved(checkpoints_->StepPath(step), step, replica.position.bad_steps);
   });
   return name;
 }
@@ -221,14 +226,13 @@ void Checkpointer::RequireEqualReplicas(const Replica& replica) {
 }
 
 // A file that was saved by a stop while the loss was that of a diverged training is not good.
-void Checkpointer::NoteSaved(const std::filesystem::path& path, const Replica& replica) {
-  const int64_t bad = replica.position.bad_steps;
+void Checkpointer::NoteSaved(const std::filesystem::path& path, int64_t step, int64_t bad_steps) {
   last_saved_ = path;
-  if (bad == 0) {
+  if (bad_steps == 0) {
     last_good_ = path;
   } else if (last_good_.empty() && checkpoints_) {
     try {
-      last_good_ = checkpoints_->StepFileUpTo(replica.position.step - bad);
+      last_good_ = checkpoints_->StepFileUpTo(step - bad_steps);
     } catch (const std::exception&) {  // only a message would name it
     }
   }
@@ -308,82 +312,68 @@ void Checkpointer::OnRootWrite(const std::function<void()>& action) {
   }
 }
 
-void Checkpointer::Write(const std::filesystem::path& path, const io::CheckpointHeader& header,
-                         const std::vector<io::TensorView>& tensors) {
-  OnRootWrite([&] {
-    try {
-      if (metrics_) metrics_->Sync();
-      io::WriteCheckpoint(path, header, tensors);
-    } catch (const std::exception& error) {
-      throw AgreedError(
-          fmt::format("{} (step {}). {}", error.what(), header.step, DescribeLastGood()),
-          StatusOf(error));
-    }
-  });
+// There must be no save under way.
+void Checkpointer::Begin(const Replica& replica, Save save, CheckpointWriter::Mode mode) {
+  under_way_ = save;
+  const Contents contents = Collect(replica);
+  if (!writer_) return;
+  const CheckpointWriter::Names names = {
+      .step = save.step,
+      .best = save.best,
+      .best_holds_it = best_ == save.contents,
+      // What a diverging training has come to takes no good checkpoint's place.
+      .prunes = save.bad_steps == 0};
+  writer_->Begin(names, contents.header, contents.tensors, mode);
+}
+
+// Waits for the save under way and takes note of what it has written. WriteFailure.
+void Checkpointer::EndSave() {
+  if (!under_way_) return;
+  const Save save = *under_way_;
+  under_way_.reset();
+  std::optional<WriteFailure> failure;
+  try {
+    OnRootWrite([&] {
+      try {
+        writer_->Wait();
+      } catch (const std::exception& error) {
+        throw AgreedError(
+            fmt::format("{} (step {}). {}", error.what(), save.contents.step, DescribeLastGood()),
+            StatusOf(error));
+      }
+    });
+  } catch (const WriteFailure& thrown) {
+    failure = thrown;
+  }
+  CheckpointWriter::Written written;
+  if (writer_) {
+    written = writer_->written();
+    for (const std::string& warning : writer_->warnings()) console_.Warn(warning);
+  }
+  communicator_.BroadcastValue(written);
+  const int64_t step = save.contents.step;
+  if (written.kept) best_ = std::exchange(waiting_, {});
+  if (save.best) waiting_ = written.keeps ? save.contents : Saved();
+  if (written.best) {
+    best_ = save.contents;
+    if (checkpoints_) NoteSaved(checkpoints_->BestPath(), step, save.bad_steps);
+  }
+  if (written.step) {
+    saved_ = save.contents;
+    if (checkpoints_) NoteSaved(checkpoints_->StepPath(step), step, save.bad_steps);
+  }
+  if (failure) throw WriteFailure(*failure);
   saved_at_ = std::chrono::steady_clock::now();
   retry_.Succeeded();
 }
 
-// The file of best.h5 under the step's name, too, where best.h5 holds what that name should.
-bool Checkpointer::LinkStepToBest(const Replica& replica) {
-  bool linked = false;
-  OnRootWrite([&] {
-    if (metrics_) metrics_->Sync();
-    linked = checkpoints_->LinkStepToBest(best_.step);
-  });
-  communicator_.BroadcastValue(linked);
-  if (!linked) return false;
-  saved_ = best_;
-  if (checkpoints_) NoteSaved(checkpoints_->StepPath(best_.step), replica);
-  return true;
-}
-
-// A step's file may name a best that is not there yet, so that comes first.
 void Checkpointer::StoreStep(const Replica& replica) {
-  if (waiting_.step >= 0) StoreWaitingBest();
-  const int64_t step = replica.position.step;
+  EndSave();
   const Saved now = ContentsOf(replica);
-  if (saved_ == now) {
-    return OnRootWrite([&] {
-      if (metrics_) metrics_->Sync();
-    });
-  }
-  std::filesystem::path path;
-  if (checkpoints_) path = checkpoints_->StepPath(step);
-  if (best_ != now || !LinkStepToBest(replica)) {
-    const Contents contents = Collect(replica);
-    Write(path, contents.header, contents.tensors);
-  }
-  saved_ = now;
-  if (!checkpoints_) return;
-  NoteSaved(path, replica);
-  // What a diverging training has come to takes no good checkpoint's place.
-  if (replica.position.bad_steps == 0) Prune(step);
-}
-
-// Rank 0 alone acts, and the checkpoint stands: no trouble here may end the training.
-void Checkpointer::Prune(int64_t step) {
-  try {
-    for (const std::string& trouble : checkpoints_->Prune(config_.checkpoint().keep(), step)) {
-      console_.Warn(trouble);
-    }
-  } catch (const std::exception& error) {
-    console_.Warn(fmt::format("older checkpoints are not removed now: {}", error.what()));
-  }
-}
-
-void Checkpointer::StoreWaitingBest() {
-  std::vector<io::TensorView> tensors;
-  if (waiting_best_) {
-    for (const Copy::Tensor& tensor : waiting_best_->tensors) {
-      tensors.push_back({tensor.name, tensor.shape, tensor.values});
-    }
-  }
-  Write(checkpoints_ ? checkpoints_->BestPath() : "",
-        waiting_best_ ? waiting_best_->header : io::CheckpointHeader(), tensors);
-  best_ = waiting_;
-  waiting_ = {};
-  waiting_best_.reset();
+  // What waits is written by any save.
+  Begin(replica, {now, replica.position.bad_steps, saved_ != now, false},
+        CheckpointWriter::Mode::kAtOnce);
+  EndSave();
 }
 
 void Checkpointer::SaveStep(const Replica& replica) {
@@ -399,46 +389,22 @@ void Checkpointer::SaveStep(const Replica& replica) {
   StoreStep(replica);
 }
 
-void Checkpointer::TrySaveStep(const Replica& replica) {
-  try {
-    StoreStep(replica);
-  } catch (const WriteFailure& failure) {
-    Postpone(failure);
-  }
+void Checkpointer::TrySave(const Replica& replica, What what) {
+  // What has just failed is tried again later.
+  if (!TryEndSave() && what == What::kStep) return;
+  Save save = {ContentsOf(replica), replica.position.bad_steps};
+  save.best = what != What::kStep;
+  save.step = what != What::kBest || saved_.step == save.contents.step;
+  if (what == What::kStep && saved_ == save.contents) return;
+  Begin(replica, save, CheckpointWriter::Mode::kBackground);
 }
 
-void Checkpointer::TrySaveBest(const Replica& replica) {
-  const Contents contents = Collect(replica);
-  waiting_ = {};  // a better one takes its place
-  waiting_best_.reset();
+bool Checkpointer::TryEndSave() {
   try {
-    Write(checkpoints_ ? checkpoints_->BestPath() : "", contents.header, contents.tensors);
-    best_ = ContentsOf(replica);
-    if (checkpoints_) NoteSaved(checkpoints_->BestPath(), replica);
-    if (saved_.step == best_.step) LinkStepToBest(replica);
-  } catch (const WriteFailure& failure) {
-    if (best_ != ContentsOf(replica)) {
-      bool kept = KeepBest(contents);
-      communicator_.BroadcastValue(kept);
-      if (kept) waiting_ = ContentsOf(replica);
-    }
-    Postpone(failure);
-  }
-}
-
-// Rank 0: into waiting_best_. False where there is no memory for it.
-bool Checkpointer::KeepBest(const Contents& contents) {
-  if (!folder_) return true;
-  try {
-    waiting_best_.emplace(Copy{contents.header, {}});
-    for (const io::TensorView& view : contents.tensors) {
-      waiting_best_->tensors.push_back(
-          {view.name, view.shape, {view.values.begin(), view.values.end()}});
-    }
+    EndSave();
     return true;
-  } catch (const std::bad_alloc&) {
-    waiting_best_.reset();
-    console_.Warn("there is no memory to keep this best checkpoint until it can be written");
+  } catch (const WriteFailure& failure) {
+    Postpone(failure);
     return false;
   }
 }
@@ -456,7 +422,7 @@ void Checkpointer::Postpone(const std::exception& failure) {
 }
 
 bool Checkpointer::Due() const {
-  if (!folder_) return false;
+  if (!folder_ || under_way_) return false;
   const auto now = std::chrono::steady_clock::now();
   if (retry_.pending()) return retry_.Due(now);
   const double minutes = config_.checkpoint().every_minutes();

@@ -16,6 +16,7 @@
 #include "proto/agreement.h"
 #include "proto/run_config.h"
 #include "trainer/ranks/communicator.h"
+#include "trainer/run/checkpoint_writer.h"
 #include "trainer/run/replica.h"
 #include "trainer/run/save_retry.h"
 #include "trainer/terminal/console.h"
@@ -40,21 +41,33 @@ class Checkpointer {
 
   /// From now on these lines are made durable before each save. `metrics` is nullptr on ranks other
   /// than 0 and must outlive this.
-  void SyncBeforeSaves(io::MetricsLog* metrics) { metrics_ = metrics; }
+  void SyncBeforeSaves(io::MetricsLog* metrics) {
+    if (writer_) writer_->SyncBeforeSaves(metrics);
+  }
 
-  /// Collective. Saves under the step's name; saves nothing twice: what best.h5 holds already gets
-  /// a second name where the file system allows it. Prunes to checkpoint.keep. Where the system
-  /// fails (full disk, I/O error) it tries again a few times within seconds, then AgreedError.
+  /// Collective. Saves under the step's name, at the end of a training or where it stops, and
+  /// returns when that stands; saves nothing twice: what best.h5 holds already gets a second name
+  /// where the file system allows it. Prunes to checkpoint.keep. Where the system fails (full disk,
+  /// I/O error) it tries again a few times within seconds, then AgreedError.
   void SaveStep(const Replica& replica);
 
-  /// Collective. The same in the middle of a training, which a failure of the system does not end:
-  /// it is told, and the save becomes due again (as SaveRetry says). AgreedError when SaveRetry
-  /// gives up.
-  void TrySaveStep(const Replica& replica);
-
-  /// Collective. The same as best.h5. One that cannot be written is kept in memory until a later
-  /// save, which writes it first. A step's file from before the evaluation becomes a name of it.
-  void TrySaveBest(const Replica& replica);
+  /// What TrySave gives names to.
+  enum class What {
+    kStep,
+    kBest,         ///< as best.h5; a step's file from before the evaluation becomes a name of it
+    kBestAndStep,  ///< one file of two names, where the file system allows it
+  };
+  /// Collective. Starts a save in the middle of a training, which goes on while rank 0 writes from
+  /// a copy (CheckpointWriter); waits for the one before. A failure of the system does not end the
+  /// training: it is told, and the save becomes due again (as SaveRetry says). A best checkpoint
+  /// that cannot be written is kept in memory until a later save, which writes it first.
+  /// AgreedError when SaveRetry gives up.
+  void TrySave(const Replica& replica, What what);
+  /// Rank 0: whether a save under way has ended. False elsewhere.
+  bool HasEnded() const { return writer_ && under_way_ && writer_->has_ended(); }
+  /// Collective. Waits for the save under way, if there is any, and takes note of it as TrySave
+  /// does: false where the system has failed.
+  bool TryEndSave();
 
   /// The last file that this object saved or loaded; empty when there is none.
   const std::filesystem::path& last_saved() const { return last_saved_; }
@@ -64,6 +77,8 @@ class Checkpointer {
   /// Rank 0: whether a save is due by time: after one that failed, as SaveRetry says, else when the
   /// last one, or the start, is checkpoint.every_minutes ago. False elsewhere.
   bool Due() const;
+  /// When the last save ended, or this object was made.
+  std::chrono::steady_clock::time_point saved_at() const { return saved_at_; }
   /// Whether the last save failed, on every rank: then Due alone says when to save.
   bool retrying() const { return retry_.pending(); }
 
@@ -77,6 +92,13 @@ class Checkpointer {
     bool operator==(const Saved&) const = default;
   };
   static Saved ContentsOf(const Replica& replica);
+  /// A save under way: the same on every rank.
+  struct Save {
+    Saved contents;
+    int64_t bad_steps = 0;
+    bool step = false;
+    bool best = false;
+  };
   std::string Load(const std::string& resume, Replica& replica, worker::RecurrentState& state,
                    worker::RecurrentState& evaluation);
   void BeginAnew();
@@ -88,28 +110,14 @@ class Checkpointer {
     worker::RecurrentState state, evaluation;  // of all lanes
     std::vector<io::TensorView> tensors;
   };
-  // A checkpoint of its own, which training does not change.
-  struct Copy {
-    struct Tensor {
-      std::string name;
-      std::vector<uint64_t> shape;
-      std::vector<float> values;
-    };
-    io::CheckpointHeader header;
-    std::vector<Tensor> tensors;
-  };
   void RequireFinite(const Replica& replica) const;
   Contents Collect(const Replica& replica);
-  void Write(const std::filesystem::path& path, const io::CheckpointHeader& header,
-             const std::vector<io::TensorView>& tensors);
   void OnRootWrite(const std::function<void()>& action);
+  void Begin(const Replica& replica, Save save, CheckpointWriter::Mode mode);
+  void EndSave();
   void StoreStep(const Replica& replica);
-  void Prune(int64_t step);
-  bool KeepBest(const Contents& contents);
-  void StoreWaitingBest();
-  bool LinkStepToBest(const Replica& replica);
   void Postpone(const std::exception& failure);
-  void NoteSaved(const std::filesystem::path& path, const Replica& replica);
+  void NoteSaved(const std::filesystem::path& path, int64_t step, int64_t bad_steps);
   worker::RecurrentState GatherLanes(const worker::RecurrentState& state);
   void ScatterLanes(const worker::RecurrentState& all, worker::RecurrentState& state);
   void BroadcastAverages(worker::Averaging& averaging);
@@ -121,14 +129,14 @@ class Checkpointer {
   std::optional<io::CheckpointFolder> checkpoints_;  // of folder_
   const proto::RunConfig& config_;
   const Task& task_;
-  Saved saved_;    // the newest step's file
-  Saved best_;     // best.h5, where this object wrote it
-  Saved waiting_;  // the best one that could not be written yet; step -1: there is none
-  std::optional<Copy> waiting_best_;  // rank 0: that
-  SaveRetry retry_;                   // its times are those of rank 0
-  io::MetricsLog* metrics_ = nullptr;
+  Saved saved_;      // the newest step's file
+  Saved best_;       // best.h5, where this object wrote it
+  Saved waiting_;    // the best one that could not be written yet; step -1: there is none
+  SaveRetry retry_;  // its times are those of rank 0
   std::filesystem::path last_saved_, last_good_;
   std::chrono::steady_clock::time_point saved_at_ = std::chrono::steady_clock::now();
+  std::optional<Save> under_way_;
+  std::optional<CheckpointWriter> writer_;  // rank 0; the last member: its destructor may wait
 };
 
 }  // namespace lockstep::trainer

@@ -14,10 +14,11 @@ MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimi
   need.fixed_bytes =
       need.parameters * (2 + slots) * kFloatBytes + GradientSum::Bytes(need.parameters, ranks);
   need.working_bytes = model.working_bytes;
-  // States of all lanes, of the training and of an evaluation under way; the one that is being put
-  // in order stands there twice.
-  need.checkpoint_bytes =
-      (2 * model.state_floats + model.largest_state_floats) * all_lanes * kFloatBytes;
+  // A copy of all that is saved. States of all lanes, of the training and of an evaluation under
+  // way, stand there once more; the one that is being put in order, a third time.
+  need.checkpoint_bytes = (need.parameters * (1 + slots) +
+                           (4 * model.state_floats + model.largest_state_floats) * all_lanes) *
+                          kFloatBytes;
   return need;
 }
 

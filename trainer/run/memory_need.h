@@ -14,7 +14,7 @@ struct MemoryNeed {
   int64_t parameters = 0;        ///< how many there are
   int64_t fixed_bytes = 0;       ///< parameters, gradient, optimizer, averages, pieces of sums
   int64_t working_bytes = 0;     ///< activations of a batch
-  int64_t checkpoint_bytes = 0;  ///< rank 0 alone, at a checkpoint: the states of all lanes
+  int64_t checkpoint_bytes = 0;  ///< rank 0 alone, from the first checkpoint on: a copy of it
   int64_t bytes() const { return fixed_bytes + working_bytes; }
 };
 

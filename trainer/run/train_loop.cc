@@ -100,11 +100,17 @@ TrainLoop::Outcome TrainLoop::Run() {
     stop = !totals || totals->stop;
     if (!totals) break;
     engines_.Look(worker::ProductEngines());
-    // The checkpoint first: it does not wait for an evaluation, and whatever ends that loses no
-    // step. What a diverging training has come to is not worth a good checkpoint's place.
+    if (totals->save_has_ended) TryEndSave();
+    // What a diverging training has come to is not worth a good checkpoint's place.
     const bool good = replica_.position.bad_steps == 0;
-    if (!stop && good && (totals->save || CheckpointDue())) TrySaveStep();
+    if (good && (totals->save || CheckpointDue())) {
+      // It waits for an evaluation, with whose end it is written once, but not so long that a kill
+      // would lose twice what it may lose without.
+      const auto now = Clock::now();
+      save_waits_until_ = now + (now - checkpointer_.saved_at());
+    }
     if (!stop && EvaluationDue()) stop = !EvaluateNow();
+    if (!stop && save_waits_until_) TrySave(Checkpointer::What::kStep);
     WriteMetrics();
     progress_.Step(replica_.position, static_cast<int64_t>(totals->weight));
   }
@@ -120,7 +126,6 @@ TrainLoop::Outcome TrainLoop::Run() {
 // One update: the gradient of the mean loss over the global batch, whatever ranks hold of it.
 // nullopt when a stop came before the update: then nothing has changed.
 std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
-  using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   Position& position = replica_.position;
   const auto gradient = replica_.parameters().gradient();
@@ -222,14 +227,15 @@ void TrainLoop::Advance() {
 TrainLoop::StepTotals TrainLoop::Reduce(double loss, double weight) {
   timer_.Enter(Phase::kReduce);
   gradient_sum_.Finish();
-  std::array<double, 4> sums = {loss, weight, StopSignal() != 0 ? 1.0 : 0.0,
-                                SaveDueByTime() ? 1.0 : 0.0};
+  std::array<double, 5> sums = {loss, weight, StopSignal() != 0 ? 1.0 : 0.0,
+                                SaveDueByTime() ? 1.0 : 0.0, checkpointer_.HasEnded() ? 1.0 : 0.0};
   communicator_.Sum(std::span<double>(sums));
-  return {sums[0], sums[1], sums[2] > 0.0, sums[3] > 0.0};
+  return {sums[0], sums[1], sums[2] > 0.0, sums[3] > 0.0, sums[4] > 0.0};
 }
 
 void TrainLoop::RequireFinite(double value, const char* what, int64_t step) const {
   if (std::isfinite(value)) return;
+  checkpointer_.TryEndSave();  // which may be the last good one
   throw AgreedError(
       fmt::format(
           "training diverged: the {} is {} at step {}. {} Lower optimizer.learning_rate or "
@@ -244,6 +250,7 @@ bool TrainLoop::IsHopeless(double loss) const {
 }
 
 void TrainLoop::EndDiverged(double loss, const std::string& how_long) const {
+  checkpointer_.TryEndSave();  // which may be the last good one
   throw AgreedError(
       fmt::format(
           "training diverged: the loss is {:.4g} at step {} and has been above {:.4g} {}. {} "
@@ -312,7 +319,7 @@ bool TrainLoop::EvaluateNow() {
       return true;
     }
     if (AnyRankStops()) return false;
-    TrySaveStep();
+    TrySave(Checkpointer::What::kStep);
   }
 }
 
@@ -364,8 +371,7 @@ void TrainLoop::Observe(const MetricValues& values) {
   position.best = value;
   position.best_step = position.step;
   position.evaluations_without_improvement = 0;
-  timer_.Enter(Phase::kCheckpoint);
-  checkpointer_.TrySaveBest(replica_);
+  TrySave(save_waits_until_ ? Checkpointer::What::kBestAndStep : Checkpointer::What::kBest);
 }
 
 // Rank 0 alone writes; the others wait for it in what they do together next.
@@ -416,12 +422,22 @@ bool TrainLoop::CheckpointDue() const {
 }
 
 bool TrainLoop::SaveDueByTime() const {
-  return replica_.position.bad_steps == 0 && checkpointer_.Due();
+  if (replica_.position.bad_steps > 0) return false;
+  const bool waited =
+      communicator_.is_root() && save_waits_until_ && Clock::now() > *save_waits_until_;
+  return waited || checkpointer_.Due();
 }
 
-void TrainLoop::TrySaveStep() {
+void TrainLoop::TrySave(Checkpointer::What what) {
   timer_.Enter(Phase::kCheckpoint);
-  checkpointer_.TrySaveStep(replica_);
+  checkpointer_.TrySave(replica_, what);
+  timer_.Enter(Phase::kOther);
+  if (what != Checkpointer::What::kBest) save_waits_until_.reset();
+}
+
+void TrainLoop::TryEndSave() {
+  timer_.Enter(Phase::kCheckpoint);
+  checkpointer_.TryEndSave();
   timer_.Enter(Phase::kOther);
 }
 

@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_TRAINER_RUN_TRAIN_LOOP_H_
 #define LOCKSTEP_TRAINER_RUN_TRAIN_LOOP_H_
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -56,11 +57,13 @@ class TrainLoop {
   const PhaseTimer& timer() const { return timer_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
   struct StepTotals {
     double loss = 0.0;    ///< sum over all predictions of all ranks
     double weight = 0.0;  ///< how many these are
     bool stop = false;    ///< some rank has got a stop signal
     bool save = false;    ///< rank 0's clock asks for a checkpoint
+    bool save_has_ended = false;
   };
   std::optional<StepTotals> Step();
   std::optional<double> AccumulateGradient(double* weight, double* rate_factor);
@@ -84,7 +87,8 @@ class TrainLoop {
   bool SaveDueByTime() const;
   bool PatienceIsOver() const;
   bool Finished() const { return replica_.position.step >= length_.total_steps; }
-  void TrySaveStep();
+  void TrySave(Checkpointer::What what);
+  void TryEndSave();
   void WriteMetrics();
 
   /// A part of the parameters that stays as it was.
@@ -109,6 +113,7 @@ class TrainLoop {
   Progress progress_;
   ProductEngines engines_;
   PhaseTimer timer_;
+  std::optional<Clock::time_point> save_waits_until_;  // a step's; rank 0's clock tells
 };
 
 }  // namespace lockstep::trainer

@@ -1,8 +1,10 @@
 #include "io/run/metrics_log.h"
 
+#include <atomic>
 #include <cmath>
 #include <numeric>
 #include <sstream>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -48,6 +50,21 @@ class MetricsLogTest : public testing::Test {
   TemporaryFolder folder_;
   std::filesystem::path path_ = folder_ / "metrics.jsonl";
 };
+
+TEST_F(MetricsLogTest, LinesMayComeWhileAnotherThreadSyncs) {
+  MetricsLog log(path_, 0);
+  std::atomic<bool> ends = false;
+  std::thread syncs([&] {
+    while (!ends) log.Sync();
+  });
+  std::vector<int64_t> steps(2000);
+  std::iota(steps.begin(), steps.end(), 1);
+  for (const int64_t step : steps) log.Write(Metrics(step));
+  ends = true;
+  syncs.join();
+  log.Sync();
+  EXPECT_EQ(Steps(path_), steps);
+}
 
 TEST_F(MetricsLogTest, NumbersReadBackToTheSameBits) {
   MetricsLog log(path_, 0);
