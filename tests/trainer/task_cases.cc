@@ -177,7 +177,7 @@ TaskCase Caption() {
            "--split", "60,20,20"},
           {},
           "predict",
-          {"data.lanes=3", "model.hidden_size=128"}};
+          {"data.lanes=2", "model.hidden_size=160"}};
 }
 
 }  // namespace
