@@ -1,10 +1,12 @@
 #ifndef LOCKSTEP_PROTO_RUN_CONFIG_H_
 #define LOCKSTEP_PROTO_RUN_CONFIG_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "proto/run_config.pb.h"
 
@@ -29,6 +31,10 @@ RunConfig ParseRunConfig(const std::string& text, const std::string& origin,
 
 /// Throws ConfigError for the first field whose value is outside what the schema allows.
 void ValidateRunConfig(const RunConfig& config);
+
+/// The numbers of task.language_model.softmax_cutoffs; empty where there are none. ConfigError
+/// where they are no rising numbers from 1 on.
+std::vector<int64_t> SoftmaxCutoffs(const LanguageModel& task);
 
 /// The complete configuration, every field with its value (defaults filled in), as text that
 /// ParseRunConfig reads back to an equal configuration. The same configuration gives the same

@@ -1,3 +1,4 @@
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -97,6 +98,24 @@ void CheckRegularization(const RunConfig& config) {
   }
 }
 
+void CheckSoftmax(const RunConfig& config) {
+  const LanguageModel& task = config.task().language_model();
+  if (SoftmaxCutoffs(task).empty()) return;
+  if (config.model().tie_embedding()) {
+    throw ConfigError(
+        fmt::format("model.tie_embedding is true; allowed: false with "
+                    "task.language_model.softmax_cutoffs (\"{}\"), whose clusters have matrices of "
+                    "their own",
+                    task.softmax_cutoffs()));
+  }
+  if (task.label_smoothing() > 0.0) {
+    throw ConfigError(
+        fmt::format("task.language_model.label_smoothing is {}; allowed: 0 with "
+                    "task.language_model.softmax_cutoffs (\"{}\")",
+                    task.label_smoothing(), task.softmax_cutoffs()));
+  }
+}
+
 // A forecaster's networks are those of the papers that they are taken from.
 void CheckForecaster(const RunConfig& config) {
   if (!config.task().has_forecast()) return;
@@ -164,6 +183,25 @@ void CheckEvaluation(const RunConfig& config) {
 
 }  // namespace
 
+std::vector<int64_t> SoftmaxCutoffs(const LanguageModel& task) {
+  const std::string& text = task.softmax_cutoffs();
+  std::vector<int64_t> cutoffs;
+  for (const char *at = text.data(), *end = at + text.size(); at < end;) {
+    int64_t number = 0;
+    const auto [rest, error] = std::from_chars(at, end, number);
+    const bool ends = rest == end || (*rest == ',' && rest + 1 < end);
+    if (error != std::errc() || !ends || number <= (cutoffs.empty() ? 0 : cutoffs.back())) {
+      throw ConfigError(fmt::format(
+          "task.language_model.softmax_cutoffs is \"{}\"; allowed: rising numbers from 1 "
+          "on with commas between them, as \"4000,20000\"",
+          text));
+    }
+    cutoffs.push_back(number);
+    at = rest == end ? end : rest + 1;
+  }
+  return cutoffs;
+}
+
 void ValidateRunConfig(const RunConfig& config) {
   CheckRanges(config);
   CheckModel(config.model());
@@ -171,6 +209,7 @@ void ValidateRunConfig(const RunConfig& config) {
   CheckForecaster(config);
   CheckPretrained(config);
   CheckRegularization(config);
+  CheckSoftmax(config);
   CheckTask(config.task());
   CheckOptimizer(config.optimizer());
   CheckEvaluation(config);

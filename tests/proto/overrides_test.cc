@@ -39,7 +39,7 @@ std::string OtherValue(const pb::FieldDescriptor& field) {
     case pb::FieldDescriptor::CPPTYPE_BOOL:
       return field.default_value_bool() ? "false" : "true";
     case pb::FieldDescriptor::CPPTYPE_STRING:
-      return "other";
+      return "7";  // as a list of numbers, too
     case pb::FieldDescriptor::CPPTYPE_ENUM:
       return field.enum_type()
           ->value(field.default_value_enum()->number() == field.enum_type()->value(0)->number() ? 1

@@ -65,6 +65,22 @@ TEST(ValidateTest, TiedEmbeddingNeedsEqualSizes) {
                         "model.embedding_size (8) equals model.hidden_size (16)"));
 }
 
+TEST(ValidateTest, CutoffsOfASoftmaxRise) {
+  const auto failure = [](const std::string& cutoffs, const std::string& rest = "") {
+    return ParseFailure("task { language_model { softmax_cutoffs: \"" + cutoffs + "\" } } " + rest);
+  };
+  for (const char* good : {"", "1", "4000,20000,60000"}) EXPECT_EQ(failure(good), "") << good;
+  for (const char* bad : {"0", "-1", "x", "4000,", ",4000", "4000 20000", "4000,4000", "5,4", "1e3",
+                          "99999999999999999999"}) {
+    EXPECT_THAT(failure(bad), HasSubstr("allowed: rising numbers from 1 on with commas")) << bad;
+  }
+  EXPECT_THAT(failure("5", "model { tie_embedding: true embedding_size: 8 hidden_size: 8 }"),
+              HasSubstr("model.tie_embedding is true; allowed: false with"));
+  EXPECT_THAT(
+      ParseFailure("task { language_model { softmax_cutoffs: \"5\" label_smoothing: 0.1 } }"),
+      HasSubstr("label_smoothing is 0.1; allowed: 0 with"));
+}
+
 TEST(ValidateTest, ProjectionNeedsAnLstmOfMoreUnits) {
   const std::string sizes = " hidden_size: 16 projection_size: 8 ";
   for (const std::string cell : {"LSTM", "LSTM_PEEPHOLE"}) {

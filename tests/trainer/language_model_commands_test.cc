@@ -275,6 +275,9 @@ TEST_F(LanguageModelCommandsTest, StartsFromAFinishedModel) {
     EXPECT_NEAR(row_of(now, here, token), row_of(old, there, token), 1e-6) << token;
   }
 
+  ExpectOneError(
+      start("runs/clusters", 0, {"data.path=other.h5", "task.language_model.softmax_cutoffs=5"}),
+      kWrongInput, {best, "softmax_cutoffs", "other.h5", "--vocabulary-from"});
   ExpectOneError(start("runs/wider", 2, {"model.hidden_size=25"}), kWrongInput,
                  {best, "rnn.weight_ih_l0", "[96, 12]", "[100, 12]"});
   Launch both = run_->Train("runs/both", 0, settings);

@@ -37,7 +37,7 @@ TaskCase LanguageModelAwd() {
       "model { embedding_size: 12 cell: LSTM layers: 2 hidden_size: 24 dropout: 0.1 "
       "locked_dropout: true input_dropout: 0.05 output_dropout: 0.1 weight_drop: 0.1 "
       "embedding_dropout: 0.05 }\n"
-      "task { language_model { label_smoothing: 0.05 activation_regularization: 0.02 "
+      "task { language_model { softmax_cutoffs: \"8,14\" activation_regularization: 0.02 "
       "temporal_activation_regularization: 0.01 vary_time_steps: true } }\n";
   one.settings = {"optimizer.averaging.ema.decay=0.8"};
   return one;

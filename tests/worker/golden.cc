@@ -42,4 +42,9 @@ const nlohmann::json& GoldenLabelers() {
   return golden;
 }
 
+const nlohmann::json& GoldenAdaptiveSoftmax() {
+  static const nlohmann::json golden = Read("pytorch_adaptive_softmax.json");
+  return golden;
+}
+
 }  // namespace lockstep::worker

@@ -21,6 +21,9 @@ const nlohmann::json& GoldenEncoderDecoders();
 /// The same of golden/pytorch_labelers.json and golden/make_golden_labelers.py.
 const nlohmann::json& GoldenLabelers();
 
+/// The same of golden/pytorch_adaptive_softmax.json and golden/make_golden_adaptive_softmax.py.
+const nlohmann::json& GoldenAdaptiveSoftmax();
+
 }  // namespace lockstep::worker
 
 #endif  // LOCKSTEP_TESTS_WORKER_GOLDEN_H_

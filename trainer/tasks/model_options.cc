@@ -90,6 +90,7 @@ worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_
   options.activation_regularization = task.activation_regularization();
   options.temporal_activation_regularization = task.temporal_activation_regularization();
   options.label_smoothing = task.label_smoothing();
+  options.softmax = {proto::SoftmaxCutoffs(task), task.softmax_division()};
   if (ranks > 0) options.lanes_of_rank = config.data().lanes() / ranks;
   return options;
 }

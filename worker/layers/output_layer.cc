@@ -18,13 +18,13 @@ constexpr int64_t kLeastRows = 128;
 }  // namespace
 
 OutputLayer::OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_weight,
-                         Parameters& parameters)
+                         Parameters& parameters, const std::string& name, bool bias)
     : vocabulary_size_(vocabulary_size), hidden_size_(hidden_size), parameters_(parameters) {
   const Draw draw = UniformDraw(1.0 / std::sqrt(static_cast<double>(hidden_size)));
   weight_ = tied_weight >= 0
                 ? tied_weight
-                : parameters.Add("projection.weight", {vocabulary_size, hidden_size}, draw);
-  bias_ = parameters.Add("projection.bias", {vocabulary_size}, draw);
+                : parameters.Add(name + ".weight", {vocabulary_size, hidden_size}, draw);
+  bias_ = bias ? parameters.Add(name + ".bias", {vocabulary_size}, draw) : -1;
 }
 
 int64_t OutputLayer::BlockRows(int64_t rows) const {
@@ -34,8 +34,7 @@ int64_t OutputLayer::BlockRows(int64_t rows) const {
 const float* OutputLayer::Logits(int64_t rows, const float* y) {
   float* logits = logits_.Require(rows * vocabulary_size_);
   MatMul(rows, vocabulary_size_, hidden_size_, {y, hidden_size_},
-         {parameters_.value(weight_), hidden_size_, true}, logits, vocabulary_size_, false,
-         parameters_.value(bias_));
+         {parameters_.value(weight_), hidden_size_, true}, logits, vocabulary_size_, false, bias());
   return logits;
 }
 
@@ -46,7 +45,7 @@ void OutputLayer::PackWeights() {
 
 const float* OutputLayer::PackedLogits(int64_t rows, const float* y) {
   float* logits = logits_.Require(rows * vocabulary_size_);
-  packed_.Multiply(rows, y, logits, false, parameters_.value(bias_));
+  packed_.Multiply(rows, y, logits, false, bias());
   return logits;
 }
 
@@ -92,7 +91,7 @@ double OutputLayer::LossAndGradient(int64_t rows, const float* y, const int32_t*
         MatMul(count, H, V, {d_logits, V}, {parameters_.value(weight_), H}, d_y + begin * H, H);
         MatMul(V, H, count, {d_logits, V, true}, {block, H}, parameters_.gradient(weight_), H,
                true);
-        AddColumnSums(count, V, d_logits, V, parameters_.gradient(bias_));
+        if (bias_ >= 0) AddColumnSums(count, V, d_logits, V, parameters_.gradient(bias_));
       });
 }
 

@@ -2,6 +2,7 @@
 #define LOCKSTEP_WORKER_LAYERS_OUTPUT_LAYER_H_
 
 #include <cstdint>
+#include <string>
 
 #include "worker/buffer.h"
 #include "worker/parameters.h"
@@ -10,15 +11,17 @@
 namespace lockstep::worker {
 
 /// Projection to the vocabulary and softmax cross-entropy: logits = y W^T + b. Parameters
-/// "projection.weight" [V, H] and "projection.bias" [V], as torch.nn.Linear; tied, W is the
-/// embedding. Rows are taken in blocks, so that the logits of a large vocabulary never stand in
-/// memory all at once.
+/// "projection.weight" [V, H] and "projection.bias" [V], or of another name, as torch.nn.Linear;
+/// tied, W is the embedding. Rows are taken in blocks, so that the logits of a large vocabulary
+/// never stand in memory all at once.
 class OutputLayer {
  public:
   /// Adds its parameters; `tied_weight` is the index of the embedding [V, H], or -1. `parameters`
   /// must outlive this.
-  OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_weight,
-              Parameters& parameters);
+  OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_weight, Parameters& parameters,
+              const std::string& name = "projection", bool bias = true);
+
+  int64_t classes() const { return vocabulary_size_; }  ///< V
 
   /// The sum of losses over rows, in nats; rows with a negative target do not count. y is [rows,
   /// H]. `correct`, unless nullptr, is the number of rows whose target is the likeliest.
@@ -32,15 +35,13 @@ class OutputLayer {
   /// How many of `rows` rows have their logits in memory at a time.
   int64_t BlockRows(int64_t rows) const;
 
-  /// Logits [rows, V], which live until the next call.
-  const float* Logits(int64_t rows, const float* y);
-
-  /// The same for many small calls: packs the weights, for the calls of PackedLogits up to the next
-  /// change of the weights. A row's bits do not depend on the others.
+  /// Packs the weights, for the calls of PackedLogits up to the next change of them.
   void PackWeights();
+  /// Logits [rows, V], which live until the next call. A row's bits do not depend on the others.
   const float* PackedLogits(int64_t rows, const float* y);
 
  private:
+  const float* Logits(int64_t rows, const float* y);
   /// Of rows whose logits stand in logits_.
   int64_t CountLikeliest(int64_t rows, const int32_t* targets) const;
 
@@ -48,9 +49,11 @@ class OutputLayer {
   double OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
                     double label_smoothing, double* correct, const UseBlock& use_block);
 
+  const float* bias() const { return bias_ >= 0 ? parameters_.value(bias_) : nullptr; }
+
   const int64_t vocabulary_size_, hidden_size_;
   Parameters& parameters_;
-  int weight_, bias_;
+  int weight_, bias_;  // -1: there is no bias
   Buffer logits_;
   PackedMatrix packed_;
 };

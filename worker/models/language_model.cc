@@ -49,7 +49,7 @@ LanguageModel::LanguageModel(const LanguageModelOptions& options, Pass pass)
       input_(options.vocabulary_size, options.embedding_size, EmbeddingDraw(options), parameters_,
              options.embedding_dropout),
       stack_(StackOf(options, input_.size()), "rnn.", parameters_),
-      output_(options.vocabulary_size, options.hidden_size,
+      output_(options.vocabulary_size, options.hidden_size, options.softmax,
               options.tie_embedding ? input_.weight() : -1, parameters_) {
   Allocate(pass);
 }
@@ -129,7 +129,7 @@ int64_t LanguageModel::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   int64_t floats_of_row = stack_.FloatsOfRow() + input_.FloatsOfRow();
   if (options_.temporal_activation_regularization > 0.0) floats_of_row += options_.hidden_size;
   const int64_t floats = rows * floats_of_row + stack_.FloatsOfWeights() +
-                         output_.BlockRows(rows) * options_.vocabulary_size +
+                         output_.WorkingFloats(rows) +
                          (UsesTable(time_steps, lanes) ? options_.vocabulary_size * table : 0);
   return floats * static_cast<int64_t>(sizeof(float));
 }
@@ -139,12 +139,24 @@ double LanguageModel::Evaluate(const TokenBatch& batch, RecurrentState& state) {
   return output_.Loss(batch.time_steps * batch.lanes, y, batch.targets);
 }
 
+void LanguageModel::BeginNextLogits() {
+  stack_.BeginSingleSteps();
+  output_.PackWeights();
+}
+
 std::span<const float> LanguageModel::NextLogits(std::span<const int32_t> tokens,
                                                  RecurrentState& state) {
-  const int64_t T = static_cast<int64_t>(tokens.size());
-  const float* y = RunStack({T, 1, tokens.data(), nullptr}, state, nullptr);
-  const float* logits = output_.Logits(1, y + (T - 1) * options_.hidden_size);
-  return {logits, static_cast<size_t>(options_.vocabulary_size)};
+  const float* y = nullptr;
+  for (const int32_t token : tokens) {
+    if (options_.embedding_size > 0) {
+      y = stack_.SingleStep(1, input_.Forward(1, &token, false).x, state);
+    } else {
+      one_hot_.assign(options_.vocabulary_size, 0.0f);
+      one_hot_[token] = 1.0f;
+      y = stack_.SingleStep(1, one_hot_.data(), state);
+    }
+  }
+  return {output_.Logits(1, y), static_cast<size_t>(options_.vocabulary_size)};
 }
 
 }  // namespace lockstep::worker

@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "worker/buffer.h"
+#include "worker/layers/adaptive_softmax.h"
 #include "worker/layers/dropout.h"
-#include "worker/layers/output_layer.h"
 #include "worker/layers/stack.h"
 #include "worker/layers/token_input.h"
 #include "worker/models/model.h"
@@ -20,13 +21,14 @@ struct LanguageModelOptions {
   int64_t vocabulary_size = 0;  ///< V
   int64_t embedding_size = 64;  ///< I; 0 feeds one-hot vectors
   Cell cell = Cell::kLstm;
-  int layers = 2;              ///< L
-  int64_t hidden_size = 256;   ///< H
-  int64_t cell_size = 0;       ///< see StackOptions
-  double dropout = 0.0;        ///< between the layers and after the last one
-  bool tie_embedding = false;  ///< needs I == H
-  bool residual = false;       ///< see StackOptions
-  bool layer_norm = false;     ///< likewise
+  int layers = 2;                       ///< L
+  int64_t hidden_size = 256;            ///< H
+  int64_t cell_size = 0;                ///< see StackOptions
+  double dropout = 0.0;                 ///< between the layers and after the last one
+  bool tie_embedding = false;           ///< needs I == H
+  AdaptiveSoftmaxOptions softmax = {};  ///< with clusters it is not tied, nor smoothed
+  bool residual = false;                ///< see StackOptions
+  bool layer_norm = false;              ///< likewise
 
   // Merity et al. 2017 (AWD-LSTM), in training only. See StackOptions and DropTokens.
   bool locked_dropout = false;
@@ -84,8 +86,10 @@ class LanguageModel final : public Model {
   /// TokenInput.
   bool UsesTable(int64_t time_steps, int64_t lanes) const;
 
-  /// Runs one lane over `tokens` and returns the logits [V] behind the last one. They live until
-  /// the next call.
+  /// Packs the weights for the calls of NextLogits up to the next change of them or training pass.
+  void BeginNextLogits();
+  /// Runs one lane over `tokens`, one after another, and returns the logits [V] behind the last
+  /// one. They live until the next call.
   std::span<const float> NextLogits(std::span<const int32_t> tokens, RecurrentState& state);
 
  private:
@@ -97,10 +101,11 @@ class LanguageModel final : public Model {
   // In this order they add their parameters.
   TokenInput input_;
   RecurrentStack stack_;
-  OutputLayer output_;
+  AdaptiveSoftmax output_;
   // Of the last Forward.
   TokenBatch batch_;
-  Buffer d_plain_;  // [T, B, H] the gradient of the last layer's outputs before dropout
+  std::vector<float> one_hot_;  // [V] of NextLogits
+  Buffer d_plain_;              // [T, B, H] the gradient of the last layer's outputs before dropout
 };
 
 }  // namespace lockstep::worker

@@ -128,6 +128,7 @@ TEST_P(EveryCellModel, NextLogitsContinueOneLane) {
   ModelCase model_case(Options(0.5), 6, 1);
   RecurrentState state = model_case.initial_state, evaluated = model_case.initial_state;
   const std::span<const int32_t> tokens = model_case.inputs;
+  model_case.model.BeginNextLogits();
   model_case.model.NextLogits(tokens.first(4), state);
   const auto logits = model_case.model.NextLogits(tokens.last(2), state);
   ASSERT_EQ(logits.size(), 11u);

@@ -44,6 +44,7 @@ TEST_P(LearningTest, HelloContinuesH) {
   EXPECT_LT(loss / 4.0, 0.05);
 
   RecurrentState state = model.ZeroState(1);
+  model.BeginNextLogits();
   std::string text;
   for (int32_t letter = 1; text.size() < 4; text += kLetters[letter]) {
     const auto logits = model.NextLogits({&letter, 1}, state);

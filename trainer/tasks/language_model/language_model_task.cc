@@ -64,7 +64,16 @@ LanguageModelTask::LanguageModelTask(const proto::RunConfig& config, const RankP
     : config_(config),
       place_(place),
       dataset_(io::Dataset::Open(config.data().path())),
-      range_(LanesOfRank(config.data().lanes(), place.rank, place.ranks)) {}
+      range_(LanesOfRank(config.data().lanes(), place.rank, place.ranks)) {
+  const std::vector<int64_t> cutoffs = proto::SoftmaxCutoffs(config.task().language_model());
+  const auto vocabulary = static_cast<int64_t>(dataset_.vocabulary().size());
+  if (!cutoffs.empty() && cutoffs.back() >= vocabulary) {
+    throw UsageError(fmt::format(
+        "task.language_model.softmax_cutoffs is \"{}\"; allowed: numbers below {}, the "
+        "size of the vocabulary of {}",
+        config.task().language_model().softmax_cutoffs(), vocabulary, config.data().path()));
+  }
+}
 
 void LanguageModelTask::PrepareTraining() {
   const int64_t lanes = config_.data().lanes(), time_steps = config_.data().time_steps();
@@ -104,7 +113,9 @@ std::string LanguageModelTask::DescribeData() const {
 
 std::string LanguageModelTask::DescribeModel() const {
   const int64_t embedding = config_.model().embedding_size();
-  return embedding > 0 ? fmt::format("embedding {}", embedding) : "one-hot input";
+  const std::string& cutoffs = config_.task().language_model().softmax_cutoffs();
+  return (embedding > 0 ? fmt::format("embedding {}", embedding) : "one-hot input") +
+         (cutoffs.empty() ? "" : ", softmax with clusters from " + cutoffs);
 }
 
 worker::LanguageModelOptions LanguageModelTask::Options() const {
@@ -130,6 +141,14 @@ std::vector<std::string> LanguageModelTask::StartFrom(const io::CheckpointReader
         io::TokenKindName(here.kind()), config_.data().path()));
   }
   const std::vector<int64_t> places = PlacesOfTokens(here, *there);
+  // A token's number says which cluster it is in.
+  if (!config_.task().language_model().softmax_cutoffs().empty() && here != *there) {
+    throw UsageError(
+        fmt::format("{}: cannot be started from: with task.language_model.softmax_cutoffs the "
+                    "vocabulary must be the same, and that of {} is another. Import with "
+                    "--vocabulary-from {}.",
+                    origin, config_.data().path(), origin));
+  }
   std::vector<TokenAxis> of_tokens = {
       {"embedding.weight", 0}, {"projection.weight", 0}, {"projection.bias", 0}};
   if (config_.model().embedding_size() == 0) of_tokens.push_back({"rnn.weight_ih_l0", 1});

@@ -20,6 +20,7 @@ void SampleText(worker::LanguageModel& model, const io::Vocabulary& vocabulary,
   std::optional<uint32_t> previous;
   if (!prompt.empty()) previous = static_cast<uint32_t>(tokens.back());
   worker::RecurrentState state = model.ZeroState(1);
+  model.BeginNextLogits();
   std::span<const float> logits = model.NextLogits(tokens, state);
   for (int64_t i = 0; i < length; ++i) {
     const int32_t token = worker::SampleToken(logits, options, static_cast<uint64_t>(i));
