@@ -1,14 +1,19 @@
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "io/text/vocabulary.h"
 #include "trainer/commands/commands.h"
@@ -444,6 +449,59 @@ void AddForecast(CLI::App& app, Command& command) {
   });
 }
 
+// In place of this process; its standard streams and its status are those of mpirun.
+[[noreturn]] void StartOnRanks(int ranks, char** argv) {
+  const std::string count = std::to_string(ranks), program = "/proc/self/exe";
+  std::error_code error;
+  std::string path = std::filesystem::read_symlink(program, error).string();
+  if (error) path = argv[0];
+  std::vector<char*> command = {const_cast<char*>("mpirun"), const_cast<char*>("-n"),
+                                const_cast<char*>(count.c_str()), path.data()};
+  for (char** argument = argv + 1; *argument; ++argument) command.push_back(*argument);
+  command.push_back(nullptr);
+  execvp(command[0], command.data());
+  Tell(
+      fmt::format("lockstep: error: mpirun cannot be started: {}. Install Open MPI, or leave out "
+                  "--ranks-per-host.\n",
+                  std::generic_category().message(errno)));
+  std::exit(kFailed);
+}
+
+void AddPlan(CLI::App& app, Command& command, char** argv) {
+  CLI::App* plan = app.add_subcommand(
+      "plan",
+      "Tell what training steps would take on more hosts like this one, from steps that are "
+      "measured here");
+  auto arguments = std::make_shared<PlanArguments>();
+  plan->add_option("CONFIG", arguments->configuration, "Run configuration, with its dataset")
+      ->required();
+  plan->add_option("--set", arguments->overrides,
+                   "Replace a field: --set optimizer.learning_rate=0.001")
+      ->type_name("FIELD=VALUE")
+      ->allow_extra_args(false);
+  plan->add_option("--hosts", arguments->hosts,
+                   "Hosts that you think of; the table has 1, 2, 4, ...")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  plan->add_option("--ranks-per-host", arguments->ranks_per_host,
+                   "Ranks on each, which are started here with mpirun; by default 1, or those that "
+                   "mpirun has started")
+      ->check(CLI::Range(1, 1024));
+  plan->add_option("--network", arguments->network, "Rate and latency between hosts")
+      ->type_name("RATE,LATENCY")
+      ->capture_default_str();
+  plan->add_flag("--json", arguments->json, "As JSON on standard output");
+  AddProgress(plan, arguments->progress);
+  plan->callback([&command, arguments, argv] {
+    command = [arguments, argv] {
+      if (arguments->ranks_per_host > 1 && !IsLaunched()) {
+        StartOnRanks(arguments->ranks_per_host, argv);
+      }
+      return RunOnRanks([&](Communicator& communicator) { return Plan(communicator, *arguments); });
+    };
+  });
+}
+
 void AddInspect(CLI::App& app, Command& command) {
   CLI::App* inspect = app.add_subcommand("inspect",
                                          "Tell what a dataset or checkpoint is, and whether it is "
@@ -513,6 +571,7 @@ ExitStatus Run(int argc, char** argv) {
   AddScore(app, command);
   AddPredict(app, command);
   AddForecast(app, command);
+  AddPlan(app, command, argv);
   AddInspect(app, command);
   AddConfig(app, command);
   AddVersion(app);

@@ -19,8 +19,8 @@ namespace {
 using ::testing::HasSubstr;
 
 const std::vector<std::vector<std::string>> kCommands = {
-    {},           {"import"}, {"import", "text"}, {"train"},
-    {"evaluate"}, {"sample"}, {"inspect"},        {"config"}};
+    {},         {"import"},  {"import", "text"}, {"train"}, {"evaluate"},
+    {"sample"}, {"inspect"}, {"config"},         {"plan"}};
 
 int Count(std::string_view text, std::string_view part) {
   int count = 0;
@@ -152,6 +152,45 @@ TEST(CommandsTest, EvaluateGivesAPersonWordsAndAProgramJson) {
       RunProgram(run.Command({"evaluate", checkpoint, "--json", "--data", "moved.h5"}));
   EXPECT_NEAR(nlohmann::json::parse(moved.out).at("loss").get<double>(),
               result.at("loss").get<double>(), 1e-6);
+}
+
+TEST(CommandsTest, PlanGivesAPersonATableAndAProgramJson) {
+  const SmallRun run;
+  const auto plan = [&](const std::vector<std::string>& more, int ranks = 0) {
+    std::vector<std::string> arguments = {"plan", "run.textproto"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunProgram(run.Command(arguments, ranks));
+  };
+  const Outcome table = plan({"--hosts", "3", "--network", "1gbit,100us"});
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_EQ(Count(table.out, "\n"), 1 + 5 + 1) << table.out;  // 1, 2, 3, 4 and 8 hosts for 10 lanes
+  EXPECT_EQ(Count(table.out, "  <\n"), 1) << "the row of 3 hosts";
+  EXPECT_THAT(table.out, HasSubstr("lanes a rank"));
+  EXPECT_THAT(table.err, HasSubstr("measuring with 1 rank(s)"));
+  EXPECT_FALSE(std::filesystem::exists(run / "runs")) << "it trains nothing";
+  for (const int ranks : {0, 2}) {
+    const Outcome two = plan({"--json", "--hosts", "2", "--ranks-per-host", "2"}, ranks);
+    ASSERT_EQ(two.status, 0) << two.err;
+    const auto json = nlohmann::json::parse(two.out);
+    ASSERT_EQ(json["rows"].size(), 3u);
+    for (const auto& row : json["rows"]) {
+      const int64_t there = row["ranks"], lanes = row["lanes_a_rank"];
+      EXPECT_EQ(there, 2 * row["hosts"].get<int64_t>());
+      EXPECT_EQ(lanes, (10 + there - 1) / there);
+      EXPECT_EQ(row["asked_for"], row["hosts"] == 2);
+      const double step = row["step_seconds"], exposed = row["exposed_seconds"];
+      EXPECT_GT(step, exposed);
+      EXPECT_GT(exposed, 0.0);
+      EXPECT_GT(row["tokens_per_second"], 0.0);
+      EXPECT_GT(row["epoch_seconds"], step);
+      EXPECT_GT(row["memory_bytes_a_rank"], 10'000);
+    }
+    EXPECT_GT(json["least_lanes_a_rank"], 0);
+  }
+  ExpectOneError(plan({"--hosts", "11"}), 2, {"11 hosts x 1 ranks", "up to 10", "data.lanes (10)"});
+  ExpectOneError(plan({"--network", "fast"}), 2, {"--network fast", "10gbit,50us"});
+  ExpectOneError(plan({"--ranks-per-host", "3"}, 2), 2, {"--ranks-per-host 3", "2 ranks"});
+  ExpectOneError(plan({"--set", "data.path=nowhere.h5"}, 2), 2, {"nowhere.h5", "No such file"});
 }
 
 TEST(CommandsTest, InspectGivesAPersonWordsAndAProgramJson) {

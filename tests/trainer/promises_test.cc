@@ -95,9 +95,9 @@ TEST_P(PromisesTest, ARunGoesOnOnAnotherNumberOfRanks) {
 
 TEST_P(PromisesTest, AnEvaluationGoesOnWhereItWasStopped) {
   const Settings settings =
-      GetParam().slow_evaluation +
-      Settings{"training.steps=12", "checkpoint.every_steps=1", "checkpoint.every_minutes=0.0005",
-               "evaluation.split=train", "evaluation.every_steps=6"};
+      GetParam().slow_evaluation + Settings{"training.steps=12", "checkpoint.every_steps=1",
+                                            "checkpoint.every_minutes=0.0005",
+                                            "evaluation.split=train", "evaluation.every_steps=6"};
   run_.TrainToTheEnd("runs/a", 2, settings);
   Program program(run_.Train("runs/b", 2, settings));
   EXPECT_TRUE(program.WaitFor([&] {
@@ -113,6 +113,12 @@ TEST_P(PromisesTest, AnEvaluationGoesOnWhereItWasStopped) {
   EXPECT_THAT(outcome.err, HasSubstr("its evaluation goes on behind"));
   ExpectSameMetrics(run_.Metrics("runs/a"), run_.Metrics("runs/b"), 12);
   ExpectSameCheckpoints(run_.CheckpointPath("runs/a", 12), run_.CheckpointPath("runs/b", 12));
+}
+
+TEST_P(PromisesTest, ItsStepsCanBePlanned) {
+  const Outcome outcome = RunProgram(run_.Command({"plan", "run.textproto", "--json"}, 2));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_GT(nlohmann::json::parse(outcome.out)["rows"].size(), 1u);
 }
 
 TEST_P(PromisesTest, KillsChangeNothing) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "io/sequences/sequence_import.h"
 #include "io/series/series_import.h"
@@ -77,6 +78,18 @@ struct PredictArguments {
 };
 /// Collective; rank 0 reads standard input and writes.
 ExitStatus Predict(Communicator& communicator, const PredictArguments& arguments);
+
+struct PlanArguments {
+  std::filesystem::path configuration;
+  std::vector<std::string> overrides;  ///< of --set
+  int hosts = 1;
+  int ranks_per_host = 0;               ///< 0: as many as there are
+  std::string network = "10gbit,50us";  ///< see ParseNetwork
+  bool json = false;
+  Console::Mode progress = Console::Mode::kAuto;
+};
+/// Collective, on the ranks of one host: what a step takes on hosts like it, as a table.
+ExitStatus Plan(Communicator& communicator, const PlanArguments& arguments);
 
 struct InspectArguments {
   std::filesystem::path file;

@@ -76,18 +76,6 @@ Watchdog::Rules StartRules(const std::string& place, double limit_seconds) {
           }};
 }
 
-// Whether the environment names a launcher: Open MPI's own, one that speaks PMI or PMIx (Slurm,
-// Flux), Cray's.
-bool IsLaunched() {
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text = *entry;
-    for (const char* of_launcher : {"PMI", "OMPI_COMM_WORLD_", "FLUX_JOB_ID", "PALS_", "ALPS_"}) {
-      if (text.starts_with(of_launcher)) return true;
-    }
-  }
-  return false;
-}
-
 // A process that no launcher started needs no network and no daemon beside it, which would be three
 // quarters of the time that a short command takes: Open MPI tries every network that it knows, two
 // of which count the clock for 100 ms each, and starts an orted. What the environment says stays.
@@ -342,6 +330,16 @@ void Communicator::Abort(int status) {
   const Watchdog::Section section(impl_->watchdog, rules);
   MPI_Abort(MPI_COMM_WORLD, status);
   std::_Exit(status);
+}
+
+bool IsLaunched() {
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string_view text = *entry;
+    for (const char* of_launcher : {"PMI", "OMPI_COMM_WORLD_", "FLUX_JOB_ID", "PALS_", "ALPS_"}) {
+      if (text.starts_with(of_launcher)) return true;
+    }
+  }
+  return false;
 }
 
 int LauncherRank() {

@@ -127,6 +127,10 @@ class Communicator {
   bool threads_may_call_ = false;
 };
 
+/// Whether the environment names a launcher: Open MPI's own, one that speaks PMI or PMIx (Slurm,
+/// Flux), Cray's.
+bool IsLaunched();
+
 /// The rank that the launcher's environment gives this process (Open MPI, PMIx), 0 where there is
 /// none: for commands that need one process only and do not start MPI.
 int LauncherRank();

@@ -28,8 +28,6 @@ constexpr auto kPause = std::chrono::milliseconds(1);
 // on every rank, but which slot comes to its sums first differs from rank to rank.
 constexpr int kFirstTag = 100;
 
-int64_t PieceFloats(int ranks) { return std::max(kPieceFloats, kLeastShare * ranks); }
-
 struct Range {
   int64_t begin = 0, end = 0;
   int size() const { return static_cast<int>(end - begin); }
@@ -178,7 +176,7 @@ struct GradientSum::Impl {
   Impl(Communicator& communicator_in, std::span<float> x_in, Wire wire)
       : communicator(communicator_in),
         x(x_in),
-        piece_floats(PieceFloats(communicator.size())),
+        piece_floats(GradientSum::PieceFloats(communicator.size())),
         pieces((static_cast<int64_t>(x.size()) + piece_floats - 1) / piece_floats),
         ready_from(static_cast<int64_t>(x.size())) {
     for (int slot = 0; slot < std::min<int64_t>(kMostUnderWay, pieces); ++slot) {
@@ -290,6 +288,8 @@ GradientSum::~GradientSum() {
   // job has been ended.
   if (impl_->busy) static_cast<void>(impl_.release());
 }
+
+int64_t GradientSum::PieceFloats(int ranks) { return std::max(kPieceFloats, kLeastShare * ranks); }
 
 int64_t GradientSum::Bytes(int64_t size, int ranks) {
   if (ranks == 1) return 0;

@@ -42,6 +42,9 @@ class GradientSum {
   /// communicator's bound, and begins anew.
   void Finish();
 
+  /// The floats of a piece between so many ranks.
+  static int64_t PieceFloats(int ranks);
+
   /// What it takes beside x.
   static int64_t Bytes(int64_t size, int ranks);
 

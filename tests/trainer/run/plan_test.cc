@@ -1,0 +1,92 @@
+#include "trainer/run/plan.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "trainer/exit_status.h"
+#include "trainer/ranks/gradient_sum.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ParseNetworkTest, KnowsUnits) {
+  const Network network = ParseNetwork("10gbit,50us");
+  EXPECT_DOUBLE_EQ(network.bytes_per_second, 1.25e9);
+  EXPECT_DOUBLE_EQ(network.latency_seconds, 50e-6);
+  EXPECT_DOUBLE_EQ(ParseNetwork("2.5mbit,1.5ms").bytes_per_second, 312'500);
+  EXPECT_DOUBLE_EQ(ParseNetwork("2.5mbit,1.5ms").latency_seconds, 1.5e-3);
+  EXPECT_DOUBLE_EQ(ParseNetwork("8kbit,1us").bytes_per_second, 1000);
+}
+
+TEST(ParseNetworkTest, WhatItDoesNotKnowIsAnError) {
+  for (const std::string text :
+       {"", "10gbit", "10gbit,", ",50us", "10,50", "10gbit,50s", "0gbit,1us", "-1gbit,1us",
+        "nangbit,1us", "10gbit,50us,1", "10 gbit,50us"}) {
+    try {
+      ParseNetwork(text);
+      ADD_FAILURE() << text;
+    } catch (const UsageError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("--network " + text + ": give a rate"));
+    }
+  }
+}
+
+/// Three pieces and a half, of which one takes a second on the wire between two hosts.
+class ExposedSecondsTest : public testing::Test {
+ protected:
+  double Exposed(const RankLayout& layout = {2, 1}) const {
+    return ExposedSeconds(step_, costs_, layout, network_);
+  }
+
+  // Messages take some microseconds.
+  static constexpr double kNear = 1e-3;
+  const int64_t piece_ = GradientSum::PieceFloats(2);
+  SumCosts costs_ = {.parameters = 3 * piece_ + piece_ / 2};
+  // Of w = 4 bytes a float: 2 w R (N - R) / N with N = 2 and R = 1.
+  Network network_ = {4.0 * static_cast<double>(piece_), 0.25};
+  StepTimes step_ = {.before = 1.0, .backward = 10.0, .update = 1.0, .ready = {}};
+};
+
+TEST_F(ExposedSecondsTest, WithoutOverlapAllIs) {
+  EXPECT_NEAR(Exposed(), 3.5 + 2 * 0.25, kNear);
+  step_.ready = {{3 * piece_, 1.0}, {0, 2.0}};
+  costs_.overlap = false;
+  EXPECT_NEAR(Exposed(), 4.0, kNear);
+  costs_.bytes_of_float = 2.0;
+  EXPECT_NEAR(Exposed(), 1.75 + 0.5, kNear);
+}
+
+TEST_F(ExposedSecondsTest, PiecesGoOutAsTheyBecomeFinal) {
+  // The last one, which is the half, is final at the end only.
+  step_.ready = {{3 * piece_, 1.0}, {piece_ / 2, 5.0}};
+  EXPECT_NEAR(Exposed(), 0.5 + 0.5, kNear);
+  // The wire is busy with the others until then, and longer.
+  step_.ready = {{3 * piece_, 1.0}, {piece_ / 2, 9.5}};
+  EXPECT_NEAR(Exposed(), 9.5 + 3.0 + 0.5 + 0.5 - 10.0, kNear);
+  // All is gone before.
+  step_.ready = {{0, 1.0}};
+  EXPECT_DOUBLE_EQ(Exposed(), 0.0);
+}
+
+TEST_F(ExposedSecondsTest, OneHostHasNoWire) {
+  costs_.in_host_seconds = 0.125;
+  EXPECT_EQ(Exposed({1, 1}), 0.0);
+  EXPECT_EQ(Exposed({1, 4}), 0.125);
+  // Two ranks on each of two hosts: through a host's network twice of what goes through that of a
+  // host of one, and half as much as before between its own.
+  EXPECT_NEAR(Exposed({2, 2}), 2 * 3.5 + 0.5 + 0.125 / 2, kNear);
+}
+
+TEST_F(ExposedSecondsTest, ManyHostsSendAlmostTwiceTheGradient) {
+  network_.latency_seconds = 0.0;
+  EXPECT_NEAR(Exposed({4, 1}), 2.0 * 0.75 * 3.5, kNear);
+  // Messages to each of a thousand ranks are no longer nothing.
+  EXPECT_GT(Exposed({1000, 1}), 2.0 * 0.999 * 3.5 + 0.01);
+}
+
+}  // namespace
+}  // namespace lockstep::trainer

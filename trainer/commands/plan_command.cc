@@ -1,0 +1,298 @@
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "trainer/commands/commands.h"
+#include "trainer/ranks/gradient_sum.h"
+#include "trainer/ranks/rank_threads.h"
+#include "trainer/run/memory_need.h"
+#include "trainer/run/plan.h"
+#include "trainer/run/train_loop.h"
+#include "trainer/tasks/model_options.h"
+#include "trainer/tasks/task.h"
+#include "trainer/terminal/output.h"
+#include "worker/models/initialization.h"
+#include "worker/optimizers/averaging.h"
+#include "worker/optimizers/clip.h"
+#include "worker/optimizers/optimizer.h"
+
+namespace lockstep::trainer {
+namespace {
+
+constexpr int kMostRanks = 1024;
+// Twice the ranks pay where the step is so much faster.
+constexpr double kPays = 1.5;
+constexpr double kMegabyte = 1e6;
+// Of each number of ranks: after one step that is not counted, the medians of so many, but no more
+// than about so long.
+constexpr int kSteps = 5;
+constexpr double kMostSeconds = 8.0;
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double Median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+/// A row of the table.
+struct Row {
+  RankLayout layout;
+  int64_t lanes = 0;  ///< of the rank that has most
+  StepTimes times;
+  double exposed = 0.0;
+  double predictions = 0.0;  ///< of a step, over all ranks
+  double epoch_seconds = 0.0;
+  int64_t bytes = 0;  ///< of a rank
+  double seconds() const { return times.before + times.backward + exposed + times.update; }
+  double speed() const { return predictions / seconds(); }
+};
+
+/// Measures steps as ranks of a larger job do them, on all ranks of this one at the same time.
+class StepMeasure {
+ public:
+  StepMeasure(Communicator& communicator, const proto::RunConfig& config)
+      : communicator_(communicator), config_(config) {}
+
+  /// Collective. What a step takes the slowest rank, where there are so many.
+  Row Measure(const RankLayout& layout) {
+    const int ranks = layout.ranks();
+    const int64_t lanes = config_.data().lanes();
+    // The last ranks of a job have the most lanes.
+    const RankPlace place = {ranks - 1 - communicator_.rank(), ranks};
+    Row row;
+    row.layout = layout;
+    row.lanes = LanesOfRank(lanes, ranks - 1, ranks).count();
+    std::unique_ptr<Task> task;
+    communicator_.Together([&] {
+      task = OpenTask(config_, place);
+      task->PrepareTraining();
+      task->Allocate(worker::Pass::kForwardAndBackward);
+    });
+    worker::Initialize(task->parameters(), InitializationOptions(config_));
+    const auto options = OptimizerOptions(config_.optimizer());
+    const auto averaging = AveragingOptions(config_.optimizer().averaging());
+    row.bytes = NeedOf(task->Size(), options, lanes, ranks, averaging).bytes();
+    MeasureSteps(*task, options, averaging, LanesOfRank(lanes, place.rank, ranks).count(), row);
+    const TrainingLength length = LengthOf(config_.training(), task->batches());
+    row.epoch_seconds = static_cast<double>(length.steps_per_epoch);  // times a step: later
+    if (!costs_) MeasureSum(*task);
+    return row;
+  }
+
+  const SumCosts& costs() const { return *costs_; }
+
+ private:
+  void MeasureSteps(Task& task, const worker::OptimizerOptions& options,
+                    const worker::AveragingOptions& averaging_options, int64_t lanes, Row& row) {
+    const int64_t batches = std::max(1, config_.training().accumulate_batches());
+    const auto gradient = task.parameters().gradient();
+    worker::Optimizer optimizer(options, task.parameters().size());
+    worker::Averaging averaging(averaging_options, task.parameters().size());
+    worker::RecurrentState state = task.ZeroState(lanes);
+    std::vector<double> before, backward, update;
+    int64_t batch = 0;
+    double weight = 0.0, sum_of_weights = 0.0;
+    const auto begun = Clock::now();
+    for (int step = -1; step < kSteps; ++step) {
+      // All ranks begin together, and agree to end.
+      std::array<double, 1> spent = {SecondsSince(begun)};
+      communicator_.Max(spent);
+      if (step > 0 && spent[0] > kMostSeconds) break;
+      double last = 0.0;
+      weight = 0.0;
+      const auto start = Clock::now();
+      std::ranges::fill(gradient, 0.0f);
+      for (int64_t i = 0; i < batches; ++i, ++batch) {
+        const BatchPlace place = {config_.training().seed(), 0, batch % task.batches(), batch};
+        weight += task.Read(place);
+        task.Forward(place, state);
+        const auto back = Clock::now();
+        row.times.ready.clear();
+        task.Backward([&](int64_t offset) {
+          row.times.ready.push_back({offset, SecondsSince(back)});
+        });
+        last = SecondsSince(back);
+      }
+      const double computed = SecondsSince(start);
+      const auto updating = Clock::now();
+      worker::Scale(gradient, 1e-6);
+      const double norm = worker::GlobalNorm(gradient);
+      worker::ClipByGlobalNorm(gradient, norm, 1.0);
+      optimizer.Step(task.parameters().values(), gradient, 1e-9);
+      averaging.Update(task.parameters().values());
+      if (step < 0) continue;
+      update.push_back(SecondsSince(updating));
+      backward.push_back(last);
+      before.push_back(computed - last);
+      sum_of_weights += weight;
+    }
+    std::array<double, 3> slowest = {Median(before), Median(backward), Median(update)};
+    communicator_.Max(slowest);
+    // The times of the pieces are those of the last step.
+    const double scale = slowest[1] / std::max(1e-9, LastTime(row.times.ready, slowest[1]));
+    for (ReadyTime& ready : row.times.ready) ready.seconds *= std::min(1.0, scale);
+    row.times.before = slowest[0];
+    row.times.backward = slowest[1];
+    row.times.update = slowest[2];
+    std::array<double, 1> weights = {sum_of_weights / static_cast<double>(before.size())};
+    communicator_.Sum(std::span<double>(weights));
+    row.predictions = weights[0] * row.layout.ranks() / communicator_.size();
+  }
+
+  static double LastTime(const std::vector<ReadyTime>& ready, double otherwise) {
+    return ready.empty() ? otherwise : std::max(ready.back().seconds, otherwise);
+  }
+
+  // Between the ranks of this host.
+  void MeasureSum(Task& task) {
+    const proto::Reduction& reduction = config_.training().reduction();
+    costs_.emplace();
+    costs_->parameters = task.parameters().size();
+    costs_->bytes_of_float = reduction.wire() == proto::Reduction::BF16 ? 2.0 : 4.0;
+    costs_->overlap = reduction.overlap() != proto::Reduction::NEVER;
+    if (communicator_.size() == 1) return;
+    GradientSum sum(communicator_, task.parameters().gradient(),
+                    reduction.wire() == proto::Reduction::BF16 ? Wire::kBfloat16 : Wire::kFloat32);
+    std::vector<double> seconds;
+    for (int i = -1; i < kSteps; ++i) {
+      std::array<double, 1> together = {0.0};
+      communicator_.Max(together);
+      const auto start = Clock::now();
+      sum.Finish();
+      if (i >= 0) seconds.push_back(SecondsSince(start));
+    }
+    std::array<double, 1> slowest = {Median(seconds)};
+    communicator_.Max(slowest);
+    costs_->in_host_seconds = slowest[0];
+  }
+
+  Communicator& communicator_;
+  const proto::RunConfig& config_;
+  std::optional<SumCosts> costs_;
+};
+
+// 1, 2, 4, ... hosts, and those that were asked for.
+std::vector<int> HostCounts(const PlanArguments& arguments, int ranks_per_host, int64_t lanes) {
+  const int64_t most = std::min<int64_t>(lanes, kMostRanks) / ranks_per_host;
+  std::vector<int> hosts;
+  for (int64_t count = 1; count <= most; count *= 2) hosts.push_back(static_cast<int>(count));
+  if (arguments.hosts <= most && std::ranges::find(hosts, arguments.hosts) == hosts.end()) {
+    hosts.push_back(arguments.hosts);
+  }
+  std::ranges::sort(hosts);
+  return hosts;
+}
+
+std::string Duration(double seconds) {
+  if (seconds < 100.0) return fmt::format("{:.3g} s", seconds);
+  if (seconds < 6000.0) return fmt::format("{:.1f} min", seconds / 60.0);
+  return fmt::format("{:.1f} h", seconds / 3600.0);
+}
+
+// Down to how many lanes a rank twice the ranks have paid each time.
+int64_t LeastLanes(const std::vector<Row>& rows) {
+  const Row* last = &rows.front();
+  for (const Row& row : rows) {
+    if (row.layout.hosts != 2 * last->layout.hosts) continue;  // one between
+    if (row.speed() < kPays * last->speed()) break;
+    last = &row;
+  }
+  return last->lanes;
+}
+
+void Write(const std::vector<Row>& rows, const PlanArguments& arguments, const char* unit) {
+  const auto asked = [&](const Row& row) { return row.layout.hosts == arguments.hosts; };
+  if (arguments.json) {
+    nlohmann::ordered_json all = nlohmann::json::array();
+    for (const Row& row : rows) {
+      all.push_back({{"hosts", row.layout.hosts},
+                     {"ranks", row.layout.ranks()},
+                     {"lanes_a_rank", row.lanes},
+                     {"step_seconds", row.seconds()},
+                     {"exposed_seconds", row.exposed},
+                     {std::string(unit) + "_per_second", row.speed()},
+                     {"epoch_seconds", row.epoch_seconds},
+                     {"memory_bytes_a_rank", row.bytes},
+                     {"asked_for", asked(row)}});
+    }
+    WriteJson({{"rows", all}, {"least_lanes_a_rank", LeastLanes(rows)}});
+    return;
+  }
+  WriteResult(fmt::format("{:>6}{:>7}{:>12}{:>12}{:>10}{:>14}{:>12}{:>12}{:>11}\n", "hosts",
+                          "ranks", "lanes/rank", "step", "exposed", fmt::format("{}/s", unit),
+                          "speed-up", "epoch", "MB/rank"));
+  for (const Row& row : rows) {
+    WriteResult(fmt::format("{:>6}{:>7}{:>12}{:>12}{:>9.1f}%{:>14.0f}{:>12.2f}{:>12}{:>11.0f}{}\n",
+                            row.layout.hosts, row.layout.ranks(), row.lanes,
+                            fmt::format("{:.1f} ms", 1e3 * row.seconds()),
+                            100.0 * row.exposed / row.seconds(), row.speed(),
+                            row.speed() / rows.front().speed(), Duration(row.epoch_seconds),
+                            static_cast<double>(row.bytes) / kMegabyte, asked(row) ? "  <" : ""));
+  }
+  WriteResult(
+      fmt::format("Twice the ranks are at least {} times as fast down to {} lanes a rank.\n", kPays,
+                  LeastLanes(rows)));
+}
+
+}  // namespace
+
+ExitStatus Plan(Communicator& communicator, const PlanArguments& arguments) {
+  Console console(!communicator.is_root(), arguments.progress);
+  proto::RunConfig config;
+  std::optional<Network> network;
+  communicator.Together([&] {
+    config = proto::LoadRunConfig(arguments.configuration, arguments.overrides);
+    network = ParseNetwork(arguments.network);
+    if (communicator.host_share().ranks < communicator.size()) {
+      throw UsageError(
+          "a plan is made from the ranks of one host: start them with mpirun on one host, or this "
+          "command without mpirun and with --ranks-per-host.");
+    }
+    if (arguments.ranks_per_host > 0 && arguments.ranks_per_host != communicator.size()) {
+      throw UsageError(fmt::format("--ranks-per-host {}, but there are {} ranks here.",
+                                   arguments.ranks_per_host, communicator.size()));
+    }
+    const int64_t lanes = config.data().lanes();
+    const int64_t ranks = int64_t{arguments.hosts} * communicator.size();
+    if (ranks > std::min<int64_t>(lanes, kMostRanks)) {
+      throw UsageError(fmt::format(
+          "{} hosts x {} ranks are {} ranks; allowed: up to {}{}.", arguments.hosts,
+          communicator.size(), ranks, std::min<int64_t>(lanes, kMostRanks),
+          lanes < kMostRanks ? fmt::format(", a rank for each of data.lanes ({})", lanes) : ""));
+    }
+  });
+  const int threads = ChooseThreads(communicator, console, config.training().threads());
+  console.Info(fmt::format("measuring with {} rank(s) of {} thread(s) on {}", communicator.size(),
+                           threads, communicator.host()));
+  StepMeasure measure(communicator, config);
+  std::vector<Row> rows;
+  for (const int hosts : HostCounts(arguments, communicator.size(), config.data().lanes())) {
+    console.Live(fmt::format("measuring a step of {} ranks", hosts * communicator.size()));
+    Row row = measure.Measure({hosts, communicator.size()});
+    row.exposed = ExposedSeconds(row.times, measure.costs(), row.layout, *network);
+    row.epoch_seconds *= row.seconds();
+    rows.push_back(row);
+  }
+  console.EndLive();
+  if (communicator.is_root()) {
+    const std::unique_ptr<Task> task = OpenTask(config, {0, 1});
+    Write(rows, arguments, task->unit());
+  }
+  return kDone;
+}
+
+}  // namespace lockstep::trainer

@@ -1,0 +1,76 @@
+#include "trainer/run/plan.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "trainer/exit_status.h"
+#include "trainer/ranks/gradient_sum.h"
+
+namespace lockstep::trainer {
+namespace {
+
+// A message's own time, in which a rank does nothing else (TCP, measured between two network
+// namespaces of one host: 5 to 10 us).
+constexpr double kSecondsOfMessage = 7e-6;
+
+struct Unit {
+  const char* name;
+  double factor;
+};
+
+// "10gbit" with its unit's factor. False where it is no positive number of one of the units.
+bool ParseQuantity(const std::string& text, const std::vector<Unit>& units, double* value) {
+  char* end = nullptr;
+  *value = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || !(*value > 0.0)) return false;
+  for (const Unit& unit : units) {
+    if (std::string(end) != unit.name) continue;
+    *value *= unit.factor;
+    return *value < 1e18;
+  }
+  return false;
+}
+
+}  // namespace
+
+Network ParseNetwork(const std::string& text) {
+  Network network;
+  const size_t comma = text.find(',');
+  const std::string latency = comma == std::string::npos ? "" : text.substr(comma + 1);
+  if (!ParseQuantity(text.substr(0, comma),
+                     {{"kbit", 1e3 / 8}, {"mbit", 1e6 / 8}, {"gbit", 1e9 / 8}},
+                     &network.bytes_per_second) ||
+      !ParseQuantity(latency, {{"us", 1e-6}, {"ms", 1e-3}}, &network.latency_seconds)) {
+    throw UsageError(fmt::format(
+        "--network {}: give a rate and a latency with a comma between them, such as 10gbit,50us "
+        "(kbit, mbit or gbit; us or ms).",
+        text));
+  }
+  return network;
+}
+
+double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLayout& layout,
+                      const Network& network) {
+  const double ranks = layout.ranks(), of_host = layout.ranks_per_host;
+  if (layout.hosts == 1) return layout.ranks_per_host == 1 ? 0.0 : costs.in_host_seconds;
+  const double bytes_of_float = 2.0 * costs.bytes_of_float * of_host * (ranks - of_host) / ranks;
+  const double messages = 2.0 * (ranks - 1.0) * kSecondsOfMessage;
+  const int64_t most = GradientSum::PieceFloats(layout.ranks());
+  double wire_is_free = 0.0;
+  size_t told = 0;
+  for (int64_t end = costs.parameters; end > 0; end -= std::min(most, end)) {
+    const int64_t begin = std::max<int64_t>(0, end - most);
+    while (told < step.ready.size() && step.ready[told].offset > begin) ++told;
+    const bool early = costs.overlap && told < step.ready.size();
+    const double ready = early ? step.ready[told].seconds : step.backward;
+    wire_is_free = std::max(wire_is_free, ready) + messages +
+                   bytes_of_float * static_cast<double>(end - begin) / network.bytes_per_second;
+  }
+  // Ranks of a host exchange less with each other the more there are elsewhere.
+  const double in_host = costs.in_host_seconds * of_host / ranks;
+  return std::max(0.0, wire_is_free + 2.0 * network.latency_seconds - step.backward) + in_host;
+}
+
+}  // namespace lockstep::trainer
