@@ -22,7 +22,8 @@ void FlushDenormals() {
 
 void SetThreads(int threads) {
   omp_set_num_threads(threads);
-  FlushDenormals();  // threads that start later inherit this
+  omp_set_max_active_levels(1);  // what is done inside of a thread's share is its own
+  FlushDenormals();              // threads that start later inherit this
 #pragma omp parallel
   FlushDenormals();
 }

@@ -1,7 +1,9 @@
 #ifndef LOCKSTEP_WORKER_LAYERS_RECURRENT_LAYER_H_
 #define LOCKSTEP_WORKER_LAYERS_RECURRENT_LAYER_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 
@@ -135,6 +137,16 @@ class RecurrentLayer {
   RecurrentLayer(Cell cell, int64_t input_size, int64_t hidden_size, int64_t projection_size,
                  Parameters& parameters, Direction direction);
 
+  /// Some of the items of a time step, which stand side by side.
+  struct Lanes {
+    int64_t begin = 0, end = 0;
+    int64_t count() const { return end - begin; }
+    Lanes UpTo(int64_t most) const { return {std::min(begin, most), std::min(end, most)}; }
+  };
+  /// Calls pass(lanes) for all lanes: at once, or for some of them on each thread.
+  template <class Pass>
+  void OverLanes(std::initializer_list<const PackedMatrix*> weights, const Pass& pass) const;
+
   /// Makes room for a pass.
   void Prepare(const PackedSteps& steps);
   /// Wh as the pass takes it; makes the one with a mask at the start of a pass.
@@ -153,7 +165,7 @@ class RecurrentLayer {
   void PlaceFirstState(LayerState state);
   /// The input side of `items` rows from `row` on, in passes of single time steps.
   void InputStep(int64_t row, int64_t items, const float* x);
-  void ForwardStep(int64_t t);
+  void ForwardStep(int64_t t, Lanes lanes);
   void EndForward(LayerState state) const;
   /// For GathersStates(): of `states`, those before time step t, to its rows of `before`.
   void GatherStates(int64_t t, int64_t width, Buffer& states, Buffer& before);
@@ -163,7 +175,7 @@ class RecurrentLayer {
   /// be nullptr.
   void BackwardSteps(const float* d_output, const LayerStateGradient& state);
   void BeginBackward(const LayerStateGradient& state);
-  void BackwardTimeStep(int64_t t, const float* d_output_t);
+  void BackwardTimeStep(int64_t t, const float* d_output_t, Lanes lanes);
   void EndBackward() const;
   /// Expects what BackwardSteps left; adds to the gradients of all but Wx, of Wh last.
   void RecurrentGradients(const GradientReady& ready = {});
@@ -197,7 +209,7 @@ class RecurrentLayer {
   /// Hprev [R, P], gathered where it does not stand together.
   const float* AllStatesBefore();
   void PeepholeGradients();
-  GateStep StepAt(int64_t t);
+  GateStep StepAt(int64_t t, Lanes lanes);
 
   const Cell cell_;
   const CellFacts& facts_;

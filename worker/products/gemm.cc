@@ -305,6 +305,8 @@ void PackedMatrix::Pack(const ProductShape& shape, Matrix b) {
   Stream().wait();
 }
 
+bool PackedMatrix::threads_may_share() const { return !impl_ || !impl_->packed; }
+
 void PackedMatrix::Multiply(const float* a, float* c, bool accumulate) const {
   Multiply(impl_->shape.m, a, c, accumulate);
 }
@@ -313,7 +315,8 @@ void PackedMatrix::Multiply(int64_t rows, const float* a, float* c, bool accumul
                             const float* bias) const {
   Impl& impl = *impl_;
   const ProductShape& shape = impl.shape;
-  if (shape.m > 0 && (rows != shape.m || bias)) {
+  const bool fits = rows == shape.m || (rows < shape.m && !impl.packed);
+  if (shape.m > 0 && (!fits || bias)) {
     throw std::logic_error("a matrix that was packed for other products");
   }
   if (!impl.packed) {

@@ -54,15 +54,20 @@ class PackedMatrix {
   PackedMatrix(PackedMatrix&&) noexcept;
   PackedMatrix& operator=(PackedMatrix&&) noexcept;
 
-  /// Copies B. The products to come have M rows of A, `a_stride` floats apart.
+  /// Copies B. The products to come have M rows of A, `a_stride` floats apart; or fewer where
+  /// threads_may_share().
   void Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matrix b);
   /// Copies B. The products to come have any number of rows, `c_stride` floats apart in C (0: they
   /// are dense); a row's bits do not depend on the others.
   void PackForAnyRows(int64_t n, int64_t k, int64_t a_stride, Matrix b, int64_t c_stride = 0);
 
+  /// Whether threads may multiply by it at once, each on its own: panels are only read (and an
+  /// empty one is not).
+  bool threads_may_share() const;
+
   /// C[M,N] = A[M,K] B, or C += A B, with rows of A as said to Pack and dense rows of C.
   void Multiply(const float* a, float* c, bool accumulate = false) const;
-  /// The same with `rows` rows: any number after PackForAnyRows, else that of Pack. bias [N] is
+  /// The same with `rows` rows: any number after PackForAnyRows, else as said to Pack. bias [N] is
   /// added to every row; only after PackForAnyRows and not together with `accumulate`.
   void Multiply(int64_t rows, const float* a, float* c, bool accumulate = false,
                 const float* bias = nullptr) const;

@@ -16,6 +16,7 @@
 #include "tests/worker/layers/stack_case.h"
 #include "tests/worker/model_case.h"
 #include "worker/products/gemm.h"
+#include "worker/threads.h"
 
 namespace lockstep::worker {
 namespace {
@@ -224,6 +225,36 @@ TEST_P(EveryStack, AnItemDoesNotDependOnWhatElseIsInTheBatch) {
 }
 
 // Without a gradient from the outputs and without outputs, the state alone.
+// Lanes enough for each of three threads to go through time with some of its own.
+TEST_P(EveryStack, ThreadsShareTheLanes) {
+  const auto [cell, bidirectional] = GetParam();
+  StackOptions options = OptionsOf(cell, bidirectional);
+  const std::vector<int64_t> lengths(28, 5);
+  const int threads_before = DefaultThreads();
+  const auto expect = [&] {
+    SetThreads(1);
+    const StackPass alone = StackCase(options, lengths).Run(nullptr);
+    for (const int threads : {2, 3}) {
+      SetThreads(threads);
+      const StackPass pass = StackCase(options, lengths).Run(nullptr);
+      const auto near = [](const std::vector<float>& x) { return Pointwise(FloatNear(kNear), x); };
+      EXPECT_THAT(pass.outputs, near(alone.outputs));
+      EXPECT_THAT(pass.final_state.h, near(alone.final_state.h));
+      EXPECT_THAT(pass.final_state.c, near(alone.final_state.c));
+      EXPECT_THAT(pass.d_x, near(alone.d_x));
+      EXPECT_THAT(pass.d_initial.h, near(alone.d_initial.h));
+      EXPECT_THAT(pass.d_initial.c, near(alone.d_initial.c));
+      EXPECT_THAT(pass.gradient, Pointwise(FloatNear(3 * kNear), alone.gradient));
+    }
+  };
+  expect();
+  if (FactsOf(cell).has_c) {
+    options.cell_size = std::exchange(options.hidden_size, 7);
+    expect();
+  }
+  SetThreads(threads_before);
+}
+
 TEST_P(EveryStack, StateOnlyIsAPassWithoutOutputGradient) {
   StackCase x(Options(), kUneven);
   const StackPass state_only = x.Run(&kSite, RecurrentStack::Read::kStateOnly);
