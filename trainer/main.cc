@@ -451,12 +451,12 @@ void AddForecast(CLI::App& app, Command& command) {
 
 // In place of this process; its standard streams and its status are those of mpirun.
 [[noreturn]] void StartOnRanks(int ranks, char** argv) {
-  const std::string count = std::to_string(ranks), program = "/proc/self/exe";
   std::error_code error;
-  std::string path = std::filesystem::read_symlink(program, error).string();
+  std::string path = std::filesystem::read_symlink("/proc/self/exe", error).string();
   if (error) path = argv[0];
-  std::vector<char*> command = {const_cast<char*>("mpirun"), const_cast<char*>("-n"),
-                                const_cast<char*>(count.c_str()), path.data()};
+  std::string words[] = {"mpirun", "--bind-to", "none", "-n", std::to_string(ranks), path};
+  std::vector<char*> command;
+  for (std::string& word : words) command.push_back(word.data());
   for (char** argument = argv + 1; *argument; ++argument) command.push_back(*argument);
   command.push_back(nullptr);
   execvp(command[0], command.data());

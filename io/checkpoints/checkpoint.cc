@@ -10,6 +10,7 @@
 #include "io/files/file_format.h"
 #include "io/files/publish.h"
 #include "io/files/seal.h"
+#include "io/hdf5/h5.h"
 #include "io/hdf5/h5_reader.h"
 #include "io/hdf5/h5_writer.h"
 
@@ -54,6 +55,8 @@ H5Array OpenTensor(const H5Reader& file, const std::string& name) {
 }
 
 }  // namespace
+
+bool FilesMayShareThreads() { return H5IsThreadSafe(); }
 
 void WriteCheckpoint(const std::filesystem::path& path, const CheckpointHeader& header,
                      std::span<const TensorView> tensors) {

@@ -39,6 +39,10 @@ struct CheckpointHeader {
   std::map<std::string, double> measures;   ///< best validation loss, state of the schedule, ...
 };
 
+/// Whether one thread may write a file of ours while another one reads others: a question to the
+/// HDF5 library (Debian's says yes; as its makers build it, it says no).
+bool FilesMayShareThreads();
+
 /// Publishes a checkpoint under `path`: new name in the same folder, write, close, read back and
 /// compare, seal, fsync, rename, fsync of the folder. The same contents give the same bytes, in
 /// whatever order the tensors come. SystemError (full disk, failed fsync) or InputError (no folder,

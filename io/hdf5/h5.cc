@@ -138,4 +138,9 @@ void H5Calls::FailBecause(std::string_view what) const {
       "{} is damaged: {}. Take an older file or a copy, or make it anew.", name_.string(), what));
 }
 
+bool H5IsThreadSafe() {
+  hbool_t is_safe = false;
+  return H5is_library_threadsafe(&is_safe) >= 0 && is_safe;
+}
+
 }  // namespace lockstep::io

@@ -42,6 +42,9 @@ std::string DescribeAttribute(int64_t value);
 std::string DescribeAttribute(double value);  ///< by its bits: a NaN equals itself
 std::string DescribeAttribute(const std::string& value);
 
+/// Whether the HDF5 library lets several threads call it.
+bool H5IsThreadSafe();
+
 /// Owner of one HDF5 identifier (an hid_t).
 class H5Handle {
  public:

@@ -106,15 +106,14 @@ void MetricsLog::WriteWaiting() {
   }
 }
 
-// Lines may come while it waits; those are not synced.
-void MetricsLog::SyncWaiting(std::unique_lock<std::mutex>& lock) {
-  const size_t bytes = waiting_.size();
-  syncing_ = true;
-  lock.unlock();
+// 0, or why not.
+int MetricsLog::SyncFile() const {
   // EINVAL: a pipe or a device, which has nothing to be synced.
-  const int error_number = ::fdatasync(file_) != 0 && errno != EINVAL ? errno : 0;
-  lock.lock();
-  syncing_ = false;
+  return ::fdatasync(file_) != 0 && errno != EINVAL ? errno : 0;
+}
+
+// Of the first bytes of waiting_, which were all written.
+void MetricsLog::NoteSynced(size_t bytes, int error_number) {
   if (error_number != 0) {
     error_number_ = error_number;
     return;
@@ -134,7 +133,16 @@ void MetricsLog::Sync() {
     error_number_ = 0;
     WriteWaiting();
   }
-  if (error_number_ == 0) SyncWaiting(lock);
+  if (error_number_ == 0) {
+    // Lines may come meanwhile; those are not synced.
+    const size_t bytes = waiting_.size();
+    syncing_ = true;
+    lock.unlock();
+    const int error_number = SyncFile();
+    lock.lock();
+    syncing_ = false;
+    NoteSynced(bytes, error_number);
+  }
   if (error_number_ != 0) ThrowWriteFailure(path_, error_number_);
 }
 
@@ -147,11 +155,13 @@ void MetricsLog::Write(const StepMetrics& metrics) {
                                  {metrics.unit + "_per_second", metrics.predictions_per_second}};
   for (const auto& [name, value] : metrics.validation) line["validation_" + name] = value;
   constexpr size_t kMostWaitingBytes = size_t{1} << 20;
-  std::unique_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   waiting_ += line.dump() + '\n';
   WriteWaiting();
   // A run without checkpoints would keep its lines in memory for ever.
-  if (error_number_ == 0 && !syncing_ && waiting_.size() >= kMostWaitingBytes) SyncWaiting(lock);
+  if (error_number_ == 0 && !syncing_ && waiting_.size() >= kMostWaitingBytes) {
+    NoteSynced(waiting_.size(), SyncFile());
+  }
 }
 
 }  // namespace lockstep::io

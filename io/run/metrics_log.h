@@ -47,7 +47,8 @@ class MetricsLog {
 
  private:
   void WriteWaiting();
-  void SyncWaiting(std::unique_lock<std::mutex>& lock);
+  int SyncFile() const;
+  void NoteSynced(size_t bytes, int error_number);
 
   std::filesystem::path path_;
   std::mutex mutex_;  // of all that follows

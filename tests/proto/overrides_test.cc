@@ -46,7 +46,7 @@ std::string OtherValue(const pb::FieldDescriptor& field) {
                                                                                                 : 0)
           ->name();
     case pb::FieldDescriptor::CPPTYPE_DOUBLE:
-      return "0.0625";
+      return field.options().GetExtension(range).starts_with("[1,") ? "2.5" : "0.0625";
     default:
       return "77";
   }

@@ -275,6 +275,18 @@ TEST_F(LanguageModelCommandsTest, StartsFromAFinishedModel) {
     EXPECT_NEAR(row_of(now, here, token), row_of(old, there, token), 1e-6) << token;
   }
 
+  // With an adaptive softmax the model's own shapes are others.
+  const Settings clusters = {"task.language_model.softmax_cutoffs=5,9"};
+  run_->TrainToTheEnd("runs/adaptive", 2, clusters);
+  Launch further = run_->Train("runs/further", 2, settings + clusters);
+  further.arguments.insert(further.arguments.end(),
+                           {"--start-from", run_->BestPath("runs/adaptive")});
+  const Outcome started = RunProgram(further);
+  EXPECT_EQ(started.status, 0) << started.err;
+  const double left = io::CheckpointReader(run_->BestPath("runs/adaptive"))
+                          .header()
+                          .measures.at("best_validation_loss");
+  EXPECT_NEAR(run_->Metrics("runs/further").back().at("validation_loss").get<double>(), left, 1e-5);
   ExpectOneError(
       start("runs/clusters", 0, {"data.path=other.h5", "task.language_model.softmax_cutoffs=5"}),
       kWrongInput, {best, "softmax_cutoffs", "other.h5", "--vocabulary-from"});

@@ -55,8 +55,9 @@ struct Row {
   StepTimes times;
   double exposed = 0.0;
   double predictions = 0.0;  ///< of a step, over all ranks
-  double epoch_seconds = 0.0;
+  int64_t steps_per_epoch = 0;
   int64_t bytes = 0;  ///< of a rank
+  double epoch_seconds() const { return static_cast<double>(steps_per_epoch) * seconds(); }
   double seconds() const { return times.before + times.backward + exposed + times.update; }
   double speed() const { return predictions / seconds(); }
 };
@@ -81,14 +82,13 @@ class StepMeasure {
       task = OpenTask(config_, place);
       task->PrepareTraining();
       task->Allocate(worker::Pass::kForwardAndBackward);
+      row.steps_per_epoch = LengthOf(config_.training(), task->batches()).steps_per_epoch;
     });
     worker::Initialize(task->parameters(), InitializationOptions(config_));
     const auto options = OptimizerOptions(config_.optimizer());
     const auto averaging = AveragingOptions(config_.optimizer().averaging());
     row.bytes = NeedOf(task->Size(), options, lanes, ranks, averaging).bytes();
     MeasureSteps(*task, options, averaging, LanesOfRank(lanes, place.rank, ranks).count(), row);
-    const TrainingLength length = LengthOf(config_.training(), task->batches());
-    row.epoch_seconds = static_cast<double>(length.steps_per_epoch);  // times a step: later
     if (!costs_) MeasureSum(*task);
     return row;
   }
@@ -148,9 +148,15 @@ class StepMeasure {
     row.times.before = slowest[0];
     row.times.backward = slowest[1];
     row.times.update = slowest[2];
-    std::array<double, 1> weights = {sum_of_weights / static_cast<double>(before.size())};
-    communicator_.Sum(std::span<double>(weights));
-    row.predictions = weights[0] * row.layout.ranks() / communicator_.size();
+    std::array<double, 2> sums = {sum_of_weights / static_cast<double>(before.size()),
+                                  static_cast<double>(lanes)};
+    communicator_.Sum(std::span<double>(sums));
+    // Those who are not here have fewer lanes, or by tokens as much to do.
+    const proto::Data& data = config_.data();
+    row.predictions =
+        sums[0] * (data.tokens_per_batch() > 0
+                       ? row.layout.ranks() / static_cast<double>(communicator_.size())
+                       : data.lanes() / sums[1]);
   }
 
   static double LastTime(const std::vector<ReadyTime>& ready, double otherwise) {
@@ -225,7 +231,7 @@ void Write(const std::vector<Row>& rows, const PlanArguments& arguments, const c
                      {"step_seconds", row.seconds()},
                      {"exposed_seconds", row.exposed},
                      {std::string(unit) + "_per_second", row.speed()},
-                     {"epoch_seconds", row.epoch_seconds},
+                     {"epoch_seconds", row.epoch_seconds()},
                      {"memory_bytes_a_rank", row.bytes},
                      {"asked_for", asked(row)}});
     }
@@ -240,7 +246,7 @@ void Write(const std::vector<Row>& rows, const PlanArguments& arguments, const c
                             row.layout.hosts, row.layout.ranks(), row.lanes,
                             fmt::format("{:.1f} ms", 1e3 * row.seconds()),
                             100.0 * row.exposed / row.seconds(), row.speed(),
-                            row.speed() / rows.front().speed(), Duration(row.epoch_seconds),
+                            row.speed() / rows.front().speed(), Duration(row.epoch_seconds()),
                             static_cast<double>(row.bytes) / kMegabyte, asked(row) ? "  <" : ""));
   }
   WriteResult(
@@ -284,7 +290,6 @@ ExitStatus Plan(Communicator& communicator, const PlanArguments& arguments) {
     console.Live(fmt::format("measuring a step of {} ranks", hosts * communicator.size()));
     Row row = measure.Measure({hosts, communicator.size()});
     row.exposed = ExposedSeconds(row.times, measure.costs(), row.layout, *network);
-    row.epoch_seconds *= row.seconds();
     rows.push_back(row);
   }
   console.EndLive();

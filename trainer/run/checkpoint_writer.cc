@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -45,9 +46,15 @@ void CheckpointWriter::Begin(const Names& names, io::CheckpointHeader header,
       mode = Mode::kAtOnce;
     }
   }
-  const bool at_once = mode == Mode::kAtOnce;
-  save_ = std::async(at_once ? std::launch::deferred : std::launch::async, [this] { Write(); });
-  if (at_once) save_.wait();  // that does it
+  if (mode == Mode::kBackground) {
+    try {
+      save_ = std::async(std::launch::async, [this] { Write(); });
+      return;
+    } catch (const std::system_error&) {  // no thread can be had
+    }
+  }
+  save_ = std::async(std::launch::deferred, [this] { Write(); });
+  save_.wait();  // that does it
 }
 
 bool CheckpointWriter::has_ended() const {
@@ -109,6 +116,7 @@ void CheckpointWriter::KeepBest() {
     keeps_best_ = written_.keeps = true;
   } catch (const std::bad_alloc&) {
     kept_best_ = {};
+    keeps_best_ = false;
     warnings_.push_back("there is no memory to keep this best checkpoint until it can be written");
   }
 }

@@ -37,7 +37,7 @@ class CheckpointWriter {
     bool prunes = false;         ///< older step checkpoints go behind it
   };
   enum class Mode {
-    kBackground,  ///< from a copy; where there is no memory for it, as kAtOnce
+    kBackground,  ///< from a copy; where there is no memory or no thread for it, as kAtOnce
     kAtOnce,      ///< before Begin returns
   };
   /// Starts a save. There must be none under way. What it throws, Wait throws.

@@ -314,8 +314,9 @@ void Checkpointer::OnRootWrite(const std::function<void()>& action) {
 
 // There must be no save under way.
 void Checkpointer::Begin(const Replica& replica, Save save, CheckpointWriter::Mode mode) {
-  under_way_ = save;
   const Contents contents = Collect(replica);
+  under_way_ = save;
+  saved_at_ = std::chrono::steady_clock::now();
   if (!writer_) return;
   const CheckpointWriter::Names names = {
       .step = save.step,
@@ -363,7 +364,6 @@ void Checkpointer::EndSave() {
     if (checkpoints_) NoteSaved(checkpoints_->StepPath(step), step, save.bad_steps);
   }
   if (failure) throw WriteFailure(*failure);
-  saved_at_ = std::chrono::steady_clock::now();
   retry_.Succeeded();
 }
 
@@ -396,7 +396,10 @@ void Checkpointer::TrySave(const Replica& replica, What what) {
   save.best = what != What::kStep;
   save.step = what != What::kBest || saved_.step == save.contents.step;
   if (what == What::kStep && saved_ == save.contents) return;
-  Begin(replica, save, CheckpointWriter::Mode::kBackground);
+  // The training reads its dataset meanwhile.
+  Begin(replica, save,
+        io::FilesMayShareThreads() ? CheckpointWriter::Mode::kBackground
+                                   : CheckpointWriter::Mode::kAtOnce);
 }
 
 bool Checkpointer::TryEndSave() {
@@ -422,7 +425,7 @@ void Checkpointer::Postpone(const std::exception& failure) {
 }
 
 bool Checkpointer::Due() const {
-  if (!folder_ || under_way_) return false;
+  if (!folder_ || (under_way_ && !HasEnded())) return false;
   const auto now = std::chrono::steady_clock::now();
   if (retry_.pending()) return retry_.Due(now);
   const double minutes = config_.checkpoint().every_minutes();

@@ -77,7 +77,7 @@ class Checkpointer {
   /// Rank 0: whether a save is due by time: after one that failed, as SaveRetry says, else when the
   /// last one, or the start, is checkpoint.every_minutes ago. False elsewhere.
   bool Due() const;
-  /// When the last save ended, or this object was made.
+  /// When the last save began, or this object was made.
   std::chrono::steady_clock::time_point saved_at() const { return saved_at_; }
   /// Whether the last save failed, on every rank: then Due alone says when to save.
   bool retrying() const { return retry_.pending(); }

@@ -305,6 +305,7 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   });
   Replica& replica = *allocated;
 
+  std::optional<io::MetricsLog> metrics;  // the checkpointer may be writing when an error ends this
   Checkpointer checkpointer(communicator, console, folder ? &*folder : nullptr, config, *task);
   const std::string resumed = checkpointer.Restore(arguments.resume, replica);
   if (resumed.empty()) {
@@ -328,7 +329,6 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   // being written, and judge the end.
   const bool complete = position.step >= length.total_steps && evaluated;
 
-  std::optional<io::MetricsLog> metrics;
   communicator.OnRoot([&] {
     const auto aside = folder->WriteConfiguration(proto::PrintRunConfig(config));
     if (!aside.empty()) {

@@ -233,9 +233,18 @@ TrainLoop::StepTotals TrainLoop::Reduce(double loss, double weight) {
   return {sums[0], sums[1], sums[2] > 0.0, sums[3] > 0.0, sums[4] > 0.0};
 }
 
+// What is being written may be the last good checkpoint. That it cannot be does not hide the error.
+void TrainLoop::EndSaveBeforeError() const {
+  try {
+    checkpointer_.TryEndSave();
+  } catch (const AgreedError& error) {
+    console_.Warn(error.what());
+  }
+}
+
 void TrainLoop::RequireFinite(double value, const char* what, int64_t step) const {
   if (std::isfinite(value)) return;
-  checkpointer_.TryEndSave();  // which may be the last good one
+  EndSaveBeforeError();
   throw AgreedError(
       fmt::format(
           "training diverged: the {} is {} at step {}. {} Lower optimizer.learning_rate or "
@@ -250,7 +259,7 @@ bool TrainLoop::IsHopeless(double loss) const {
 }
 
 void TrainLoop::EndDiverged(double loss, const std::string& how_long) const {
-  checkpointer_.TryEndSave();  // which may be the last good one
+  EndSaveBeforeError();
   throw AgreedError(
       fmt::format(
           "training diverged: the loss is {:.4g} at step {} and has been above {:.4g} {}. {} "
@@ -423,9 +432,8 @@ bool TrainLoop::CheckpointDue() const {
 
 bool TrainLoop::SaveDueByTime() const {
   if (replica_.position.bad_steps > 0) return false;
-  const bool waited =
-      communicator_.is_root() && save_waits_until_ && Clock::now() > *save_waits_until_;
-  return waited || checkpointer_.Due();
+  if (save_waits_until_) return communicator_.is_root() && Clock::now() > *save_waits_until_;
+  return checkpointer_.Due();
 }
 
 void TrainLoop::TrySave(Checkpointer::What what) {

@@ -69,6 +69,7 @@ class TrainLoop {
   std::optional<double> AccumulateGradient(double* weight, double* rate_factor);
   StepTotals Reduce(double loss, double weight);
   void RequireFinite(double value, const char* what, int64_t step) const;
+  void EndSaveBeforeError() const;
   void Advance();
   void JudgeStep();
   void JudgeEnd() const;

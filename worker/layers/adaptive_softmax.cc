@@ -23,7 +23,7 @@ const AdaptiveSoftmaxOptions& Checked(const AdaptiveSoftmaxOptions& options,
   if (!options.cutoffs.empty() && tied_weight >= 0) {
     throw std::invalid_argument("clusters have matrices of their own");
   }
-  if (!(options.division > 0.0)) throw std::invalid_argument("a division of none");
+  if (!(options.division >= 1.0)) throw std::invalid_argument("a division below 1");
   return options;
 }
 

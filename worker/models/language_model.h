@@ -86,7 +86,7 @@ class LanguageModel final : public Model {
   /// TokenInput.
   bool UsesTable(int64_t time_steps, int64_t lanes) const;
 
-  /// Packs the weights for the calls of NextLogits up to the next change of them or training pass.
+  /// Packs the weights for the calls of NextLogits up to the next change of them or any other pass.
   void BeginNextLogits();
   /// Runs one lane over `tokens`, one after another, and returns the logits [V] behind the last
   /// one. They live until the next call.

@@ -147,7 +147,7 @@ TEST(AdaptiveSoftmaxTest, OptionsThatCannotBeAreErrors) {
        std::vector<std::vector<int64_t>>{{0}, {5, 5}, {7, 5}, {20}}) {
     EXPECT_THROW(make({cutoffs, 4.0}, -1), std::invalid_argument);
   }
-  EXPECT_THROW(make({{5}, 0.0}, -1), std::invalid_argument);
+  EXPECT_THROW(make({{5}, 0.5}, -1), std::invalid_argument);
   EXPECT_THROW(make({{5}, 4.0}, 0), std::invalid_argument);
   GoldenLayer x;
   EXPECT_THROW(x.layer.LossAndGradient(x.rows(), x.y.data(), x.targets.data(), x.y.data(), 0.1),

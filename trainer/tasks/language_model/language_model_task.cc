@@ -124,7 +124,13 @@ worker::LanguageModelOptions LanguageModelTask::Options() const {
 
 ModelSize LanguageModelTask::Size() const {
   const int64_t most = config_.data().time_steps() + (varies() ? kMostMoreTimeSteps : 0);
-  return SizeOf(worker::LanguageModel(Options(), worker::Pass::kNone), most, range_.count());
+  ModelSize size =
+      SizeOf(worker::LanguageModel(Options(), worker::Pass::kNone), most, range_.count());
+  // Samples are drawn with packed weights, on rank 0.
+  if (config_.evaluation().sample_tokens() > 0 && place_.rank == 0) {
+    size.working_bytes += size.parameters * static_cast<int64_t>(sizeof(float));
+  }
+  return size;
 }
 
 void LanguageModelTask::Allocate(worker::Pass pass) {
@@ -149,8 +155,10 @@ std::vector<std::string> LanguageModelTask::StartFrom(const io::CheckpointReader
                     "--vocabulary-from {}.",
                     origin, config_.data().path(), origin));
   }
-  std::vector<TokenAxis> of_tokens = {
-      {"embedding.weight", 0}, {"projection.weight", 0}, {"projection.bias", 0}};
+  std::vector<TokenAxis> of_tokens = {{"embedding.weight", 0}};
+  if (config_.task().language_model().softmax_cutoffs().empty()) {
+    of_tokens.insert(of_tokens.end(), {{"projection.weight", 0}, {"projection.bias", 0}});
+  }
   if (config_.model().embedding_size() == 0) of_tokens.push_back({"rnn.weight_ih_l0", 1});
   CopyParameters(checkpoint, of_tokens, places, static_cast<int64_t>(there->size()), parameters());
   const auto known = std::ranges::count_if(places, [](int64_t place) { return place >= 0; });
