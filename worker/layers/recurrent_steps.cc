@@ -21,9 +21,9 @@ void PackFor(const PackedSteps& steps, int64_t n, int64_t k, int64_t a_stride, M
 }
 
 // See OverLanes. Lanes of a thread, at least, and what products take at once; and floats of Wh for
-// each of a thread's lanes, at most (2 threads, AMD with AVX2 and 512 KB a core, against one
-// product after another by both: LSTM of 128 and 16 lanes a thread 7% faster, GRU of 128 13%; LSTM
-// of 256 and 32 lanes 3% faster or slower, LSTM of 512 and 32 lanes 3% slower).
+// each of a thread's lanes, at most (2 threads, AMD with AVX2 and 512 KB a core, against products
+// and gates that the threads share: LSTM of 128 and 16 lanes a thread 5% faster, GRU of 128 6%,
+// LSTM of 128 and 32 lanes 10%; LSTM of 256 and 32 lanes 3% faster or slower, of 512 3% slower).
 constexpr int64_t kLeastLanes = 8, kTileLanes = 8, kMostFloatsOfLane = int64_t{1} << 12;
 
 void CopyOrZero(const float* from, int64_t size, float* to) {
