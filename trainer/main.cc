@@ -253,18 +253,20 @@ void AddImport(CLI::App& app, Command& command) {
   });
 }
 
+// A configuration that a command takes, and what replaces fields of it.
+void AddConfiguration(CLI::App* app, std::filesystem::path& configuration,
+                      std::vector<std::string>& overrides) {
+  app->add_option("CONFIG", configuration, "Run configuration; `lockstep config` prints all fields")
+      ->required();
+  app->add_option("--set", overrides, "Replace a field: --set optimizer.learning_rate=0.001")
+      ->type_name("FIELD=VALUE")
+      ->allow_extra_args(false);
+}
+
 void AddTrain(CLI::App& app, Command& command) {
   CLI::App* train = app.add_subcommand("train", "Train a model; under mpirun or srun on all ranks");
   auto arguments = std::make_shared<TrainArguments>();
-  train
-      ->add_option("CONFIG", arguments->configuration,
-                   "Run configuration; `lockstep config` prints all fields")
-      ->required();
-  train
-      ->add_option("--set", arguments->overrides,
-                   "Replace a field: --set optimizer.learning_rate=0.001")
-      ->type_name("FIELD=VALUE")
-      ->allow_extra_args(false);
+  AddConfiguration(train, arguments->configuration, arguments->overrides);
   train
       ->add_option("--resume", arguments->resume,
                    "auto: go on from the run folder's newest whole checkpoint; never: start anew "
@@ -473,12 +475,7 @@ void AddPlan(CLI::App& app, Command& command, char** argv) {
       "Tell what training steps would take on more hosts like this one, from steps that are "
       "measured here");
   auto arguments = std::make_shared<PlanArguments>();
-  plan->add_option("CONFIG", arguments->configuration, "Run configuration, with its dataset")
-      ->required();
-  plan->add_option("--set", arguments->overrides,
-                   "Replace a field: --set optimizer.learning_rate=0.001")
-      ->type_name("FIELD=VALUE")
-      ->allow_extra_args(false);
+  AddConfiguration(plan, arguments->configuration, arguments->overrides);
   plan->add_option("--hosts", arguments->hosts,
                    "Hosts that you think of; the table has 1, 2, 4, ...")
       ->capture_default_str()

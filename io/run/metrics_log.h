@@ -51,8 +51,8 @@ class MetricsLog {
   void NoteSynced(size_t bytes, int error_number);
 
   std::filesystem::path path_;
-  std::mutex mutex_;  // of all that follows
   int file_ = -1;
+  std::mutex mutex_;  // of all that follows
   bool syncing_ = false;
   uint64_t durable_bytes_ = 0;  // of the file
   std::string waiting_;         // the lines behind them

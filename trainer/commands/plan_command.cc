@@ -2,7 +2,6 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,14 +15,14 @@
 #include "trainer/ranks/rank_threads.h"
 #include "trainer/run/memory_need.h"
 #include "trainer/run/plan.h"
+#include "trainer/run/progress.h"
+#include "trainer/run/replica.h"
 #include "trainer/run/train_loop.h"
 #include "trainer/tasks/model_options.h"
 #include "trainer/tasks/task.h"
 #include "trainer/terminal/output.h"
 #include "worker/models/initialization.h"
-#include "worker/optimizers/averaging.h"
 #include "worker/optimizers/clip.h"
-#include "worker/optimizers/optimizer.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -36,6 +35,8 @@ constexpr double kMegabyte = 1e6;
 // than about so long.
 constexpr int kSteps = 5;
 constexpr double kMostSeconds = 8.0;
+// The weights stay about where they begin.
+constexpr double kRate = 1e-9;
 
 using Clock = std::chrono::steady_clock;
 
@@ -84,42 +85,43 @@ class StepMeasure {
       task->Allocate(worker::Pass::kForwardAndBackward);
       row.steps_per_epoch = LengthOf(config_.training(), task->batches()).steps_per_epoch;
     });
+    unit_ = task->unit();
     worker::Initialize(task->parameters(), InitializationOptions(config_));
     const auto options = OptimizerOptions(config_.optimizer());
     const auto averaging = AveragingOptions(config_.optimizer().averaging());
     row.bytes = NeedOf(task->Size(), options, lanes, ranks, averaging).bytes();
-    MeasureSteps(*task, options, averaging, LanesOfRank(lanes, place.rank, ranks).count(), row);
+    Replica replica(*task, options, MakeSchedule(config_.optimizer(), kSteps),
+                    LanesOfRank(lanes, place.rank, ranks), averaging);
+    MeasureSteps(replica, row);
     if (!costs_) MeasureSum(*task);
     return row;
   }
 
+  // After that.
   const SumCosts& costs() const { return *costs_; }
+  const std::string& unit() const { return unit_; }
 
  private:
-  void MeasureSteps(Task& task, const worker::OptimizerOptions& options,
-                    const worker::AveragingOptions& averaging_options, int64_t lanes, Row& row) {
-    const int64_t batches = std::max(1, config_.training().accumulate_batches());
-    const auto gradient = task.parameters().gradient();
-    worker::Optimizer optimizer(options, task.parameters().size());
-    worker::Averaging averaging(averaging_options, task.parameters().size());
-    worker::RecurrentState state = task.ZeroState(lanes);
+  void MeasureSteps(Replica& replica, Row& row) {
+    const int64_t batches = config_.training().accumulate_batches();
+    Task& task = replica.task;
+    const auto gradient = replica.parameters().gradient();
     std::vector<double> before, backward, update;
     int64_t batch = 0;
-    double weight = 0.0, sum_of_weights = 0.0;
+    double sum_of_weights = 0.0;
     const auto begun = Clock::now();
     for (int step = -1; step < kSteps; ++step) {
       // All ranks begin together, and agree to end.
       std::array<double, 1> spent = {SecondsSince(begun)};
       communicator_.Max(spent);
       if (step > 0 && spent[0] > kMostSeconds) break;
-      double last = 0.0;
-      weight = 0.0;
+      double last = 0.0, weight = 0.0;
       const auto start = Clock::now();
       std::ranges::fill(gradient, 0.0f);
       for (int64_t i = 0; i < batches; ++i, ++batch) {
         const BatchPlace place = {config_.training().seed(), 0, batch % task.batches(), batch};
         weight += task.Read(place);
-        task.Forward(place, state);
+        task.Forward(place, replica.state);
         const auto back = Clock::now();
         row.times.ready.clear();
         task.Backward([&](int64_t offset) {
@@ -129,11 +131,10 @@ class StepMeasure {
       }
       const double computed = SecondsSince(start);
       const auto updating = Clock::now();
-      worker::Scale(gradient, 1e-6);
-      const double norm = worker::GlobalNorm(gradient);
-      worker::ClipByGlobalNorm(gradient, norm, 1.0);
-      optimizer.Step(task.parameters().values(), gradient, 1e-9);
-      averaging.Update(task.parameters().values());
+      worker::Scale(gradient, 1.0 / std::max(weight, 1.0));
+      ClipGradient(config_.optimizer().clip(), worker::GlobalNorm(gradient), gradient);
+      replica.optimizer.Step(replica.parameters().values(), gradient, kRate);
+      replica.averaging.Update(replica.parameters().values());
       if (step < 0) continue;
       update.push_back(SecondsSince(updating));
       backward.push_back(last);
@@ -143,13 +144,12 @@ class StepMeasure {
     std::array<double, 3> slowest = {Median(before), Median(backward), Median(update)};
     communicator_.Max(slowest);
     // The times of the pieces are those of the last step.
-    const double scale = slowest[1] / std::max(1e-9, LastTime(row.times.ready, slowest[1]));
-    for (ReadyTime& ready : row.times.ready) ready.seconds *= std::min(1.0, scale);
+    for (ReadyTime& ready : row.times.ready) ready.seconds *= slowest[1] / backward.back();
     row.times.before = slowest[0];
     row.times.backward = slowest[1];
     row.times.update = slowest[2];
     std::array<double, 2> sums = {sum_of_weights / static_cast<double>(before.size()),
-                                  static_cast<double>(lanes)};
+                                  static_cast<double>(replica.lanes.count())};
     communicator_.Sum(std::span<double>(sums));
     // Those who are not here have fewer lanes, or by tokens as much to do.
     const proto::Data& data = config_.data();
@@ -157,10 +157,6 @@ class StepMeasure {
         sums[0] * (data.tokens_per_batch() > 0
                        ? row.layout.ranks() / static_cast<double>(communicator_.size())
                        : data.lanes() / sums[1]);
-  }
-
-  static double LastTime(const std::vector<ReadyTime>& ready, double otherwise) {
-    return ready.empty() ? otherwise : std::max(ready.back().seconds, otherwise);
   }
 
   // Between the ranks of this host.
@@ -189,6 +185,7 @@ class StepMeasure {
   Communicator& communicator_;
   const proto::RunConfig& config_;
   std::optional<SumCosts> costs_;
+  std::string unit_;
 };
 
 // 1, 2, 4, ... hosts, and those that were asked for.
@@ -203,12 +200,6 @@ std::vector<int> HostCounts(const PlanArguments& arguments, int ranks_per_host, 
   return hosts;
 }
 
-std::string Duration(double seconds) {
-  if (seconds < 100.0) return fmt::format("{:.3g} s", seconds);
-  if (seconds < 6000.0) return fmt::format("{:.1f} min", seconds / 60.0);
-  return fmt::format("{:.1f} h", seconds / 3600.0);
-}
-
 // Down to how many lanes a rank twice the ranks have paid each time.
 int64_t LeastLanes(const std::vector<Row>& rows) {
   const Row* last = &rows.front();
@@ -220,7 +211,7 @@ int64_t LeastLanes(const std::vector<Row>& rows) {
   return last->lanes;
 }
 
-void Write(const std::vector<Row>& rows, const PlanArguments& arguments, const char* unit) {
+void Write(const std::vector<Row>& rows, const PlanArguments& arguments, const std::string& unit) {
   const auto asked = [&](const Row& row) { return row.layout.hosts == arguments.hosts; };
   if (arguments.json) {
     nlohmann::ordered_json all = nlohmann::json::array();
@@ -230,7 +221,7 @@ void Write(const std::vector<Row>& rows, const PlanArguments& arguments, const c
                      {"lanes_a_rank", row.lanes},
                      {"step_seconds", row.seconds()},
                      {"exposed_seconds", row.exposed},
-                     {std::string(unit) + "_per_second", row.speed()},
+                     {unit + "_per_second", row.speed()},
                      {"epoch_seconds", row.epoch_seconds()},
                      {"memory_bytes_a_rank", row.bytes},
                      {"asked_for", asked(row)}});
@@ -242,12 +233,12 @@ void Write(const std::vector<Row>& rows, const PlanArguments& arguments, const c
                           "ranks", "lanes/rank", "step", "exposed", fmt::format("{}/s", unit),
                           "speed-up", "epoch", "MB/rank"));
   for (const Row& row : rows) {
-    WriteResult(fmt::format("{:>6}{:>7}{:>12}{:>12}{:>9.1f}%{:>14.0f}{:>12.2f}{:>12}{:>11.0f}{}\n",
-                            row.layout.hosts, row.layout.ranks(), row.lanes,
-                            fmt::format("{:.1f} ms", 1e3 * row.seconds()),
-                            100.0 * row.exposed / row.seconds(), row.speed(),
-                            row.speed() / rows.front().speed(), Duration(row.epoch_seconds()),
-                            static_cast<double>(row.bytes) / kMegabyte, asked(row) ? "  <" : ""));
+    WriteResult(fmt::format(
+        "{:>6}{:>7}{:>12}{:>12}{:>9.1f}%{:>14.0f}{:>12.2f}{:>12}{:>11.0f}{}\n", row.layout.hosts,
+        row.layout.ranks(), row.lanes, fmt::format("{:.1f} ms", 1e3 * row.seconds()),
+        100.0 * row.exposed / row.seconds(), row.speed(), row.speed() / rows.front().speed(),
+        DescribeSeconds(row.epoch_seconds()), static_cast<double>(row.bytes) / kMegabyte,
+        asked(row) ? "  <" : ""));
   }
   WriteResult(
       fmt::format("Twice the ranks are at least {} times as fast down to {} lanes a rank.\n", kPays,
@@ -293,10 +284,7 @@ ExitStatus Plan(Communicator& communicator, const PlanArguments& arguments) {
     rows.push_back(row);
   }
   console.EndLive();
-  if (communicator.is_root()) {
-    const std::unique_ptr<Task> task = OpenTask(config, {0, 1});
-    Write(rows, arguments, task->unit());
-  }
+  if (communicator.is_root()) Write(rows, arguments, measure.unit());
   return kDone;
 }
 

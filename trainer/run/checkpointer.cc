@@ -182,7 +182,7 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   replica.position.ForgetBest();
   const Contents contents = Collect(replica);
   const int64_t step = replica.position.step;
-  OnRootWrite([&] {
+  OnRootWrite(step, [&] {
     io::WriteCheckpoint(io::CheckpointFolder(anew).StepPath(step), contents.header,
                         contents.tensors);
   });
@@ -302,10 +302,18 @@ Checkpointer::Contents Checkpointer::Collect(const Replica& replica) {
   return contents;
 }
 
-// Rank 0 acts. WriteFailure where neither the user nor the training is at fault.
-void Checkpointer::OnRootWrite(const std::function<void()>& action) {
+// Rank 0 writes what the replicas are after this step. WriteFailure where neither the user nor the
+// training is at fault.
+void Checkpointer::OnRootWrite(int64_t step, const std::function<void()>& action) {
   try {
-    communicator_.OnRoot(action);
+    communicator_.OnRoot([&] {
+      try {
+        action();
+      } catch (const std::exception& error) {
+        throw AgreedError(fmt::format("{} (step {}). {}", error.what(), step, DescribeLastGood()),
+                          StatusOf(error));
+      }
+    });
   } catch (const AgreedError& error) {
     if (error.status() != kFailed) throw;
     throw WriteFailure(error.what(), kFailed);
@@ -332,17 +340,10 @@ void Checkpointer::EndSave() {
   if (!under_way_) return;
   const Save save = *under_way_;
   under_way_.reset();
+  const int64_t step = save.contents.step;
   std::optional<WriteFailure> failure;
   try {
-    OnRootWrite([&] {
-      try {
-        writer_->Wait();
-      } catch (const std::exception& error) {
-        throw AgreedError(
-            fmt::format("{} (step {}). {}", error.what(), save.contents.step, DescribeLastGood()),
-            StatusOf(error));
-      }
-    });
+    OnRootWrite(step, [&] { writer_->Wait(); });
   } catch (const WriteFailure& thrown) {
     failure = thrown;
   }
@@ -352,7 +353,6 @@ void Checkpointer::EndSave() {
     for (const std::string& warning : writer_->warnings()) console_.Warn(warning);
   }
   communicator_.BroadcastValue(written);
-  const int64_t step = save.contents.step;
   if (written.kept) best_ = std::exchange(waiting_, {});
   if (save.best) waiting_ = written.keeps ? save.contents : Saved();
   if (written.best) {

@@ -112,7 +112,7 @@ class Checkpointer {
   };
   void RequireFinite(const Replica& replica) const;
   Contents Collect(const Replica& replica);
-  void OnRootWrite(const std::function<void()>& action);
+  void OnRootWrite(int64_t step, const std::function<void()>& action);
   void Begin(const Replica& replica, Save save, CheckpointWriter::Mode mode);
   void EndSave();
   void StoreStep(const Replica& replica);

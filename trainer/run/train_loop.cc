@@ -46,6 +46,11 @@ TrainingLength LengthOf(const proto::Training& config, int64_t batches) {
 // The first step never counts: it is a measure itself.
 int64_t MostBadSteps(int64_t total_steps) { return std::clamp<int64_t>(total_steps - 1, 1, 50); }
 
+void ClipGradient(const proto::Clip& config, double norm, std::span<float> gradient) {
+  if (config.has_global_norm()) worker::ClipByGlobalNorm(gradient, norm, config.global_norm());
+  if (config.has_value()) worker::ClipByValue(gradient, config.value());
+}
+
 size_t MetricIndex(const Task& task, const std::string& name) {
   const std::vector<MetricFacts>& metrics = task.metrics();
   const auto found = std::ranges::find(metrics, name, &MetricFacts::name);
@@ -145,9 +150,7 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   worker::Scale(gradient, 1.0 / weight_or_one);
   const double norm = worker::GlobalNorm(gradient);
   RequireFinite(norm, "norm of the gradient", position.step + 1);
-  const proto::Clip& clip = config_.optimizer().clip();
-  if (clip.has_global_norm()) worker::ClipByGlobalNorm(gradient, norm, clip.global_norm());
-  if (clip.has_value()) worker::ClipByValue(gradient, clip.value());
+  ClipGradient(config_.optimizer().clip(), norm, gradient);
   const double rate = rate_factor * replica_.schedule.Rate(position.step);
   replica_.optimizer.Step(replica_.parameters().values(), gradient, rate);
   // Weight decay moves what has no gradient, too.

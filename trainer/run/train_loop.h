@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ TrainingLength LengthOf(const proto::Training& config, int64_t batches);
 /// After how many steps in a row whose loss is that of a diverged training (Task::HopelessLoss) it
 /// has diverged, in a run of `total_steps`.
 int64_t MostBadSteps(int64_t total_steps);
+
+/// Clips as the configuration says; `norm` is the gradient's (worker::GlobalNorm).
+void ClipGradient(const proto::Clip& config, double norm, std::span<float> gradient);
 
 /// The place of evaluation.best_metric among a task's metrics. UsageError when there is none of
 /// this name.

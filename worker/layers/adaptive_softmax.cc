@@ -1,11 +1,11 @@
 #include "worker/layers/adaptive_softmax.h"
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 #include <string>
 
-#include "worker/losses/softmax_cross_entropy.h"
+#include "worker/layers/pooling_kernels.h"
+#include "worker/losses/log_sum_exp.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::worker {
@@ -32,12 +32,8 @@ int64_t HeadSize(const AdaptiveSoftmaxOptions& options, int64_t vocabulary_size)
   return options.cutoffs.front() + std::ssize(options.cutoffs);
 }
 
-void LogSoftmax(int64_t classes, float* x) {
-  const float most = *std::max_element(x, x + classes);
-  double sum = 0.0;
-  for (int64_t i = 0; i < classes; ++i) sum += std::exp(static_cast<double>(x[i]) - most);
-  const auto log_sum = static_cast<float>(most + std::log(sum));
-  for (int64_t i = 0; i < classes; ++i) x[i] -= log_sum;
+void CopyShifted(int64_t n, const float* from, double shift, float* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<float>(from[i] + shift);
 }
 
 }  // namespace
@@ -123,8 +119,7 @@ double AdaptiveSoftmax::LossAndGradient(int64_t rows, const float* y, const int3
     cluster.input.Backward(n, part_.y.data(), d_projected, d_own);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; ++i) {
-      float* to = d_y + part_.rows[i] * H;
-      for (int64_t j = 0; j < H; ++j) to[j] += d_own[i * H + j];
+      AddScaledRow(H, 1.0f, d_own + i * H, d_y + part_.rows[i] * H);
     }
   }
   return loss;
@@ -139,25 +134,24 @@ const float* AdaptiveSoftmax::Logits(int64_t rows, const float* y) {
   const float* head = head_.PackedLogits(rows, y);
   if (clusters_.empty()) return head;
   const VaryingRows varying;
-  const int64_t first = clusters_.front().begin, heads = first + std::ssize(clusters_);
-  float* all = logits_.Require(rows * vocabulary_size_);
-  std::vector<float> of_head(head, head + rows * heads);
+  const int64_t first = clusters_.front().begin, heads = head_.classes(), V = vocabulary_size_;
+  float* all = logits_.Require(rows * V);
+  std::vector<double> normalizers(rows);  // of the head
   for (int64_t row = 0; row < rows; ++row) {
-    LogSoftmax(heads, of_head.data() + row * heads);
-    std::copy_n(of_head.data() + row * heads, first, all + row * vocabulary_size_);
+    normalizers[row] = LogSumExp(heads, head + row * heads);
+    CopyShifted(first, head + row * heads, -normalizers[row], all + row * V);
   }
   for (size_t i = 0; i < clusters_.size(); ++i) {
     Cluster& cluster = clusters_[i];
-    const int64_t classes = cluster.end - cluster.begin;
+    const int64_t classes = cluster.output.classes();
     float* projected = part_.projected.Require(rows * cluster.input.output_size());
     cluster.input.Forward(rows, y, projected);
     const float* logits = cluster.output.PackedLogits(rows, projected);
     for (int64_t row = 0; row < rows; ++row) {
-      float* to = all + row * vocabulary_size_ + cluster.begin;
-      std::copy_n(logits + row * classes, classes, to);
-      LogSoftmax(classes, to);
-      const float of_cluster = of_head[row * heads + first + static_cast<int64_t>(i)];
-      for (int64_t j = 0; j < classes; ++j) to[j] += of_cluster;
+      const double of_cluster = head[row * heads + first + static_cast<int64_t>(i)];
+      const float* own = logits + row * classes;
+      CopyShifted(classes, own, of_cluster - normalizers[row] - LogSumExp(classes, own),
+                  all + row * V + cluster.begin);
     }
   }
   return all;

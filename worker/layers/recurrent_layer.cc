@@ -215,7 +215,7 @@ void RecurrentLayer::PeepholeGradients() {
   for (int64_t first = 0; first < H; first += kPeepholeUnits) {
     const int64_t units = std::min(kPeepholeUnits, H - first);
     for (int64_t t = 0; t < steps_.time_steps(); ++t) {
-      const GateStep step = StepAt(t, {0, steps_.items_at(t)});
+      const GateStep step = StepAt(t, AllLanes(t));
       float sums[3][kPeepholeUnits] = {};  // of a time step alone, so that small ones are not lost
       for (int64_t lane = 0; lane < step.lanes; ++lane) {
         const float* d_pre = step.gates + lane * gate_stride_ + first;

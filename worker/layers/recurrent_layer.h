@@ -143,6 +143,7 @@ class RecurrentLayer {
     int64_t count() const { return end - begin; }
     Lanes UpTo(int64_t most) const { return {std::min(begin, most), std::min(end, most)}; }
   };
+  Lanes AllLanes(int64_t t) const { return {0, steps_.items_at(t)}; }
   /// Calls pass(lanes) for all lanes: at once, or for some of them on each thread.
   template <class Pass>
   void OverLanes(std::initializer_list<const PackedMatrix*> weights, const Pass& pass) const;
@@ -210,6 +211,8 @@ class RecurrentLayer {
   const float* AllStatesBefore();
   void PeepholeGradients();
   GateStep StepAt(int64_t t, Lanes lanes);
+  /// Their place in product_, whichever of a cell's products stands there.
+  float* ProductOf(Lanes lanes) { return product_.data() + lanes.begin * width(); }
 
   const Cell cell_;
   const CellFacts& facts_;

@@ -38,7 +38,7 @@ GateStep RecurrentLayer::StepAt(int64_t t, Lanes lanes) {
   step.lanes = lanes.count();
   step.units = H;
   step.gate_stride = gate_stride_;
-  step.product = product_.data() + first * width();
+  step.product = ProductOf(lanes);
   step.gates = pre_.data() + row * gate_stride_;
   step.h_previous =
       GathersStates() ? h_before_.data() + row * P : h_.data() + (Before(t) + first) * P;
@@ -93,7 +93,7 @@ void RecurrentLayer::ForwardStep(int64_t t, Lanes lanes) {
   }
   const GateStep step = StepAt(t, lanes);
   const int64_t row = steps_.first_row(t) + lanes.begin, from_h = facts_.gates_from_h() * units_;
-  float* product = product_.data() + lanes.begin * width();
+  float* product = ProductOf(lanes);
   forward_weights_.Multiply(step.lanes, step.h_previous, product);
   if (norm_) norm_->Hidden(row, step.lanes, 0, from_h, product);
   switch (cell_) {
@@ -232,8 +232,7 @@ void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t, Lanes 
       break;
     case Cell::kGruResetBefore:
       GruOutputBackward(step);
-      backward_candidate_.Multiply(step.lanes, d_hidden(from_h, units_),
-                                   product_.data() + lanes.begin * width());
+      backward_candidate_.Multiply(step.lanes, d_hidden(from_h, units_), ProductOf(lanes));
       GruResetBackward(step);
       break;
   }
@@ -300,7 +299,7 @@ void RecurrentLayer::InputStep(int64_t row, int64_t items, const float* x) {
 
 const float* RecurrentLayer::Step(int64_t t, const float* x_t) {
   InputStep(steps_.first_row(t), steps_.items_at(t), x_t);
-  ForwardStep(t, {0, steps_.items_at(t)});
+  ForwardStep(t, AllLanes(t));
   if (t + 1 == steps_.time_steps()) EndForward(state_);
   return h_.data() + Behind(t) * outputs_;
 }
@@ -314,7 +313,7 @@ void RecurrentLayer::BeginBackwardSteps(const LayerStateGradient& state) {
 }
 
 void RecurrentLayer::BackwardStep(int64_t t, const float* d_output_t, float* d_x_t) {
-  BackwardTimeStep(t, d_output_t, {0, steps_.items_at(t)});
+  BackwardTimeStep(t, d_output_t, AllLanes(t));
   const int64_t items = steps_.items_at(t), row = steps_.first_row(t);
   const float* d_input = pre_.data() + row * gate_stride_;
   const float* d_apart = apart() ? candidate_.data() + row * units_ : nullptr;

@@ -28,15 +28,9 @@ using Kind = ForecastLoss::Kind;
 constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();
 
 ForecasterOptions Options(Decoding decoding, Kind loss = Kind::kMse) {
-  ForecasterOptions options;
-  options.decoding = decoding;
-  options.cell = Cell::kLstm;
+  ForecasterOptions options = PlainForecaster(decoding, Cell::kLstm, loss);
   options.layers = 2;
   options.hidden_size = 11;
-  options.history = 6;
-  options.horizon = 4;
-  options.segment_length = 2;
-  options.channels = 2;
   options.channel_embedding = 3;
   options.known_numeric = 1;
   options.known_categories = {3};
@@ -44,7 +38,7 @@ ForecasterOptions Options(Decoding decoding, Kind loss = Kind::kMse) {
   options.static_categories = {2};
   options.category_embedding = 2;
   options.mask_inputs = true;
-  options.loss.kind = loss;
+  options.loss = {.kind = loss};
   return options;
 }
 

@@ -65,13 +65,13 @@ LanguageModelTask::LanguageModelTask(const proto::RunConfig& config, const RankP
       place_(place),
       dataset_(io::Dataset::Open(config.data().path())),
       range_(LanesOfRank(config.data().lanes(), place.rank, place.ranks)) {
-  const std::vector<int64_t> cutoffs = proto::SoftmaxCutoffs(config.task().language_model());
+  const std::vector<int64_t> cutoffs = proto::SoftmaxCutoffs(config_.task().language_model());
   const auto vocabulary = static_cast<int64_t>(dataset_.vocabulary().size());
   if (!cutoffs.empty() && cutoffs.back() >= vocabulary) {
-    throw UsageError(fmt::format(
-        "task.language_model.softmax_cutoffs is \"{}\"; allowed: numbers below {}, the "
-        "size of the vocabulary of {}",
-        config.task().language_model().softmax_cutoffs(), vocabulary, config.data().path()));
+    throw UsageError(
+        fmt::format("task.language_model.softmax_cutoffs is \"{}\"; allowed: numbers below {}, the "
+                    "size of the vocabulary of {}",
+                    softmax_cutoffs(), vocabulary, config.data().path()));
   }
 }
 
@@ -113,9 +113,8 @@ std::string LanguageModelTask::DescribeData() const {
 
 std::string LanguageModelTask::DescribeModel() const {
   const int64_t embedding = config_.model().embedding_size();
-  const std::string& cutoffs = config_.task().language_model().softmax_cutoffs();
   return (embedding > 0 ? fmt::format("embedding {}", embedding) : "one-hot input") +
-         (cutoffs.empty() ? "" : ", softmax with clusters from " + cutoffs);
+         (softmax_cutoffs().empty() ? "" : ", softmax with clusters from " + softmax_cutoffs());
 }
 
 worker::LanguageModelOptions LanguageModelTask::Options() const {
@@ -148,7 +147,7 @@ std::vector<std::string> LanguageModelTask::StartFrom(const io::CheckpointReader
   }
   const std::vector<int64_t> places = PlacesOfTokens(here, *there);
   // A token's number says which cluster it is in.
-  if (!config_.task().language_model().softmax_cutoffs().empty() && here != *there) {
+  if (!softmax_cutoffs().empty() && here != *there) {
     throw UsageError(
         fmt::format("{}: cannot be started from: with task.language_model.softmax_cutoffs the "
                     "vocabulary must be the same, and that of {} is another. Import with "
@@ -156,7 +155,7 @@ std::vector<std::string> LanguageModelTask::StartFrom(const io::CheckpointReader
                     origin, config_.data().path(), origin));
   }
   std::vector<TokenAxis> of_tokens = {{"embedding.weight", 0}};
-  if (config_.task().language_model().softmax_cutoffs().empty()) {
+  if (softmax_cutoffs().empty()) {
     of_tokens.insert(of_tokens.end(), {{"projection.weight", 0}, {"projection.bias", 0}});
   }
   if (config_.model().embedding_size() == 0) of_tokens.push_back({"rnn.weight_ih_l0", 1});

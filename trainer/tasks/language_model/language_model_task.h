@@ -67,6 +67,9 @@ class LanguageModelTask : public Task {
   const io::Dataset dataset_;
   const LaneRange range_;
   void LayOut(int64_t epoch);
+  const std::string& softmax_cutoffs() const {
+    return config_.task().language_model().softmax_cutoffs();
+  }
   bool varies() const { return config_.task().language_model().vary_time_steps(); }
 
   std::optional<Lanes> lanes_;  // of the split to train on
