@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -499,6 +500,71 @@ void AddPlan(CLI::App& app, Command& command, char** argv) {
   });
 }
 
+void AddBench(CLI::App& app, Command& command) {
+  CLI::App* bench = app.add_subcommand(
+      "bench",
+      "Measure training steps on this machine, beside the most that its multipliers could do");
+  auto arguments = std::make_shared<BenchArguments>();
+  std::map<std::string, worker::Cell> cells;
+  for (const worker::Cell cell : worker::AllCells()) cells[worker::FactsOf(cell).name] = cell;
+  const auto list = [&](CLI::Option* option, const char* type, const char* standard) {
+    option->delimiter(',')->allow_extra_args(false)->type_name(type)->default_str(standard);
+  };
+  list(bench
+           ->add_option_function<std::vector<std::string>>(
+               "--cells",
+               [arguments, cells](const std::vector<std::string>& names) {
+                 arguments->cells.clear();
+                 for (const std::string& name : names) {
+                   arguments->cells.push_back(cells.at(name));
+                 }
+               },
+               "Cells, as the configuration names them")
+           ->check(CLI::IsMember(cells)),
+       "CELL,...", "LSTM,GRU");
+  list(bench->add_option("--hidden", arguments->hidden, "Units of a layer")
+           ->check(CLI::Range(1, 100000)),
+       "N,...", "128,256,512,1024");
+  list(bench
+           ->add_option_function<std::vector<std::string>>(
+               "--precisions",
+               [arguments](const std::vector<std::string>& names) {
+                 arguments->precisions.clear();
+                 for (const std::string& name : names) {
+                   arguments->precisions.push_back(name == "BF16" ? worker::Precision::kBf16
+                                                                  : worker::Precision::kFloat32);
+                 }
+               },
+               "FLOAT32, BF16; by default both where the processor has instructions for bf16")
+           ->check(CLI::IsMember({"FLOAT32", "BF16"})),
+       "PRECISION,...", "");
+  const auto number = [&](const char* name, auto& value, const char* description) {
+    bench->add_option(name, value, description)
+        ->check(CLI::Range(1, 1000000))
+        ->capture_default_str();
+  };
+  number("--layers", arguments->layers, "Layers of the model");
+  number("--lanes", arguments->lanes, "Lanes of the batch");
+  number("--time-steps", arguments->time_steps, "Time steps of the batch");
+  number("--vocabulary", arguments->vocabulary, "Tokens of the vocabulary");
+  number("--turns", arguments->turns, "Turns that are measured, after one that is not");
+  bench
+      ->add_option("--threads", arguments->threads,
+                   "Threads; 0: OMP_NUM_THREADS, or every core that there is")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  bench
+      ->add_option("--isa", arguments->isa,
+                   "all: rows for each instruction set of this machine; or one, as "
+                   "ONEDNN_MAX_CPU_ISA takes it; by default the widest")
+      ->type_name("NAME");
+  bench->add_flag("--json", arguments->json, "As JSON on standard output");
+  AddProgress(bench, arguments->progress);
+  bench->callback([&command, arguments] {
+    command = [arguments] { return RunAlone([&] { return Bench(*arguments); }); };
+  });
+}
+
 void AddInspect(CLI::App& app, Command& command) {
   CLI::App* inspect = app.add_subcommand("inspect",
                                          "Tell what a dataset or checkpoint is, and whether it is "
@@ -569,6 +635,7 @@ ExitStatus Run(int argc, char** argv) {
   AddPredict(app, command);
   AddForecast(app, command);
   AddPlan(app, command, argv);
+  AddBench(app, command);
   AddInspect(app, command);
   AddConfig(app, command);
   AddVersion(app);

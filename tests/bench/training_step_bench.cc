@@ -11,9 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <map>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -24,27 +22,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/bench/fma_limit.h"
 #include "tests/worker/onednn_layers.h"
+#include "trainer/run/benchmark_step.h"
 #include "worker/layers/gate_kernels.h"
-#include "worker/models/initialization.h"
-#include "worker/models/language_model.h"
 #include "worker/optimizers/clip.h"
-#include "worker/optimizers/optimizer.h"
 #include "worker/products/gemm.h"
 #include "worker/products/instruction_set.h"
+#include "worker/products/multiply_limit.h"
 #include "worker/threads.h"
 
 namespace lockstep::worker {
 namespace {
 
-struct Settings {
-  int64_t vocabulary = 65, embedding = 512, hidden = 512, time_steps = 64, lanes = 64;
-  int layers = 2, threads = 0, turns = 11;
-  double dropout = 0.0;
-  Cell cell = Cell::kLstm;
+using trainer::BenchmarkStep;
+using trainer::BenchmarkValues;
+using trainer::CpuName;
+using trainer::Median;
+
+struct Settings : trainer::BenchmarkShape {
+  int threads = 0, turns = 11;
   std::string isa;  // empty: this process as it is
-  bool row = false;
+  bool bf16 = false, row = false;
 };
 
 /// By their names in a configuration; those that OnednnLayers can stand beside.
@@ -74,6 +72,8 @@ void ParseSettings(CLI::App& app, Settings& s) {
   app.add_option("--dropout", s.dropout)->capture_default_str();
   app.add_option("--threads", s.threads, "0: OMP_NUM_THREADS, or every core")
       ->capture_default_str();
+  app.add_flag("--bf16", s.bf16,
+               "the step's products in bf16; the primitive and the limit: float32");
   app.add_option("--turns", s.turns, "measured turns of each side, after two that are not")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
@@ -92,117 +92,37 @@ class Times {
 
   void Clear() { seconds_.clear(); }
 
-  double Median(const std::string& name) const {
-    std::vector<double> sorted = seconds_.at(name);
-    std::ranges::sort(sorted);
-    const size_t middle = sorted.size() / 2;
-    return sorted.size() % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  void Add(const BenchmarkStep::Seconds& step) {
+    seconds_["training step"].push_back(step.all());
+    seconds_["forward"].push_back(step.forward);
+    seconds_["backward"].push_back(step.backward);
+    seconds_["clip and Adam"].push_back(step.update);
   }
+
+  double MedianOf(const std::string& name) const { return Median(seconds_.at(name)); }
 
  private:
   std::map<std::string, std::vector<double>> seconds_;
 };
 
-std::vector<float> RandomValues(std::mt19937& generator, int64_t count, float bound) {
-  std::uniform_real_distribution<float> uniform(-bound, bound);
-  std::vector<float> values(count);
-  for (float& value : values) value = uniform(generator);
-  return values;
-}
-
 void RequireFinite(const char* what, double value) {
   if (!std::isfinite(value)) throw std::runtime_error(fmt::format("{} is {}", what, value));
 }
-
-/// Our side: steps as a rank does them, with the state carried from one to the next.
-class TrainingStep {
- public:
-  explicit TrainingStep(const Settings& s)
-      : settings_(s),
-        model_({.vocabulary_size = s.vocabulary,
-                .embedding_size = s.embedding,
-                .cell = s.cell,
-                .layers = s.layers,
-                .hidden_size = s.hidden,
-                .dropout = s.dropout}),
-        optimizer_(AdamOptions{}, model_.parameters().size()),
-        state_(model_.ZeroState(s.lanes)) {
-    Initialize(model_.parameters(), {});
-    std::mt19937 generator(1);
-    for (int64_t i = 0; i <= s.time_steps * s.lanes; ++i) {
-      tokens_.push_back(static_cast<int32_t>(generator() % s.vocabulary));
-    }
-  }
-
-  void Run(Times& times) {
-    times.Measure("training step", [&] {
-      const TokenBatch batch{settings_.time_steps, settings_.lanes, tokens_.data(),
-                             tokens_.data() + 1};
-      const auto gradient = model_.parameters().gradient();
-      times.Measure("forward",
-                    [&] { loss_ = model_.Forward(batch, state_, {.seed = 1, .batch = step_++}); });
-      times.Measure("backward", [&] {
-        std::ranges::fill(gradient, 0.0f);
-        model_.Backward();
-      });
-      times.Measure("clip and Adam", [&] {
-        Scale(gradient, 1.0 / static_cast<double>(settings_.time_steps * settings_.lanes));
-        norm_ = GlobalNorm(gradient);
-        ClipByGlobalNorm(gradient, norm_, 1.0);
-        optimizer_.Step(model_.parameters().values(), gradient, 1e-3);
-      });
-    });
-  }
-
-  void Check() const {
-    RequireFinite("the training step's loss", loss_);
-    RequireFinite("the training step's gradient norm", norm_);
-    RequireFinite("the norm of the weights", GlobalNorm(model_.parameters().values()));
-  }
-
-  int64_t parameters() const { return model_.parameters().size(); }
-
-  /// Of the products of a step; what is pointwise is a hundredth of it.
-  double Operations() const {
-    const auto& s = settings_;
-    const double rows = static_cast<double>(s.time_steps * s.lanes);
-    const double width = static_cast<double>(FactsOf(s.cell).gates * s.hidden);
-    const double hidden = static_cast<double>(s.hidden),
-                 vocabulary = static_cast<double>(s.vocabulary);
-    double products = rows * hidden * vocabulary;  // the projection
-    for (int layer = 0; layer < s.layers; ++layer) {
-      const bool table = layer == 0 && model_.UsesTable(s.time_steps, s.lanes);
-      const double inputs = static_cast<double>(layer == 0 ? s.embedding : s.hidden);
-      products += rows * width * hidden + (table ? vocabulary : rows) * width * inputs;
-    }
-    return 3 * 2.0 * products;  // forward, and the gradients of both operands
-  }
-
- private:
-  const Settings settings_;
-  LanguageModel model_;
-  Optimizer optimizer_;
-  RecurrentState state_;
-  std::vector<int32_t> tokens_;
-  uint64_t step_ = 0;
-  double loss_ = 0.0, norm_ = 0.0;
-};
 
 /// Their side: the primitive over all layers at once.
 class Primitive {
  public:
   explicit Primitive(const Settings& s)
       : layers_({s.cell, s.layers, s.time_steps, s.lanes, s.embedding, s.hidden}) {
-    std::mt19937 generator(1);
     const int64_t rows = s.layers * FactsOf(s.cell).gates * s.hidden;
     const float bound = 1.0f / std::sqrt(static_cast<float>(s.hidden));
-    const auto weights_ih = RandomValues(generator, rows * s.embedding, bound);
-    const auto weights_hh = RandomValues(generator, rows * s.hidden, bound);
+    const auto weights_ih = BenchmarkValues(rows * s.embedding, bound);
+    const auto weights_hh = BenchmarkValues(rows * s.hidden, bound, 2);
     // kGru has a fourth part.
-    const auto bias = RandomValues(generator, s.layers * 4 * s.hidden, bound);
+    const auto bias = BenchmarkValues(s.layers * 4 * s.hidden, bound, 3);
     layers_.SetWeights(weights_ih.data(), weights_hh.data(), bias.data());
-    x_ = RandomValues(generator, s.time_steps * s.lanes * s.embedding, 1.0f);
-    d_output_ = RandomValues(generator, s.time_steps * s.lanes * s.hidden, 0.01f);
+    x_ = BenchmarkValues(s.time_steps * s.lanes * s.embedding, 1.0f);
+    d_output_ = BenchmarkValues(s.time_steps * s.lanes * s.hidden, 0.01f, 4);
     h_.resize(s.layers * s.lanes * s.hidden);
     c_.resize(h_.size());
   }
@@ -227,14 +147,6 @@ class Primitive {
   std::vector<float> x_, d_output_, h_, c_;
 };
 
-std::string CpuName() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(": ") + 2);
-  }
-  return "unknown";
-}
-
 /// What a row of the table says.
 struct Figures {
   double step_tokens = 0.0;       ///< tokens/s of the whole step
@@ -249,7 +161,7 @@ void Report(const Settings& s, const Times& times, const Figures& figures) {
   const double tokens = static_cast<double>(s.time_steps * s.lanes);
   for (const char* name : {"training step", "forward", "backward", "clip and Adam", "primitive",
                            "primitive forward", "primitive backward"}) {
-    const double median = times.Median(name);
+    const double median = times.MedianOf(name);
     fmt::print("{:<20}{:10.2f} ms{:12.0f} tokens/s\n", name, median * 1e3, tokens / median);
   }
   fmt::print("ratio, training step to primitive: {:.3f} of its tokens/s\n", figures.ratio());
@@ -264,10 +176,10 @@ void Report(const Settings& s, const Times& times, const Figures& figures) {
 
 std::string Describe(const Settings& s) {
   return fmt::format(
-      "{}, vocabulary {}, embedding {}, {} layers of {}, T {}, lanes {}, dropout {}; medians of {} "
-      "turns",
-      FactsOf(s.cell).name, s.vocabulary, s.embedding, s.layers, s.hidden, s.time_steps, s.lanes,
-      s.dropout, s.turns);
+      "{}{}, vocabulary {}, embedding {}, {} layers of {}, T {}, lanes {}, dropout {}; medians of "
+      "{} turns",
+      FactsOf(s.cell).name, s.bf16 ? " in bf16" : "", s.vocabulary, s.embedding, s.layers, s.hidden,
+      s.time_steps, s.lanes, s.dropout, s.turns);
 }
 
 void RunHere(const Settings& s) {
@@ -275,7 +187,8 @@ void RunHere(const Settings& s) {
     throw std::invalid_argument("oneDNN's primitive stacks layers only with embedding = hidden");
   }
   SetThreads(s.threads);
-  TrainingStep ours(s);
+  SetProductPrecision(s.bf16 ? Precision::kBf16 : Precision::kFloat32);
+  BenchmarkStep ours(s);
   Primitive theirs(s);
   if (!s.row) {
     fmt::print("CPU {}; {} threads; oneDNN {}; gate kernels {}\n", CpuName(), s.threads,
@@ -286,16 +199,16 @@ void RunHere(const Settings& s) {
   Figures figures;
   for (int turn = -2; turn < s.turns; ++turn) {
     if (turn == 0) times.Clear();
-    ours.Run(times);
+    times.Add(ours.Run());
     theirs.Run(times);
-    figures.limit = std::max(figures.limit, bench::FmaLimit(s.threads, 0.05));
+    figures.limit = std::max(figures.limit, MultiplyLimit(s.threads, 0.05));
   }
   ours.Check();
   theirs.Check();
   const double tokens = static_cast<double>(s.time_steps * s.lanes);
-  figures.step_tokens = tokens / times.Median("training step");
-  figures.primitive_tokens = tokens / times.Median("primitive");
-  figures.operations = ours.Operations() / times.Median("training step");
+  figures.step_tokens = tokens / times.MedianOf("training step");
+  figures.primitive_tokens = tokens / times.MedianOf("primitive");
+  figures.operations = ours.Operations() / times.MedianOf("training step");
   if (s.row) {
     fmt::print("{} {} {} {}\n", figures.step_tokens, figures.primitive_tokens, figures.operations,
                figures.limit);

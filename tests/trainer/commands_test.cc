@@ -1,10 +1,12 @@
 // What the commands print, and where: a program reads standard output, a person standard error.
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +14,7 @@
 #include "io/run/run_folder.h"
 #include "tests/trainer/program.h"
 #include "tests/trainer/small_run.h"
+#include "tests/trainer/task_cases.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -20,7 +23,7 @@ using ::testing::HasSubstr;
 
 const std::vector<std::vector<std::string>> kCommands = {
     {},         {"import"},  {"import", "text"}, {"train"}, {"evaluate"},
-    {"sample"}, {"inspect"}, {"config"},         {"plan"}};
+    {"sample"}, {"inspect"}, {"config"},         {"plan"},  {"bench"}};
 
 int Count(std::string_view text, std::string_view part) {
   int count = 0;
@@ -193,6 +196,39 @@ TEST(CommandsTest, PlanGivesAPersonATableAndAProgramJson) {
   ExpectOneError(plan({"--set", "data.path=nowhere.h5"}, 2), 2, {"nowhere.h5", "No such file"});
 }
 
+TEST(CommandsTest, BenchGivesAPersonATableAndAProgramJson) {
+  const SmallRun run;
+  const std::vector<std::string> small = {"bench",   "--hidden", "16,24",        "--lanes", "8",
+                                          "--turns", "1",        "--time-steps", "4"};
+  const Outcome table = RunProgram(run.Command(small));
+  ASSERT_EQ(table.status, 0) << table.err;
+  EXPECT_THAT(table.err, HasSubstr("8 lanes of 4 time steps"));
+  EXPECT_THAT(table.out, HasSubstr("GB/s"));
+
+  const Outcome outcome = RunProgram(run.Command(
+      small + std::vector<std::string>{"--json", "--isa", "all", "--cells", "GRU,LSTM,RNN_TANH",
+                                       "--precisions", "BF16,FLOAT32"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  std::map<std::string, int> sets;
+  for (const auto& row : json.at("rows")) {
+    ++sets[row.at("instruction_set")];
+    const auto& quartiles = row.at("step_tokens_per_second_quartiles");
+    EXPECT_LE(quartiles[0], row.at("step_tokens_per_second"));
+    EXPECT_GE(quartiles[1], row.at("step_tokens_per_second"));
+    EXPECT_LT(row.at("step_operations_per_second"), row.at("limit_operations_per_second"));
+    for (const char* rate : {"product_operations_per_second", "layers_tokens_per_second",
+                             "step_operations_per_second"}) {
+      EXPECT_GT(row.at(rate), 0.0) << rate;
+    }
+  }
+  EXPECT_GE(sets.size(), 1u);
+  for (const auto& [set, rows] : sets) EXPECT_EQ(rows, 2 * 3 * 2) << set;
+
+  ExpectOneError(RunProgram(run.Command({"bench", "--isa", "8086"})), 2, {"8086", "all"});
+  ExpectOneError(RunProgram(run.Command({"bench", "--cells", "GRU,TREE"})), 2, {"TREE", "LSTM"});
+}
+
 TEST(CommandsTest, InspectGivesAPersonWordsAndAProgramJson) {
   const SmallRun run;
   run.TrainToTheEnd("runs/a");
@@ -204,6 +240,34 @@ TEST(CommandsTest, InspectGivesAPersonWordsAndAProgramJson) {
     const Outcome json = RunProgram(run.Command({"inspect", file, "--json"}, 2));
     EXPECT_EQ(json.status, 0);
     EXPECT_EQ(nlohmann::json::parse(json.out).at("whole"), true);
+  }
+}
+
+// The same parameters, used in either precision.
+TEST(PrecisionTest, EveryCommandTakesThatOfTheCheckpoint) {
+  const std::map<std::string, std::vector<std::string>> commands = {
+      {"language_model", {"score"}},
+      {"classify", {"predict", "--json"}},
+      {"forecast_direct", {"forecast", "--backtest", "--csv", "-"}}};
+  for (const TaskCase& task : AllTaskCases()) {
+    if (!commands.contains(task.name)) continue;
+    SCOPED_TRACE(task.name);
+    const SmallRun run(task);
+    run.Write("input.txt", "the of and\n");
+    std::vector<std::string> outputs;
+    for (const char* precision : {"FLOAT32", "BF16"}) {
+      run.TrainToTheEnd(precision, 0,
+                        {"training.steps=1", "optimizer.learning_rate=1e-30",
+                         fmt::format("model.precision={}", precision)});
+      Launch launch = run.Command(commands.at(task.name));
+      launch.arguments.push_back(run.CheckpointPath(precision, 1));
+      launch.wrapper = {"sh", "-c", "exec \"$@\" < input.txt", "sh"};
+      const Outcome outcome = RunProgram(launch);
+      ASSERT_EQ(outcome.status, 0) << outcome.err;
+      outputs.push_back(outcome.out);
+    }
+    EXPECT_NE(outputs[0], outputs[1]);
+    EXPECT_EQ(Count(outputs[0], "\n"), Count(outputs[1], "\n"));
   }
 }
 

@@ -14,7 +14,9 @@
 #include "trainer/tasks/dynamic_options.h"
 #include "trainer/tasks/prediction.h"
 #include "trainer/terminal/console.h"
+#include "worker/layers/cell.h"
 #include "worker/models/sampling.h"
+#include "worker/products/precision.h"
 
 namespace lockstep::trainer {
 
@@ -90,6 +92,21 @@ struct PlanArguments {
 };
 /// Collective, on the ranks of one host: what a step takes on hosts like it, as a table.
 ExitStatus Plan(Communicator& communicator, const PlanArguments& arguments);
+
+struct BenchArguments {
+  std::vector<worker::Cell> cells = {worker::Cell::kLstm, worker::Cell::kGru};
+  std::vector<int64_t> hidden = {128, 256, 512, 1024};
+  std::vector<worker::Precision> precisions;  ///< empty: those that the processor has
+  int layers = 2;
+  int64_t lanes = 64, time_steps = 64, vocabulary = 65;
+  int threads = 0;  ///< 0: OMP_NUM_THREADS, or the cores that this process may use
+  int turns = 5;
+  std::string isa;  ///< "all", one as ONEDNN_MAX_CPU_ISA takes it, or empty: the widest
+  bool json = false;
+  Console::Mode progress = Console::Mode::kAuto;
+};
+/// What training steps reach on this machine, beside what its multipliers could do, as a table.
+ExitStatus Bench(const BenchArguments& arguments);
 
 struct InspectArguments {
   std::filesystem::path file;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -15,6 +14,7 @@
 #include <mpi.h>
 
 #include "trainer/ranks/mpi_error.h"
+#include "worker/products/bfloat16.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -33,16 +33,10 @@ struct Range {
   int size() const { return static_cast<int>(end - begin); }
 };
 
-using Bfloat16 = uint16_t;
+using worker::Bfloat16;
 
-// To the nearest, to the even one of two; what is not a number stays so.
-Bfloat16 Rounded(float x) {
-  const auto bits = std::bit_cast<uint32_t>(x);
-  const auto rounded = static_cast<Bfloat16>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-  return x == x ? rounded : static_cast<Bfloat16>(bits >> 16 | 0x40);
-}
-
-float Widened(Bfloat16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); }
+Bfloat16 Rounded(float x) { return worker::RoundToBfloat16(x); }
+float Widened(Bfloat16 x) { return worker::Widened(x); }
 
 // A piece on its way.
 class Exchange {

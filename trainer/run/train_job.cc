@@ -26,6 +26,7 @@
 #include "trainer/tasks/task.h"
 #include "worker/layers/gate_kernels.h"
 #include "worker/models/initialization.h"
+#include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::trainer {
@@ -161,6 +162,14 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
                            model.layers(), model.hidden_size(),
                            projection > 0 ? fmt::format(" projected to {}", projection) : "",
                            task.DescribeModel(), need.parameters));
+  if (model.precision() == proto::Model::BF16) {
+    console.Info(
+        fmt::format("precision: products in bf16, {}",
+                    worker::HasBfloat16Instructions()
+                        ? "by this processor's instructions for it"
+                        : "emulated: this processor has no instructions for it, so that steps take "
+                          "about twice as long as with FLOAT32"));
+  }
   const int64_t lanes = config.data().lanes();
   console.Info(
       fmt::format("data: {}, {}; {} lanes ({} on rank 0), {} steps an epoch, {} steps in all",

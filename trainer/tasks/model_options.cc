@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "worker/products/precision.h"
+
 namespace lockstep::trainer {
 namespace {
 
@@ -44,6 +46,12 @@ worker::Cell CellOf(proto::Cell cell) {
       return worker::Cell::kGruResetBefore;
   }
   throw std::logic_error("a cell of the schema has no implementation");
+}
+
+void UsePrecision(const proto::Model& model) {
+  worker::SetProductPrecision(model.precision() == proto::Model::BF16
+                                  ? worker::Precision::kBf16
+                                  : worker::Precision::kFloat32);
 }
 
 worker::StackOptions StackOptionsOf(const proto::Model& model) {

@@ -16,6 +16,8 @@ namespace lockstep::trainer {
 // The run configuration in the worker's terms: proto/ and worker/ do not know each other.
 
 worker::Cell CellOf(proto::Cell cell);
+/// Sets that of all later products of this process: whoever opens a configuration's model calls it.
+void UsePrecision(const proto::Model& model);
 /// But for what a task decides: its input_size and how the last layer is read.
 worker::StackOptions StackOptionsOf(const proto::Model& model);
 /// `ranks`: of the job; 0 for a model that is used outside of a training.

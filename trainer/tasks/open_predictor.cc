@@ -7,6 +7,7 @@
 #include "proto/run_config.h"
 #include "trainer/exit_status.h"
 #include "trainer/tasks/label/label_predictor.h"
+#include "trainer/tasks/model_options.h"
 #include "trainer/tasks/prediction.h"
 #include "trainer/tasks/translate/text_predictor.h"
 
@@ -26,6 +27,7 @@ std::unique_ptr<Predictor> OpenPredictor(const std::filesystem::path& checkpoint
   const io::CheckpointReader reader(checkpoint);
   const proto::RunConfig config =
       proto::ParseRunConfig(reader.header().configuration, checkpoint.string());
+  UsePrecision(config.model());
   switch (config.task().kind_case()) {
     case proto::Task::kLanguageModel:
     case proto::Task::KIND_NOT_SET:

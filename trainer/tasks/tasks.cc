@@ -10,6 +10,7 @@
 #include "trainer/tasks/forecast/forecast_task.h"
 #include "trainer/tasks/label/label_task.h"
 #include "trainer/tasks/language_model/language_model_task.h"
+#include "trainer/tasks/model_options.h"
 #include "trainer/tasks/pretrained.h"
 #include "trainer/tasks/start_from.h"
 #include "trainer/tasks/task.h"
@@ -92,6 +93,7 @@ void RequireKind(const proto::RunConfig& config, const io::FileFormat& wanted) {
 }  // namespace
 
 std::unique_ptr<Task> OpenTask(const proto::RunConfig& config, const RankPlace& place) {
+  UsePrecision(config.model());
   switch (config.task().kind_case()) {
     case proto::Task::kLanguageModel:
     case proto::Task::KIND_NOT_SET:

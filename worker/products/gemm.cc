@@ -9,6 +9,8 @@
 #include <dnnl.hpp>
 #include <fmt/format.h>
 
+#include "worker/buffer.h"
+#include "worker/products/bfloat16.h"
 #include "worker/products/instruction_set.h"
 #include "worker/products/panel_product.h"
 
@@ -16,7 +18,8 @@ namespace lockstep::worker {
 namespace {
 
 using Tag = dnnl::memory::format_tag;
-constexpr auto kFloat = dnnl::memory::data_type::f32;
+using Type = dnnl::memory::data_type;
+constexpr auto kFloat = Type::f32;
 
 const dnnl::engine& Engine() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -29,16 +32,54 @@ dnnl::stream& Stream() {
 }
 
 // The operand as the product sees it: [rows, columns], with the strides that its storage gives.
-dnnl::memory::desc Describe(int64_t rows, int64_t columns, int64_t stride, bool transposed) {
+dnnl::memory::desc Describe(int64_t rows, int64_t columns, int64_t stride, bool transposed,
+                            Type type = kFloat) {
   return {{rows, columns},
-          kFloat,
+          type,
           transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1}};
+}
+
+// The operands as oneDNN gets them: rounded ones stand in dense rows.
+bool Rounds(const ProductShape& shape) { return shape.precision == Precision::kBf16; }
+Type OperandType(const ProductShape& shape) { return Rounds(shape) ? Type::bf16 : kFloat; }
+
+dnnl::memory::desc DescribeA(const ProductShape& shape) {
+  const int64_t dense = shape.a_transposed ? shape.m : shape.k;
+  return Describe(shape.m, shape.k, Rounds(shape) ? dense : shape.a_stride, shape.a_transposed,
+                  OperandType(shape));
+}
+
+dnnl::memory::desc DescribeB(const ProductShape& shape) {
+  const int64_t dense = shape.b_transposed ? shape.k : shape.n;
+  return Describe(shape.k, shape.n, Rounds(shape) ? dense : shape.b_stride, shape.b_transposed,
+                  OperandType(shape));
+}
+
+// An operand [rows, columns] as oneDNN gets it; what was rounded stands in `buffer`.
+const void* Operand(const ProductShape& shape, int64_t rows, int64_t columns, Matrix from,
+                    Buffer& buffer) {
+  if (!Rounds(shape)) return from.data;
+  if (from.transposed) std::swap(rows, columns);
+  auto* to = reinterpret_cast<Bfloat16*>(buffer.Require((rows * columns + 1) / 2));
+  RoundToBfloat16(rows, columns, from.data, from.stride, 1, to, columns);
+  return to;
+}
+
+// One product at a time: where its rounded operands stand.
+const void* OperandA(const ProductShape& shape, const float* a) {
+  static Buffer buffer;
+  return Operand(shape, shape.m, shape.k, {a, shape.a_stride, shape.a_transposed}, buffer);
+}
+
+const void* OperandB(const ProductShape& shape, const float* b) {
+  static Buffer buffer;
+  return Operand(shape, shape.k, shape.n, {b, shape.b_stride, shape.b_transposed}, buffer);
 }
 
 // Of a shape's operands; `b` is what it shall be, its own rows or a layout.
 dnnl::matmul::primitive_desc DescribeProduct(const ProductShape& shape,
                                              const dnnl::memory::desc& b) {
-  const auto a = Describe(shape.m, shape.k, shape.a_stride, shape.a_transposed);
+  const auto a = DescribeA(shape);
   const auto c = Describe(shape.m, shape.n, shape.c_stride, false);
   dnnl::primitive_attr attributes;
   if (shape.accumulate) {
@@ -58,12 +99,14 @@ dnnl::matmul::primitive_desc DescribeProduct(const ProductShape& shape,
 #endif
 }
 
-// The same, but nothing where oneDNN has no code for it or reference code only. The name is that of
+// The same, but nothing where oneDNN has no code for it or reference code only, or would emulate
+// bf16 (on AVX-512 without it, at less than float32's speed). The name is that of
 // the very operands: on AVX-512 a product whose rows of A lie further apart than K has other code
 // than one of dense rows, and for B in brgemm's layout only `ref:any`, 100 times slower (2.6.3 and
 // 3.2.0).
 std::optional<dnnl::matmul::primitive_desc> FindFastProduct(const ProductShape& shape,
                                                             const dnnl::memory::desc& b) {
+  if (Rounds(shape) && !HasBfloat16Instructions()) return std::nullopt;
   try {
     auto description = DescribeProduct(shape, b);
     if (!IsReferenceEngine(description.impl_info_str())) return description;
@@ -103,9 +146,9 @@ class OnednnProduct {
     }
   }
 
-  void Execute(const float* a, const float* b, const float* bias, float* c) {
-    a_.set_data_handle(const_cast<float*>(a));
-    b_.set_data_handle(const_cast<float*>(b));
+  void Execute(const void* a, const void* b, const float* bias, float* c) {
+    a_.set_data_handle(const_cast<void*>(a));
+    b_.set_data_handle(const_cast<void*>(b));
     c_.set_data_handle(c);
     if (bias) bias_.set_data_handle(const_cast<float*>(bias));
     primitive_.execute(Stream(), arguments_);
@@ -118,8 +161,8 @@ class OnednnProduct {
   std::unordered_map<int, dnnl::memory> arguments_;
 };
 
-std::string OnednnName(const dnnl::matmul::primitive_desc& description) {
-  return std::string("oneDNN ") + description.impl_info_str();
+std::string OnednnName(const ProductShape& shape, const dnnl::matmul::primitive_desc& description) {
+  return std::string("oneDNN ") + description.impl_info_str() + (Rounds(shape) ? " in bf16" : "");
 }
 
 // A product of oneDNN's that leaves M and K open. Its code is that of the sgemm that oneDNN has for
@@ -130,7 +173,7 @@ class AnyRowsProduct {
  public:
   static std::optional<dnnl::matmul::primitive_desc> Find(ProductShape shape) {
     shape.m = shape.k = DNNL_RUNTIME_DIM_VAL;
-    return FindFastProduct(shape, Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed));
+    return FindFastProduct(shape, DescribeB(shape));
   }
 
   explicit AnyRowsProduct(const dnnl::matmul::primitive_desc& description)
@@ -138,13 +181,12 @@ class AnyRowsProduct {
 
   void Execute(const ProductShape& shape, const float* a, const float* b, const float* bias,
                float* c) const {
-    const auto memory = [](const dnnl::memory::desc& of, const float* data) {
-      return dnnl::memory(of, Engine(), const_cast<float*>(data));
+    const auto memory = [](const dnnl::memory::desc& of, const void* data) {
+      return dnnl::memory(of, Engine(), const_cast<void*>(data));
     };
     std::unordered_map<int, dnnl::memory> arguments = {
-        {DNNL_ARG_SRC, memory(Describe(shape.m, shape.k, shape.a_stride, shape.a_transposed), a)},
-        {DNNL_ARG_WEIGHTS,
-         memory(Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed), b)},
+        {DNNL_ARG_SRC, memory(DescribeA(shape), OperandA(shape, a))},
+        {DNNL_ARG_WEIGHTS, memory(DescribeB(shape), OperandB(shape, b))},
         {DNNL_ARG_DST, memory(Describe(shape.m, shape.n, shape.c_stride, false), c)}};
     if (bias) arguments.emplace(DNNL_ARG_BIAS, memory({{1, shape.n}, kFloat, Tag::ab}, bias));
     primitive_.execute(Stream(), arguments);
@@ -154,6 +196,11 @@ class AnyRowsProduct {
  private:
   dnnl::matmul primitive_;
 };
+
+Precision& CurrentPrecision() {
+  static Precision precision = Precision::kFloat32;
+  return precision;
+}
 
 int& VaryingScopes() {
   static int scopes = 0;
@@ -170,7 +217,7 @@ bool MultiplyVarying(const ProductShape& shape, const float* a, const float* b, 
   if (place == products.end()) {
     place = products.emplace(family, std::nullopt).first;
     if (const auto description = AnyRowsProduct::Find(shape)) {
-      Note(shape, OnednnName(*description));
+      Note(shape, OnednnName(shape, *description));
       place->second.emplace(*description);
     }
   }
@@ -192,9 +239,9 @@ class ProductCache {
       places_.erase(products_.back().first);
       products_.pop_back();
     }
-    const auto description =
-        FindFastProduct(shape, Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed));
-    Note(shape, description ? OnednnName(*description) : PanelProduct::Name());
+    const auto description = FindFastProduct(shape, DescribeB(shape));
+    Note(shape,
+         description ? OnednnName(shape, *description) : PanelProduct::Name(shape.precision));
     products_.emplace_front(shape, std::nullopt);
     if (description) products_.front().second.emplace(*description);
     places_[shape] = products_.begin();
@@ -208,6 +255,9 @@ class ProductCache {
 };
 
 }  // namespace
+
+void SetProductPrecision(Precision precision) { CurrentPrecision() = precision; }
+Precision ProductPrecision() { return CurrentPrecision(); }
 
 VaryingRows::VaryingRows(bool on) : on_(on) { VaryingScopes() += on_; }
 VaryingRows::~VaryingRows() { VaryingScopes() -= on_; }
@@ -226,12 +276,16 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
                               b.transposed,
                               accumulate,
                               bias != nullptr,
-                              false};
+                              false,
+                              ProductPrecision()};
   if (VaryingRows::IsOn() && MultiplyVarying(shape, a.data, b.data, bias, c)) return;
   auto& product = cache.Get(shape);
-  if (product) return product->Execute(a.data, b.data, bias, c);
+  if (product) {
+    return product->Execute(OperandA(shape, a.data), OperandB(shape, b.data), bias, c);
+  }
   static PanelProduct panels;
-  panels.Pack(n, k, b.data, b.transposed ? 1 : b.stride, b.transposed ? b.stride : 1);
+  panels.Pack(n, k, b.data, b.transposed ? 1 : b.stride, b.transposed ? b.stride : 1,
+              shape.precision);
   panels.Multiply(m, {a.data, a.transposed ? 1 : a.stride, a.transposed ? a.stride : 1, c, c_stride,
                       accumulate, bias});
 }
@@ -243,15 +297,15 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
 // as fast, at 32 rows and more of AVX-512; at less rows and on AVX2 they are even (1 thread,
 // AVX-512, 1024 x 256: 49 and 54 us for 16 rows, 235 and 288 us for 64).
 struct PackedMatrix::Impl {
-  explicit Impl(const ProductShape& shape_in)
-      : shape(shape_in), plain(Describe(shape.k, shape.n, shape.b_stride, shape.b_transposed)) {
-    if (shape.m == 0 || !FindLayout()) Note(shape, PanelProduct::Name());
+  explicit Impl(const ProductShape& shape_in) : shape(shape_in), plain(DescribeB(shape)) {
+    if (shape.m == 0 || !FindLayout()) Note(shape, PanelProduct::Name(shape.precision));
   }
 
   // False where not all that it takes is there: a layout, a copy into it, and both products.
   bool FindLayout() {
-    const auto any = FindFastProduct(shape, {{shape.k, shape.n}, kFloat, Tag::any});
-    const dnnl::memory::desc rows({shape.k, shape.n}, kFloat, Tag::ab);
+    const Type type = OperandType(shape);
+    const auto any = FindFastProduct(shape, {{shape.k, shape.n}, type, Tag::any});
+    const dnnl::memory::desc rows({shape.k, shape.n}, type, Tag::ab);
     if (!any || any->weights_desc() == rows) return false;
     const dnnl::memory::desc layout = any->weights_desc();
     const dnnl::reorder::primitive_desc copy(Engine(), plain, Engine(), layout);
@@ -264,8 +318,8 @@ struct PackedMatrix::Impl {
     into_packed = dnnl::reorder(copy);
     products[0].emplace(*same);
     products[1].emplace(*accumulating);
-    Note(shape, OnednnName(*same));
-    Note(adding, OnednnName(*accumulating));
+    Note(shape, OnednnName(shape, *same));
+    Note(adding, OnednnName(adding, *accumulating));
     return true;
   }
 
@@ -283,13 +337,15 @@ PackedMatrix::PackedMatrix(PackedMatrix&&) noexcept = default;
 PackedMatrix& PackedMatrix::operator=(PackedMatrix&&) noexcept = default;
 
 void PackedMatrix::Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matrix b) {
-  Pack({m, n, k, a_stride, b.stride, n, false, b.transposed, false, false, true}, b);
+  Pack(
+      {m, n, k, a_stride, b.stride, n, false, b.transposed, false, false, true, ProductPrecision()},
+      b);
 }
 
 void PackedMatrix::PackForAnyRows(int64_t n, int64_t k, int64_t a_stride, Matrix b,
                                   int64_t c_stride) {
   Pack({0, n, k, a_stride, b.stride, c_stride > 0 ? c_stride : n, false, b.transposed, false, false,
-        true},
+        true, ProductPrecision()},
        b);
 }
 
@@ -297,10 +353,10 @@ void PackedMatrix::Pack(const ProductShape& shape, Matrix b) {
   if (!impl_ || impl_->shape != shape) impl_ = std::make_unique<Impl>(shape);
   if (!impl_->packed) {
     impl_->panels.Pack(shape.n, shape.k, b.data, b.transposed ? 1 : b.stride,
-                       b.transposed ? b.stride : 1);
+                       b.transposed ? b.stride : 1, shape.precision);
     return;
   }
-  dnnl::memory from(impl_->plain, Engine(), const_cast<float*>(b.data));
+  dnnl::memory from(impl_->plain, Engine(), const_cast<void*>(OperandB(shape, b.data)));
   impl_->into_packed.execute(Stream(), from, impl_->packed);
   Stream().wait();
 }
@@ -323,8 +379,7 @@ void PackedMatrix::Multiply(int64_t rows, const float* a, float* c, bool accumul
     impl.panels.Multiply(rows, {a, shape.a_stride, 1, c, shape.c_stride, accumulate, bias});
     return;
   }
-  impl.products[accumulate]->Execute(a, static_cast<const float*>(impl.packed.get_data_handle()),
-                                     nullptr, c);
+  impl.products[accumulate]->Execute(OperandA(shape, a), impl.packed.get_data_handle(), nullptr, c);
 }
 
 const std::map<std::string, int64_t>& ProductEngines() { return Engines(); }

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "worker/products/precision.h"
+
 namespace lockstep::worker {
 
 /// A float32 matrix operand, borrowed. As stored it is row-major with `stride` floats from one row
@@ -21,7 +23,8 @@ struct Matrix {
 /// `c_stride` floats apart. A and B are given as stored, M, N and K as the product sees them. Runs
 /// on the calling thread's OpenMP threads; one product at a time. Bit for bit reproducible for the
 /// same shapes, machine and number of threads. Source: oneDNN's matmul primitive; where that has
-/// only reference code for these very operands, worker/products/panel_product.h.
+/// only reference code for these very operands, worker/products/panel_product.h. Operands are taken
+/// as ProductPrecision() says, bias and C as they are.
 void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
             bool accumulate = false, const float* bias = nullptr);
 
@@ -46,7 +49,8 @@ struct ProductShape;
 
 /// A right operand B[K,N] that many products share: laid out once as the product's kernel likes it
 /// best. For products of one shape that is oneDNN's layout where it has one for these very operands
-/// on this machine (AVX-512), else, and for any number of rows, worker/products/panel_product.h.
+/// on this machine (AVX-512), else, and for any number of rows, worker/products/panel_product.h. Of
+/// the precision that it was packed under.
 class PackedMatrix {
  public:
   PackedMatrix();
@@ -85,12 +89,13 @@ struct ProductShape {
   bool a_transposed = false, b_transposed = false;
   bool accumulate = false, bias = false;
   bool packed = false;  ///< a PackedMatrix's; B as it was given to Pack
+  Precision precision = Precision::kFloat32;
   auto operator<=>(const ProductShape&) const = default;
 };
 
 /// What multiplies, by its own name, and how many products were prepared for it so far: oneDNN's
-/// implementation ("oneDNN gemm:jit", "oneDNN brg:avx512_core") or "panels AVX2". One
-/// thread calls.
+/// implementation ("oneDNN gemm:jit", "oneDNN brg:avx512_core") or "panels AVX2"; with " in bf16"
+/// where operands are rounded. One thread calls.
 const std::map<std::string, int64_t>& ProductEngines();
 
 /// Whether an engine of that name computes without vectors: many times slower than it should.

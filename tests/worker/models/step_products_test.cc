@@ -6,12 +6,14 @@
 #include <map>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "tests/worker/model_case.h"
 #include "worker/models/language_model.h"
+#include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::worker {
@@ -68,6 +70,11 @@ const float* Values(int64_t count, int64_t shift) {
   return values.data() + shift;
 }
 
+// An operand's element as products take it now.
+float Taken(float x) {
+  return ProductPrecision() == Precision::kBf16 ? Widened(RoundToBfloat16(x)) : x;
+}
+
 void ExpectRight(const ProductShape& s) {
   const Matrix a = {Values((s.a_transposed ? s.k : s.m) * s.a_stride, 1), s.a_stride,
                     s.a_transposed};
@@ -89,23 +96,29 @@ void ExpectRight(const ProductShape& s) {
       if (j < 0) continue;
       double sum = (s.accumulate ? 0.5 : 0.0) + (bias ? bias[j] : 0.0);
       for (int64_t l = 0; l < s.k; ++l) {
-        sum += static_cast<double>(a.data[a.transposed ? l * a.stride + i : i * a.stride + l]) *
-               b.data[b.transposed ? j * b.stride + l : l * b.stride + j];
+        const float left = a.data[a.transposed ? l * a.stride + i : i * a.stride + l];
+        const float right = b.data[b.transposed ? j * b.stride + l : l * b.stride + j];
+        sum += static_cast<double>(Taken(left)) * Taken(right);
       }
       ASSERT_NEAR(c[i * s.c_stride + j], sum, tolerance) << "row " << i << " column " << j;
     }
   }
 }
 
-class StepProductsTest : public testing::TestWithParam<Cell> {};
+class StepProductsTest : public testing::TestWithParam<std::tuple<Cell, Precision>> {
+ protected:
+  void SetUp() override { SetProductPrecision(std::get<Precision>(GetParam())); }
+  void TearDown() override { SetProductPrecision(Precision::kFloat32); }
+};
 
 TEST_P(StepProductsTest, AreRightAndNeverOnReferenceCode) {
   int64_t count = 0;
   for (const int64_t hidden : kHidden) {
     for (const int64_t lanes : kLanes) {
-      const auto products = ProductsOf(GetParam(), hidden, lanes);
+      const auto products = ProductsOf(std::get<Cell>(GetParam()), hidden, lanes);
       for (const auto& [shape, engine] : products) {
         SCOPED_TRACE(Text(shape) + ": " + engine);
+        EXPECT_EQ(shape.precision, std::get<Precision>(GetParam()));
         EXPECT_FALSE(IsReferenceEngine(engine));
         ExpectRight(shape);
       }
@@ -117,8 +130,15 @@ TEST_P(StepProductsTest, AreRightAndNeverOnReferenceCode) {
   EXPECT_GE(count, std::ssize(kHidden) * std::ssize(kLanes));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cells, StepProductsTest, testing::ValuesIn(AllCells()),
-                         [](const auto& of) { return CellName(of.param); });
+INSTANTIATE_TEST_SUITE_P(Cells, StepProductsTest,
+                         testing::Combine(testing::ValuesIn(AllCells()),
+                                          testing::Values(Precision::kFloat32)),
+                         [](const auto& of) { return CellName(std::get<Cell>(of.param)); });
+// These two have all shapes that there are.
+INSTANTIATE_TEST_SUITE_P(InBf16, StepProductsTest,
+                         testing::Combine(testing::Values(Cell::kLstm, Cell::kGruResetBefore),
+                                          testing::Values(Precision::kBf16)),
+                         [](const auto& of) { return CellName(std::get<Cell>(of.param)); });
 
 }  // namespace
 }  // namespace lockstep::worker

@@ -9,10 +9,16 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/model_case.h"
+#include "worker/products/bfloat16.h"
 #include "worker/threads.h"
 
 namespace lockstep::worker {
 namespace {
+
+// An operand's element as products take it now.
+float Taken(float x) {
+  return ProductPrecision() == Precision::kBf16 ? Widened(RoundToBfloat16(x)) : x;
+}
 
 // The operands of one product, with gaps behind the rows of each.
 struct Operands {
@@ -36,7 +42,7 @@ struct Operands {
     for (int64_t l = 0; l < k; ++l) {
       const float left = a_values[a_transposed ? l * a_stride() + i : i * a_stride() + l];
       const float right = b_values[b_transposed ? j * b_stride() + l : l * b_stride() + j];
-      sum += static_cast<double>(left) * right;
+      sum += static_cast<double>(Taken(left)) * Taken(right);
     }
     return sum;
   }
@@ -77,7 +83,15 @@ void ExpectMatMulAsLoops(const Operands& x, bool accumulate, bool with_bias) {
   }
 }
 
-TEST(MatMulTest, EqualsPlainLoops) {
+// In both precisions.
+class MatMulTest : public testing::TestWithParam<Precision> {
+ protected:
+  void SetUp() override { SetProductPrecision(GetParam()); }
+  void TearDown() override { SetProductPrecision(Precision::kFloat32); }
+};
+class PackedMatrixTest : public MatMulTest {};
+
+TEST_P(MatMulTest, EqualsPlainLoops) {
   for (const Shape& shape : kShapes) {
     for (const bool a_transposed : {false, true}) {
       for (const bool b_transposed : {false, true}) {
@@ -94,7 +108,7 @@ TEST(MatMulTest, EqualsPlainLoops) {
 
 // Bit for bit the same result for the same shapes and threads is what resuming a training rests on.
 // Another number of rows is free to give other last digits: on AVX2 oneDNN 2.6.3 does so.
-TEST(MatMulTest, IsReproducible) {
+TEST_P(MatMulTest, IsReproducible) {
   for (const Shape& shape : kShapes) {
     const Operands x(shape.m, shape.n, shape.k, false, true);
     std::vector<float> first = x.before, second = x.before;
@@ -105,7 +119,7 @@ TEST(MatMulTest, IsReproducible) {
 }
 
 // Also products that were prepared with another number of threads.
-TEST(MatMulTest, IsRightOnAnyNumberOfThreads) {
+TEST_P(MatMulTest, IsRightOnAnyNumberOfThreads) {
   const int threads = DefaultThreads();
   const Operands x(45, 67, 89, false, true);
   for (const int count : {1, 3, 2, 1}) {
@@ -131,7 +145,7 @@ void ExpectPackedAsLoops(const PackedMatrix& packed, const Operands& x) {
   }
 }
 
-TEST(PackedMatrixTest, EqualsPlainLoopsAfterEveryPack) {
+TEST_P(PackedMatrixTest, EqualsPlainLoopsAfterEveryPack) {
   PackedMatrix packed;  // one for all shapes
   for (const Shape& shape : kShapes) {
     for (const bool transposed : {false, true}) {
@@ -146,7 +160,7 @@ TEST(PackedMatrixTest, EqualsPlainLoopsAfterEveryPack) {
   }
 }
 
-TEST(PackedMatrixTest, TakesRowsOfAnotherStride) {
+TEST_P(PackedMatrixTest, TakesRowsOfAnotherStride) {
   const Operands narrow(9, 33, 37, false, true);
   PackedMatrix packed;
   packed.Pack(narrow.m, narrow.n, narrow.k, narrow.a_stride(), narrow.b());
@@ -162,7 +176,7 @@ TEST(PackedMatrixTest, TakesRowsOfAnotherStride) {
   for (size_t i = 0; i < c.size(); ++i) ASSERT_NEAR(c[i], expected[i], Tolerance(narrow.k));
 }
 
-TEST(MatMulTest, EqualsPlainLoopsWhereRowsVary) {
+TEST_P(MatMulTest, EqualsPlainLoopsWhereRowsVary) {
   const VaryingRows varying;
   for (const Shape& shape : kShapes) {
     for (int kind = 0; kind < 16; ++kind) {
@@ -174,7 +188,7 @@ TEST(MatMulTest, EqualsPlainLoopsWhereRowsVary) {
 }
 
 // Nothing is prepared for another number of rows, be they M or K.
-TEST(MatMulTest, PreparesOnceForAllNumbersOfRows) {
+TEST(GemmTest, PreparesOnceForAllNumbersOfRows) {
   int64_t prepared = 0;
   ObserveProducts([&](const ProductShape&, const std::string&) { ++prepared; });
   const std::vector<float> a(50 * 50, 1.0f), b(50 * 50, 1.0f);
@@ -192,7 +206,7 @@ TEST(MatMulTest, PreparesOnceForAllNumbersOfRows) {
   ObserveProducts({});
 }
 
-TEST(PackedMatrixTest, TakesAnyNumberOfRows) {
+TEST_P(PackedMatrixTest, TakesAnyNumberOfRows) {
   PackedMatrix packed;
   for (const bool transposed : {false, true}) {
     const Operands x(11, 67, 45, false, transposed);
@@ -225,7 +239,7 @@ TEST(PackedMatrixTest, TakesAnyNumberOfRows) {
   }
 }
 
-TEST(PackedMatrixTest, RefusesRowsThatItWasNotPackedFor) {
+TEST_P(PackedMatrixTest, RefusesRowsThatItWasNotPackedFor) {
   const Operands x(4, 5, 6, false, false);
   PackedMatrix packed;
   packed.Pack(x.m, x.n, x.k, x.a_stride(), x.b());
@@ -243,6 +257,28 @@ TEST(PackedMatrixTest, RefusesRowsThatItWasNotPackedFor) {
   }
   EXPECT_THROW(packed.Multiply(4, x.a_values.data(), c.data(), false, c.data()), std::logic_error);
 }
+
+// What was packed stays as it was packed.
+TEST_P(PackedMatrixTest, KeepsItsPrecision) {
+  const Operands x(9, 33, 37, false, true);
+  PackedMatrix packed;
+  packed.Pack(x.m, x.n, x.k, x.a_stride(), x.b());
+  std::vector<float> before(x.m * x.n), after(x.m * x.n);
+  packed.Multiply(x.a_values.data(), before.data());
+  SetProductPrecision(GetParam() == Precision::kBf16 ? Precision::kFloat32 : Precision::kBf16);
+  packed.Multiply(x.a_values.data(), after.data());
+  EXPECT_EQ(before, after);
+  packed.Pack(x.m, x.n, x.k, x.a_stride(), x.b());
+  packed.Multiply(x.a_values.data(), after.data());
+  EXPECT_NE(before, after);
+}
+
+const auto kPrecisions = testing::Values(Precision::kFloat32, Precision::kBf16);
+std::string PrecisionName(const testing::TestParamInfo<Precision>& of) {
+  return of.param == Precision::kBf16 ? "Bf16" : "Float32";
+}
+INSTANTIATE_TEST_SUITE_P(Precisions, MatMulTest, kPrecisions, PrecisionName);
+INSTANTIATE_TEST_SUITE_P(Precisions, PackedMatrixTest, kPrecisions, PrecisionName);
 
 TEST(GemmTest, DescribesItself) {
   EXPECT_TRUE(GemmDescription().starts_with("2.") || GemmDescription().starts_with("3."))

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/model_case.h"
+#include "worker/products/bfloat16.h"
 #include "worker/threads.h"
 
 namespace lockstep::worker {
@@ -14,8 +15,10 @@ namespace {
 
 // A [m, k] and B [k, n] as they stand or transposed, with gaps behind the rows of A and C.
 struct Operands {
-  Operands(int64_t rows, int64_t columns, int64_t depth, bool a_flipped, bool b_flipped)
-      : m(rows),
+  Operands(int64_t rows, int64_t columns, int64_t depth, bool a_flipped, bool b_flipped,
+           Precision of)
+      : precision(of),
+        m(rows),
         n(columns),
         k(depth),
         a_transposed(a_flipped),
@@ -30,7 +33,7 @@ struct Operands {
   }
 
   void Pack(PanelProduct& product) const {
-    product.Pack(n, k, b.data(), b_transposed ? 1 : n, b_transposed ? k : 1);
+    product.Pack(n, k, b.data(), b_transposed ? 1 : n, b_transposed ? k : 1, precision);
   }
 
   // Rows from `first` on, to `c`.
@@ -43,11 +46,16 @@ struct Operands {
     double sum = 0.0;
     for (int64_t l = 0; l < k; ++l) {
       const float left = a[a_transposed ? l * a_stride + i : i * a_stride + l];
-      sum += static_cast<double>(left) * b[b_transposed ? j * k + l : l * n + j];
+      sum += static_cast<double>(Taken(left)) * Taken(b[b_transposed ? j * k + l : l * n + j]);
     }
     return sum;
   }
 
+  float Taken(float x) const {
+    return precision == Precision::kBf16 ? Widened(RoundToBfloat16(x)) : x;
+  }
+
+  Precision precision;
   int64_t m, n, k;
   bool a_transposed, b_transposed;
   int64_t a_stride, c_stride;
@@ -85,15 +93,17 @@ void ExpectEqualsPlainLoops(PanelProduct& product, const Operands& x) {
   }
 }
 
+class PanelProductTest : public testing::TestWithParam<Precision> {};
+
 // Rows around the 4 and 8 of a tile, columns around panels of every vector width, depths around
-// what a tile takes at a time (128 with AVX-512, 256 with AVX2, 512 with SSE4).
-TEST(PanelProductTest, EqualsPlainLoops) {
+// what a tile takes at a time (128 floats or pairs with AVX-512, 256 with AVX2, 512 with SSE4).
+TEST_P(PanelProductTest, EqualsPlainLoops) {
   PanelProduct product;  // one for all shapes
   for (const int64_t m : {1, 2, 3, 4, 5, 8, 9, 17}) {
     for (const int64_t n : {1, 11, 12, 13, 24, 25, 48, 50, 97}) {
       for (const int64_t k : {1, 7, 128, 257, 600}) {
         for (const bool a_transposed : {false, true}) {
-          const Operands x(m, n, k, a_transposed, (m + n) % 2 == 0);
+          const Operands x(m, n, k, a_transposed, (m + n) % 2 == 0, GetParam());
           SCOPED_TRACE(testing::Message() << m << " x " << n << " x " << k << ", transposed "
                                           << x.a_transposed << x.b_transposed);
           ExpectEqualsPlainLoops(product, x);
@@ -104,8 +114,8 @@ TEST(PanelProductTest, EqualsPlainLoops) {
 }
 
 // Bit for bit: what a lane computes does not depend on the lanes beside it nor on the threads.
-TEST(PanelProductTest, ARowDoesNotDependOnRowsAndThreads) {
-  const Operands x(23, 97, 600, false, true);
+TEST_P(PanelProductTest, ARowDoesNotDependOnRowsAndThreads) {
+  const Operands x(23, 97, 600, false, true, GetParam());
   PanelProduct product;
   x.Pack(product);
   std::vector<float> all(x.m * x.c_stride), part(x.m * x.c_stride);
@@ -123,6 +133,12 @@ TEST(PanelProductTest, ARowDoesNotDependOnRowsAndThreads) {
   }
   SetThreads(threads);
 }
+
+INSTANTIATE_TEST_SUITE_P(Precisions, PanelProductTest,
+                         testing::Values(Precision::kFloat32, Precision::kBf16),
+                         [](const auto& of) {
+                           return of.param == Precision::kBf16 ? "Bf16" : "Float32";
+                         });
 
 }  // namespace
 }  // namespace lockstep::worker

@@ -5,6 +5,7 @@
 #include "trainer/exit_status.h"
 #include "trainer/run/checkpoint_contents.h"
 #include "trainer/tasks/forecast/forecaster_options.h"
+#include "trainer/tasks/model_options.h"
 
 namespace lockstep::trainer {
 
@@ -15,6 +16,7 @@ ForecasterCheckpoint::ForecasterCheckpoint(const std::filesystem::path& path) : 
     throw UsageError(fmt::format(
         "{}: is not of a forecaster. A language model writes with `lockstep sample`.", origin()));
   }
+  UsePrecision(config_.model());
   facts_ = nlohmann::ordered_json::parse(header.facts, nullptr, false);
   if (facts_.is_discarded()) {
     throw UsageError(fmt::format("{}: does not say what its model was trained on.", origin()));

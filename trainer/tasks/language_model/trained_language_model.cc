@@ -25,6 +25,7 @@ TrainedLanguageModel LoadTrainedLanguageModel(const std::filesystem::path& check
                     "`lockstep {}`.",
                     checkpoint.string(), task.has_forecast() ? "forecast" : "predict"));
   }
+  UsePrecision(trained.config.model());
   trained.vocabulary = *header.vocabulary;
   trained.model = std::make_unique<worker::LanguageModel>(
       ModelOptions(trained.config, static_cast<int64_t>(trained.vocabulary.size()), 0),

@@ -1,0 +1,242 @@
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "trainer/commands/commands.h"
+#include "trainer/run/benchmark_step.h"
+#include "trainer/terminal/output.h"
+#include "worker/products/bfloat16.h"
+#include "worker/products/gemm.h"
+#include "worker/products/instruction_set.h"
+#include "worker/products/multiply_limit.h"
+#include "worker/threads.h"
+
+namespace lockstep::trainer {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using worker::Precision;
+
+// Of each turn, what the limits are tried for, and a product.
+constexpr double kLimitSeconds = 0.03, kProductSeconds = 0.05, kCopySeconds = 0.3;
+
+const char* NameOf(Precision precision) {
+  return precision == Precision::kBf16 ? "BF16" : "FLOAT32";
+}
+
+/// What is measured beside others in turns.
+struct Side {
+  Side(const BenchmarkShape& shape_in, Precision precision_in)
+      : shape(shape_in), precision(precision_in), step(shape), layers(shape), product(shape) {}
+
+  void Run() {
+    worker::SetProductPrecision(precision);
+    step_seconds.push_back(step.Run().all());
+    layer_seconds.push_back(layers.Run());
+    product_rates.push_back(product.Run(kProductSeconds));
+    worker::SetProductPrecision(Precision::kFloat32);
+  }
+
+  BenchmarkShape shape;
+  Precision precision;
+  BenchmarkStep step;
+  BenchmarkLayers layers;
+  BenchmarkProduct product;
+  std::vector<double> step_seconds, layer_seconds, product_rates;
+};
+
+/// Half of the turns are between these.
+std::array<double, 2> Quartiles(std::vector<double> values) {
+  std::ranges::sort(values);
+  return {values[values.size() / 4], values[values.size() - 1 - values.size() / 4]};
+}
+
+struct Limits {
+  double float32 = 0.0, bf16 = 0.0;  ///< operations a second
+  // Emulated bf16 is made of float32's instructions.
+  double of(Precision precision) const {
+    return precision == Precision::kBf16 && bf16 > 0.0 ? bf16 : float32;
+  }
+};
+
+Json RowOf(const Side& side, const Limits& limits) {
+  const auto tokens = static_cast<double>(side.shape.tokens());
+  const double step = Median(side.step_seconds), rate = side.step.Operations() / step;
+  const auto [fast, slow] = Quartiles(side.step_seconds);
+  return {{"instruction_set", worker::InstructionSetName()},
+          {"cell", worker::FactsOf(side.shape.cell).name},
+          {"hidden_size", side.shape.hidden},
+          {"precision", NameOf(side.precision)},
+          {"emulated", side.precision == Precision::kBf16 && !worker::HasBfloat16Instructions()},
+          {"product_operations_per_second", Median(side.product_rates)},
+          {"layers_tokens_per_second", tokens / Median(side.layer_seconds)},
+          {"step_tokens_per_second", tokens / step},
+          {"step_tokens_per_second_quartiles", {tokens / slow, tokens / fast}},
+          {"step_operations_per_second", rate},
+          {"limit_operations_per_second", limits.of(side.precision)}};
+}
+
+/// Sides of one hidden size, one turn after another, so that what else the machine does meets all.
+void Measure(const BenchArguments& arguments, int threads, int64_t hidden, Console& console,
+             Json& rows) {
+  std::vector<std::unique_ptr<Side>> sides;
+  for (const worker::Cell cell : arguments.cells) {
+    BenchmarkShape shape;
+    shape.cell = cell;
+    shape.hidden = shape.embedding = hidden;
+    shape.layers = arguments.layers;
+    shape.lanes = arguments.lanes;
+    shape.time_steps = arguments.time_steps;
+    shape.vocabulary = arguments.vocabulary;
+    for (const Precision precision : arguments.precisions) {
+      sides.push_back(std::make_unique<Side>(shape, precision));
+    }
+  }
+  Limits limits;
+  for (int turn = -1; turn < arguments.turns; ++turn) {
+    console.Live(fmt::format("{}: {} layers of {}, turn {} of {}", worker::InstructionSetName(),
+                             arguments.layers, hidden, turn + 1, arguments.turns));
+    for (const auto& side : sides) {
+      side->Run();
+      if (turn < 0) {
+        side->step_seconds.clear();
+        side->layer_seconds.clear();
+        side->product_rates.clear();
+      }
+    }
+    limits.float32 = std::max(limits.float32, worker::MultiplyLimit(threads, kLimitSeconds));
+    limits.bf16 =
+        std::max(limits.bf16, worker::MultiplyLimit(threads, kLimitSeconds, Precision::kBf16));
+  }
+  for (const auto& side : sides) {
+    side->step.Check();
+    rows.push_back(RowOf(*side, limits));
+  }
+}
+
+Json MeasureHere(const BenchArguments& arguments_in, Console& console) {
+  BenchArguments arguments = arguments_in;
+  if (arguments.precisions.empty()) {
+    arguments.precisions = {Precision::kFloat32};
+    if (worker::HasBfloat16Instructions()) arguments.precisions.push_back(Precision::kBf16);
+  }
+  const int threads = arguments.threads > 0 ? arguments.threads : worker::DefaultThreads();
+  worker::SetThreads(threads);
+  console.Info(fmt::format(
+      "{}, {} thread(s), oneDNN {}: {} layers, {} lanes of {} time steps, vocabulary {}; medians "
+      "of {} turns",
+      CpuName(), threads, worker::GemmDescription(), arguments.layers, arguments.lanes,
+      arguments.time_steps, arguments.vocabulary, arguments.turns));
+  Json rows = Json::array();
+  for (const int64_t hidden : arguments.hidden) Measure(arguments, threads, hidden, console, rows);
+  console.EndLive();
+  return {{"processor", CpuName()},
+          {"threads", threads},
+          {"layers", arguments.layers},
+          {"lanes", arguments.lanes},
+          {"time_steps", arguments.time_steps},
+          {"vocabulary", arguments.vocabulary},
+          {"turns", arguments.turns},
+          {"copy_bytes_per_second", worker::CopyLimit(threads, kCopySeconds)},
+          {"rows", rows}};
+}
+
+/// This program again, limited to an instruction set: what it gives as JSON.
+Json MeasureUnder(const std::string& set, const BenchArguments& arguments) {
+  std::vector<std::string> cells, precisions;
+  for (const worker::Cell cell : arguments.cells) cells.emplace_back(worker::FactsOf(cell).name);
+  for (const Precision precision : arguments.precisions) precisions.emplace_back(NameOf(precision));
+  const std::string command = fmt::format(
+      "ONEDNN_MAX_CPU_ISA={} exec /proc/{}/exe bench --json --cells {} --hidden {} {} --layers {} "
+      "--lanes {} --time-steps {} --vocabulary {} --threads {} --turns {}",
+      set, getpid(), fmt::join(cells, ","), fmt::join(arguments.hidden, ","),
+      precisions.empty() ? "" : fmt::format("--precisions {}", fmt::join(precisions, ",")),
+      arguments.layers, arguments.lanes, arguments.time_steps, arguments.vocabulary,
+      arguments.threads, arguments.turns);
+  FILE* out = popen(command.c_str(), "r");
+  std::string text;
+  char part[4096];
+  for (size_t read = 0; out && (read = std::fread(part, 1, sizeof part, out)) > 0;) {
+    text.append(part, read);
+  }
+  const int status = out ? pclose(out) : -1;
+  Json result = Json::parse(text, nullptr, false);
+  if (status != 0 || result.is_discarded()) {
+    throw std::runtime_error(fmt::format("no figures under {}: the program failed there.", set));
+  }
+  return result;
+}
+
+std::vector<std::string> SetsOf(const std::string& isa) {
+  std::vector<std::string> all, chosen;
+  for (const worker::InstructionSet& set : worker::InstructionSets()) {
+    all.push_back(set.setting);
+    if (isa == "all" || isa == set.setting) chosen.push_back(set.setting);
+  }
+  if (chosen.empty()) {
+    throw UsageError(
+        fmt::format("--isa {}: this processor has {}, or say all.", isa, fmt::join(all, ", ")));
+  }
+  return chosen;
+}
+
+void WriteTable(const Json& result) {
+  constexpr double kGiga = 1e9;
+  WriteResult(fmt::format("{:<18}{:<18}{:>7}{:>10}{:>15}{:>14}{:>14}{:>12}{:>10}{:>10}\n",
+                          "instruction set", "cell", "hidden", "precision", "product", "layers",
+                          "step", "+-", "limit", "of it"));
+  for (const Json& row : result.at("rows")) {
+    const double rate = row.at("step_operations_per_second");
+    const double limit = row.at("limit_operations_per_second");
+    const double step = row.at("step_tokens_per_second");
+    const auto& quartiles = row.at("step_tokens_per_second_quartiles");
+    const double spread = (quartiles[1].get<double>() - quartiles[0].get<double>()) / 2;
+    WriteResult(fmt::format(
+        "{:<18}{:<18}{:>7}{:>10}{:>8.0f} GFLOP/s{:>8.0f} tok/s{:>8.0f} tok/s{:>11.1f}%{:>10.0f}"
+        "{:>9.1f}%{}\n",
+        row.at("instruction_set").get<std::string>(), row.at("cell").get<std::string>(),
+        row.at("hidden_size").get<int64_t>(), row.at("precision").get<std::string>(),
+        row.at("product_operations_per_second").get<double>() / kGiga,
+        row.at("layers_tokens_per_second").get<double>(), step, 100.0 * spread / step,
+        limit / kGiga, 100.0 * rate / limit, row.at("emulated").get<bool>() ? "  emulated" : ""));
+  }
+  WriteResult(fmt::format("Copies between arrays: {:.1f} GB/s read and written.\n",
+                          result.at("copy_bytes_per_second").get<double>() / kGiga));
+}
+
+}  // namespace
+
+ExitStatus Bench(const BenchArguments& arguments) {
+  Json result;
+  if (!arguments.isa.empty()) {
+    for (const std::string& set : SetsOf(arguments.isa)) {
+      Json under = MeasureUnder(set, arguments);
+      if (!result.is_null()) {
+        auto& rows = under.at("rows");
+        rows.insert(rows.begin(), result.at("rows").begin(), result.at("rows").end());
+      }
+      result = std::move(under);
+    }
+  } else {
+    Console console(false, arguments.progress);
+    result = MeasureHere(arguments, console);
+  }
+  if (arguments.json) {
+    WriteJson(result);
+  } else {
+    WriteTable(result);
+  }
+  return kDone;
+}
+
+}  // namespace lockstep::trainer

@@ -1,0 +1,51 @@
+#include "worker/products/bfloat16.h"
+
+#include <algorithm>
+
+#include "worker/products/instruction_set.h"
+
+namespace lockstep::worker {
+namespace {
+
+// Below so many elements a thread alone is faster than all of them together.
+constexpr int64_t kLeastOfThreads = int64_t{1} << 14;
+
+void RoundRow(int64_t columns, const float* from, Bfloat16* to) {
+#pragma omp simd
+  for (int64_t j = 0; j < columns; ++j) to[j] = RoundToBfloat16(from[j]);
+}
+
+}  // namespace
+
+void RoundToBfloat16(int64_t rows, int64_t columns, const float* from, int64_t row_stride,
+                     int64_t column_stride, Bfloat16* to, int64_t to_stride) {
+  if (column_stride == 1) {
+#pragma omp parallel for schedule(static) if (rows * columns > kLeastOfThreads)
+    for (int64_t i = 0; i < rows; ++i) {
+      RoundRow(columns, from + i * row_stride, to + i * to_stride);
+    }
+    return;
+  }
+  // Blocks of a cache line either way: what is read of a column stands beside the next column's.
+  constexpr int64_t kBlock = 16;
+#pragma omp parallel for schedule(static) if (rows * columns > kLeastOfThreads)
+  for (int64_t block = 0; block < (rows + kBlock - 1) / kBlock; ++block) {
+    const int64_t first = block * kBlock, end = std::min(rows, first + kBlock);
+    for (int64_t begin = 0; begin < columns; begin += kBlock) {
+      for (int64_t j = begin; j < std::min(columns, begin + kBlock); ++j) {
+        for (int64_t i = first; i < end; ++i) {
+          to[i * to_stride + j] = RoundToBfloat16(from[i * row_stride + j * column_stride]);
+        }
+      }
+    }
+  }
+}
+
+bool HasBfloat16Instructions() {
+  static const bool has = std::ranges::any_of(InstructionSets(), [](const InstructionSet& set) {
+    return set.setting == "AVX512_CORE_BF16";
+  });
+  return has;
+}
+
+}  // namespace lockstep::worker
