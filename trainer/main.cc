@@ -550,13 +550,14 @@ void AddBench(CLI::App& app, Command& command) {
   number("--turns", arguments->turns, "Turns that are measured, after one that is not");
   bench
       ->add_option("--threads", arguments->threads,
-                   "Threads; 0: OMP_NUM_THREADS, or every core that there is")
+                   "Threads; 0: OMP_NUM_THREADS, or the cores that this process may use")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   bench
       ->add_option("--isa", arguments->isa,
-                   "all: rows for each instruction set of this machine; or one, as "
-                   "ONEDNN_MAX_CPU_ISA takes it; by default the widest")
+                   "all: rows for each instruction set of this machine; or one: SSE41, AVX, AVX2, "
+                   "AVX512_CORE, AVX512_CORE_VNNI, AVX512_CORE_BF16, AVX512_CORE_AMX; by default "
+                   "the widest")
       ->type_name("NAME");
   bench->add_flag("--json", arguments->json, "As JSON on standard output");
   AddProgress(bench, arguments->progress);

@@ -23,9 +23,10 @@
 #include <unistd.h>
 
 #include "tests/worker/onednn_layers.h"
-#include "trainer/run/benchmark_step.h"
+#include "trainer/commands/benchmark_step.h"
 #include "worker/layers/gate_kernels.h"
 #include "worker/optimizers/clip.h"
+#include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
 #include "worker/products/instruction_set.h"
 #include "worker/products/multiply_limit.h"
@@ -72,8 +73,7 @@ void ParseSettings(CLI::App& app, Settings& s) {
   app.add_option("--dropout", s.dropout)->capture_default_str();
   app.add_option("--threads", s.threads, "0: OMP_NUM_THREADS, or every core")
       ->capture_default_str();
-  app.add_flag("--bf16", s.bf16,
-               "the step's products in bf16; the primitive and the limit: float32");
+  app.add_flag("--bf16", s.bf16, "the step's products in bf16; the primitive in float32");
   app.add_option("--turns", s.turns, "measured turns of each side, after two that are not")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
@@ -197,11 +197,13 @@ void RunHere(const Settings& s) {
   }
   Times times;
   Figures figures;
+  const Precision limit =
+      s.bf16 && HasBfloat16Instructions() ? Precision::kBf16 : Precision::kFloat32;
   for (int turn = -2; turn < s.turns; ++turn) {
     if (turn == 0) times.Clear();
     times.Add(ours.Run());
     theirs.Run(times);
-    figures.limit = std::max(figures.limit, MultiplyLimit(s.threads, 0.05));
+    figures.limit = std::max(figures.limit, MultiplyLimit(s.threads, 0.05, limit));
   }
   ours.Check();
   theirs.Check();

@@ -37,6 +37,8 @@ TEST(AgreementTest, AnEvaluationGoesOnOnlyOverTheSamePart) {
   EXPECT_EQ(Refusal("evaluation.split=test", EVALUATION),
             "evaluation.split \"validation\" \"test\"");
   EXPECT_EQ(Refusal("evaluation.most_tokens=7", EVALUATION), "evaluation.most_tokens 500000 7");
+  EXPECT_EQ(Refusal("model.precision=BF16", EVALUATION), "model.precision FLOAT32 BF16");
+  EXPECT_EQ(Refusal("model.precision=BF16", TRAINING), "");
 }
 
 TEST(AgreementTest, WhatWouldBeAnotherTrainingDiffers) {

@@ -2,7 +2,13 @@
 
 #include <algorithm>
 
+#include "worker/products/bfloat16.h"
+
 namespace lockstep::worker {
+
+float Taken(float x, Precision precision) {
+  return precision == Precision::kBf16 ? Widened(RoundToBfloat16(x)) : x;
+}
 
 std::vector<float> UniformValues(std::mt19937& generator, size_t count, float bound) {
   std::vector<float> values(count);

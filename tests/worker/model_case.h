@@ -8,11 +8,15 @@
 
 #include "tests/worker/reference_model.h"
 #include "worker/models/language_model.h"
+#include "worker/products/precision.h"
 
 namespace lockstep::worker {
 
 /// `count` values from U(-bound, bound), the same on every machine.
 std::vector<float> UniformValues(std::mt19937& generator, size_t count, float bound);
+
+/// An operand's element as products of this precision take it.
+float Taken(float x, Precision precision = ProductPrecision());
 
 /// A model with random parameters and everything that one pass over it needs: a state that is not
 /// zero, tokens, and targets of which one does not count.

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -12,8 +14,9 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "trainer/commands/benchmark_step.h"
 #include "trainer/commands/commands.h"
-#include "trainer/run/benchmark_step.h"
+#include "trainer/ranks/cgroup.h"
 #include "trainer/terminal/output.h"
 #include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
@@ -34,17 +37,33 @@ const char* NameOf(Precision precision) {
   return precision == Precision::kBf16 ? "BF16" : "FLOAT32";
 }
 
+/// The instruction set, as ONEDNN_MAX_CPU_ISA and --isa name it.
+std::string SettingNow() {
+  const std::vector<worker::InstructionSet> sets = worker::InstructionSets();
+  return sets.empty() ? "none" : sets.back().setting;
+}
+
 /// What is measured beside others in turns.
 struct Side {
   Side(const BenchmarkShape& shape_in, Precision precision_in)
       : shape(shape_in), precision(precision_in), step(shape), layers(shape), product(shape) {}
 
   void Run() {
-    worker::SetProductPrecision(precision);
+    const worker::PrecisionScope scope(precision);
     step_seconds.push_back(step.Run().all());
     layer_seconds.push_back(layers.Run());
     product_rates.push_back(product.Run(kProductSeconds));
-    worker::SetProductPrecision(Precision::kFloat32);
+  }
+
+  /// One that is not counted.
+  void WarmUp() {
+    worker::ObserveProducts(
+        [this](const worker::ProductShape&, const std::string& engine) { engines.insert(engine); });
+    Run();
+    worker::ObserveProducts({});
+    step_seconds.clear();
+    layer_seconds.clear();
+    product_rates.clear();
   }
 
   BenchmarkShape shape;
@@ -53,6 +72,7 @@ struct Side {
   BenchmarkLayers layers;
   BenchmarkProduct product;
   std::vector<double> step_seconds, layer_seconds, product_rates;
+  std::set<std::string> engines;  ///< what multiplies, of what it was the first to need
 };
 
 /// Half of the turns are between these.
@@ -61,11 +81,13 @@ std::array<double, 2> Quartiles(std::vector<double> values) {
   return {values[values.size() / 4], values[values.size() - 1 - values.size() / 4]};
 }
 
+/// Operations a second.
 struct Limits {
-  double float32 = 0.0, bf16 = 0.0;  ///< operations a second
-  // Emulated bf16 is made of float32's instructions.
-  double of(Precision precision) const {
-    return precision == Precision::kBf16 && bf16 > 0.0 ? bf16 : float32;
+  double float32 = 0.0, bf16 = 0.0;
+  /// Emulated bf16 is made of float32's instructions. What AMX could do is not known: no number.
+  Json of(Precision precision) const {
+    if (precision == Precision::kFloat32 || bf16 == 0.0) return float32;
+    return SettingNow() == "AVX512_CORE_AMX" ? Json() : Json(bf16);
   }
 };
 
@@ -73,11 +95,12 @@ Json RowOf(const Side& side, const Limits& limits) {
   const auto tokens = static_cast<double>(side.shape.tokens());
   const double step = Median(side.step_seconds), rate = side.step.Operations() / step;
   const auto [fast, slow] = Quartiles(side.step_seconds);
-  return {{"instruction_set", worker::InstructionSetName()},
+  return {{"instruction_set", SettingNow()},
           {"cell", worker::FactsOf(side.shape.cell).name},
           {"hidden_size", side.shape.hidden},
           {"precision", NameOf(side.precision)},
           {"emulated", side.precision == Precision::kBf16 && !worker::HasBfloat16Instructions()},
+          {"products", fmt::format("{}", fmt::join(side.engines, ", "))},
           {"product_operations_per_second", Median(side.product_rates)},
           {"layers_tokens_per_second", tokens / Median(side.layer_seconds)},
           {"step_tokens_per_second", tokens / step},
@@ -104,24 +127,32 @@ void Measure(const BenchArguments& arguments, int threads, int64_t hidden, Conso
   }
   Limits limits;
   for (int turn = -1; turn < arguments.turns; ++turn) {
-    console.Live(fmt::format("{}: {} layers of {}, turn {} of {}", worker::InstructionSetName(),
-                             arguments.layers, hidden, turn + 1, arguments.turns));
+    console.Live(fmt::format("{}: {} layers of {}, turn {} of {}", SettingNow(), arguments.layers,
+                             hidden, turn + 1, arguments.turns));
     for (const auto& side : sides) {
-      side->Run();
-      if (turn < 0) {
-        side->step_seconds.clear();
-        side->layer_seconds.clear();
-        side->product_rates.clear();
-      }
+      turn < 0 ? side->WarmUp() : side->Run();
     }
     limits.float32 = std::max(limits.float32, worker::MultiplyLimit(threads, kLimitSeconds));
     limits.bf16 =
         std::max(limits.bf16, worker::MultiplyLimit(threads, kLimitSeconds, Precision::kBf16));
   }
   for (const auto& side : sides) {
-    side->step.Check();
+    try {
+      side->step.Check();
+    } catch (const std::runtime_error& error) {
+      throw std::runtime_error(fmt::format("{} of {} in {}: {}",
+                                           worker::FactsOf(side->shape.cell).name, hidden,
+                                           NameOf(side->precision), error.what()));
+    }
     rows.push_back(RowOf(*side, limits));
   }
+}
+
+/// As a training of one rank has them.
+int ThreadsOfOneRank() {
+  const int threads = worker::DefaultThreads();
+  if (std::getenv("OMP_NUM_THREADS")) return threads;
+  return static_cast<int>(std::clamp<double>(ReadCgroupLimits().cpus, 1, threads));
 }
 
 Json MeasureHere(const BenchArguments& arguments_in, Console& console) {
@@ -130,7 +161,7 @@ Json MeasureHere(const BenchArguments& arguments_in, Console& console) {
     arguments.precisions = {Precision::kFloat32};
     if (worker::HasBfloat16Instructions()) arguments.precisions.push_back(Precision::kBf16);
   }
-  const int threads = arguments.threads > 0 ? arguments.threads : worker::DefaultThreads();
+  const int threads = arguments.threads > 0 ? arguments.threads : ThreadsOfOneRank();
   worker::SetThreads(threads);
   console.Info(fmt::format(
       "{}, {} thread(s), oneDNN {}: {} layers, {} lanes of {} time steps, vocabulary {}; medians "
@@ -158,11 +189,14 @@ Json MeasureUnder(const std::string& set, const BenchArguments& arguments) {
   for (const Precision precision : arguments.precisions) precisions.emplace_back(NameOf(precision));
   const std::string command = fmt::format(
       "ONEDNN_MAX_CPU_ISA={} exec /proc/{}/exe bench --json --cells {} --hidden {} {} --layers {} "
-      "--lanes {} --time-steps {} --vocabulary {} --threads {} --turns {}",
+      "--lanes {} --time-steps {} --vocabulary {} --threads {} --turns {} --progress {}",
       set, getpid(), fmt::join(cells, ","), fmt::join(arguments.hidden, ","),
       precisions.empty() ? "" : fmt::format("--precisions {}", fmt::join(precisions, ",")),
       arguments.layers, arguments.lanes, arguments.time_steps, arguments.vocabulary,
-      arguments.threads, arguments.turns);
+      arguments.threads, arguments.turns,
+      arguments.progress == Console::Mode::kAuto   ? "auto"
+      : arguments.progress == Console::Mode::kLive ? "live"
+                                                   : "plain");
   FILE* out = popen(command.c_str(), "r");
   std::string text;
   char part[4096];
@@ -192,23 +226,26 @@ std::vector<std::string> SetsOf(const std::string& isa) {
 
 void WriteTable(const Json& result) {
   constexpr double kGiga = 1e9;
-  WriteResult(fmt::format("{:<18}{:<18}{:>7}{:>10}{:>15}{:>14}{:>14}{:>12}{:>10}{:>10}\n",
-                          "instruction set", "cell", "hidden", "precision", "product", "layers",
-                          "step", "+-", "limit", "of it"));
+  WriteResult(fmt::format("{:<18}{:<18}{:>7}{:>11}{:>9}{:>9}{:>9}{:>8}{:>9}{:>8}\n", "", "", "", "",
+                          "product", "layers", "step", "", "limit", ""));
+  WriteResult(fmt::format("{:<18}{:<18}{:>7}{:>11}{:>9}{:>9}{:>9}{:>8}{:>9}{:>8}\n",
+                          "instruction set", "cell", "hidden", "precision", "GFLOP/s", "tokens/s",
+                          "tokens/s", "+-", "GFLOP/s", "of it"));
   for (const Json& row : result.at("rows")) {
     const double rate = row.at("step_operations_per_second");
-    const double limit = row.at("limit_operations_per_second");
+    const Json& limit = row.at("limit_operations_per_second");
     const double step = row.at("step_tokens_per_second");
     const auto& quartiles = row.at("step_tokens_per_second_quartiles");
     const double spread = (quartiles[1].get<double>() - quartiles[0].get<double>()) / 2;
     WriteResult(fmt::format(
-        "{:<18}{:<18}{:>7}{:>10}{:>8.0f} GFLOP/s{:>8.0f} tok/s{:>8.0f} tok/s{:>11.1f}%{:>10.0f}"
-        "{:>9.1f}%{}\n",
+        "{:<18}{:<18}{:>7}{:>11}{:>9.0f}{:>9.0f}{:>9.0f}{:>7.1f}%{:>9}{:>8}{}\n",
         row.at("instruction_set").get<std::string>(), row.at("cell").get<std::string>(),
         row.at("hidden_size").get<int64_t>(), row.at("precision").get<std::string>(),
         row.at("product_operations_per_second").get<double>() / kGiga,
         row.at("layers_tokens_per_second").get<double>(), step, 100.0 * spread / step,
-        limit / kGiga, 100.0 * rate / limit, row.at("emulated").get<bool>() ? "  emulated" : ""));
+        limit.is_null() ? "?" : fmt::format("{:.0f}", limit.get<double>() / kGiga),
+        limit.is_null() ? "" : fmt::format("{:.1f}%", 100.0 * rate / limit.get<double>()),
+        row.at("emulated").get<bool>() ? "  emulated" : ""));
   }
   WriteResult(fmt::format("Copies between arrays: {:.1f} GB/s read and written.\n",
                           result.at("copy_bytes_per_second").get<double>() / kGiga));

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "trainer/commands/benchmark_step.h"
 #include "trainer/commands/commands.h"
 #include "trainer/ranks/gradient_sum.h"
 #include "trainer/ranks/rank_threads.h"
@@ -42,11 +43,6 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double Median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 /// A row of the table.

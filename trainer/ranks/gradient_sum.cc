@@ -34,9 +34,8 @@ struct Range {
 };
 
 using worker::Bfloat16;
-
-Bfloat16 Rounded(float x) { return worker::RoundToBfloat16(x); }
-float Widened(Bfloat16 x) { return worker::Widened(x); }
+using worker::RoundToBfloat16;
+using worker::Widened;
 
 // A piece on its way.
 class Exchange {
@@ -61,7 +60,7 @@ class Exchange {
   void Start(float* x, int64_t size) {
     x_ = x;
     size_ = size;
-    if (rounds_) std::transform(x, x + size, rounded_.begin(), Rounded);
+    if (rounds_) std::transform(x, x + size, rounded_.begin(), RoundToBfloat16);
     ForOthers([this](int from) {
       const int64_t share = ShareOf(rank_).size(), at = share * from;
       Receive(from, tag_, {at, at + share}, received_.data());
@@ -142,7 +141,7 @@ class Exchange {
       std::copy_n(sum, n, own + at);
     }
     if (!rounds_) return;
-    std::transform(own, own + mine.size(), rounded_.begin() + mine.begin, Rounded);
+    std::transform(own, own + mine.size(), rounded_.begin() + mine.begin, RoundToBfloat16);
     std::transform(rounded_.begin() + mine.begin, rounded_.begin() + mine.end, own, Widened);
   }
 

@@ -163,12 +163,13 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
                            projection > 0 ? fmt::format(" projected to {}", projection) : "",
                            task.DescribeModel(), need.parameters));
   if (model.precision() == proto::Model::BF16) {
-    console.Info(
-        fmt::format("precision: products in bf16, {}",
-                    worker::HasBfloat16Instructions()
-                        ? "by this processor's instructions for it"
-                        : "emulated: this processor has no instructions for it, so that steps take "
-                          "about twice as long as with FLOAT32"));
+    if (worker::HasBfloat16Instructions()) {
+      console.Info("precision: products in bf16, by this processor's instructions for it");
+    } else {
+      console.Warn(
+          "model.precision BF16 is emulated: this processor has no instructions for it, so that "
+          "steps take up to twice as long as with FLOAT32.");
+    }
   }
   const int64_t lanes = config.data().lanes();
   console.Info(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::worker {
@@ -38,10 +39,13 @@ void TokenTable::Forward(int64_t rows, const int32_t* tokens, const TokenVectors
   if (of.vectors) {
     MatMul(V, width, I, {of.vectors, I}, {weights.weights, I, true}, table, width, false, bias);
   } else {
+    // Products of one-hot vectors, rounded as such.
+    const bool rounds = ProductPrecision() == Precision::kBf16;
 #pragma omp parallel for schedule(static)
     for (int64_t token = 0; token < I; ++token) {
       for (int64_t j = 0; j < width; ++j) {
-        table[token * width + j] = weights.weights[j * I + token] + bias[j];
+        const float weight = weights.weights[j * I + token];
+        table[token * width + j] = (rounds ? Widened(RoundToBfloat16(weight)) : weight) + bias[j];
       }
     }
   }

@@ -114,6 +114,8 @@ void Crf::ExpectedTransitions(const PackedSteps& steps) {
   expected_.assign(K * K, 0.0);
   if (rows == 0) return;
   float* product = product_.Require(K * K);
+  // The counts of the tags that are there are taken off: what is rounded would not vanish.
+  const PrecisionScope exact(Precision::kFloat32);
   MatMul(K, K, rows, {before_.data() + B * S, S, true}, {weights_.data() + B * S, S}, product, K);
   for (int64_t i = 0; i < K; ++i) {
     for (int64_t j = 0; j < K; ++j) {

@@ -4,25 +4,46 @@
 
 #include "worker/products/instruction_set.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "worker/products/bfloat16.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::worker::HWY_NAMESPACE {
+
+// The compiler makes it of this target's vectors.
+void RoundRow(int64_t columns, const float* from, Bfloat16* to) {
+#pragma omp simd
+  for (int64_t j = 0; j < columns; ++j) {
+    const auto bits = std::bit_cast<uint32_t>(from[j]);
+    const uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    to[j] = static_cast<Bfloat16>((bits << 1) > 0xFF000000u ? (bits >> 16 | 0x40) : rounded);
+  }
+}
+
+}  // namespace lockstep::worker::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace lockstep::worker {
+
+HWY_EXPORT(RoundRow);
+
 namespace {
 
 // Below so many elements a thread alone is faster than all of them together.
 constexpr int64_t kLeastOfThreads = int64_t{1} << 14;
 
-void RoundRow(int64_t columns, const float* from, Bfloat16* to) {
-#pragma omp simd
-  for (int64_t j = 0; j < columns; ++j) to[j] = RoundToBfloat16(from[j]);
-}
-
 }  // namespace
 
-void RoundToBfloat16(int64_t rows, int64_t columns, const float* from, int64_t row_stride,
-                     int64_t column_stride, Bfloat16* to, int64_t to_stride) {
+void RoundMatrixToBfloat16(int64_t rows, int64_t columns, const float* from, int64_t row_stride,
+                           int64_t column_stride, Bfloat16* to, int64_t to_stride) {
   if (column_stride == 1) {
+    const auto round_row = LOCKSTEP_DISPATCH(RoundRow);
 #pragma omp parallel for schedule(static) if (rows * columns > kLeastOfThreads)
     for (int64_t i = 0; i < rows; ++i) {
-      RoundRow(columns, from + i * row_stride, to + i * to_stride);
+      round_row(columns, from + i * row_stride, to + i * to_stride);
     }
     return;
   }
@@ -49,3 +70,4 @@ bool HasBfloat16Instructions() {
 }
 
 }  // namespace lockstep::worker
+#endif

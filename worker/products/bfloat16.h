@@ -20,8 +20,8 @@ constexpr float Widened(Bfloat16 x) { return std::bit_cast<float>(static_cast<ui
 
 /// A float32 matrix as its elements round: to [i * to_stride + j] goes from[i * row_stride + j *
 /// column_stride]. In threads.
-void RoundToBfloat16(int64_t rows, int64_t columns, const float* from, int64_t row_stride,
-                     int64_t column_stride, Bfloat16* to, int64_t to_stride);
+void RoundMatrixToBfloat16(int64_t rows, int64_t columns, const float* from, int64_t row_stride,
+                           int64_t column_stride, Bfloat16* to, int64_t to_stride);
 
 /// Whether this process may use instructions that multiply pairs of such numbers (x86: AVX512_BF16
 /// or AMX).

@@ -61,7 +61,7 @@ const void* Operand(const ProductShape& shape, int64_t rows, int64_t columns, Ma
   if (!Rounds(shape)) return from.data;
   if (from.transposed) std::swap(rows, columns);
   auto* to = reinterpret_cast<Bfloat16*>(buffer.Require((rows * columns + 1) / 2));
-  RoundToBfloat16(rows, columns, from.data, from.stride, 1, to, columns);
+  RoundMatrixToBfloat16(rows, columns, from.data, from.stride, 1, to, columns);
   return to;
 }
 
@@ -165,10 +165,10 @@ std::string OnednnName(const ProductShape& shape, const dnnl::matmul::primitive_
   return std::string("oneDNN ") + description.impl_info_str() + (Rounds(shape) ? " in bf16" : "");
 }
 
-// A product of oneDNN's that leaves M and K open. Its code is that of the sgemm that oneDNN has for
-// every instruction set, "gemm:jit": 1 thread, AVX-512, 1281 x 800 x 200: 3.3 ms, where "brg" takes
-// 3.0 ms and 0.4 to 0.8 ms to be prepared for each shape. Its bits are those of a gemm:jit for the
-// shape alone.
+// A product of oneDNN's that leaves M and K open. In float32 its code is that of the sgemm that
+// oneDNN has for every instruction set, "gemm:jit": 1 thread, AVX-512, 1281 x 800 x 200: 3.3 ms,
+// where "brg" takes 3.0 ms and 0.4 to 0.8 ms to be prepared for each shape. Its bits are those of a
+// gemm:jit for the shape alone.
 class AnyRowsProduct {
  public:
   static std::optional<dnnl::matmul::primitive_desc> Find(ProductShape shape) {

@@ -12,8 +12,8 @@ namespace lockstep::worker {
 /// more), and 0 where that is not to be had.
 double MultiplyLimit(int threads, double seconds, Precision precision = Precision::kFloat32);
 
-/// Bytes a second that are read and written where `threads` threads copy arrays that no cache
-/// holds; measured likewise.
+/// Bytes a second that are read and written where `threads` threads copy 128 MB from
+/// array to array; measured likewise.
 double CopyLimit(int threads, double seconds);
 
 }  // namespace lockstep::worker

@@ -1,7 +1,7 @@
 #include "worker/products/panel_product.h"
 
 #include <algorithm>
-#include <type_traits>
+#include <cstring>
 
 #include <omp.h>
 
@@ -34,13 +34,14 @@ struct LeftOperand {
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "worker/products/bfloat16-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // The sums of a tile, one row of three vectors of B and one value of A fill the registers: 4 x 3
 // sums of the 16 that SSE4 and AVX2 have, 8 x 3 of the 32 of AVX-512.
-constexpr int kVectors = 3;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 constexpr int kRows = 8;
 #else
@@ -49,9 +50,7 @@ constexpr int kRows = 4;
 // Of a panel, what stays in the first cache level while all rows of A pass by.
 constexpr int64_t kResidentBytes = 24 << 10;
 
-int64_t PanelWidth() {
-  return kVectors * static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>()));
-}
+int64_t VectorWidth() { return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>())); }
 
 int64_t TileRows() { return kRows; }
 
@@ -70,11 +69,18 @@ struct InFloat32 {
     return hn::Load(D(), b);
   }
   template <int part>
-  static HWY_INLINE Factor Spread(float a) {
-    return hn::Set(D(), a);
+  static HWY_INLINE Factor Spread(const float* a) {
+    return hn::Set(D(), *a);
   }
   static HWY_INLINE Vector Add(Factor a, Factor b, Vector sum) { return hn::MulAdd(a, b, sum); }
 };
+
+// Its halves were written as such.
+HWY_INLINE uint32_t PairAt(const uint32_t* pairs) {
+  uint32_t pair;
+  std::memcpy(&pair, pairs, sizeof pair);
+  return pair;
+}
 
 // As the instructions for it do: first the product of the upper halves, then that of the lower
 // ones.
@@ -88,8 +94,8 @@ struct InBf16Emulated {
     return Half<part>(hn::Load(Pairs(), b));
   }
   template <int part>
-  static HWY_INLINE Factor Spread(uint32_t a) {
-    return Half<part>(hn::Set(Pairs(), a));
+  static HWY_INLINE Factor Spread(const uint32_t* a) {
+    return Half<part>(hn::Set(Pairs(), PairAt(a)));
   }
   static HWY_INLINE Vector Add(Factor a, Factor b, Vector sum) { return hn::MulAdd(a, b, sum); }
 
@@ -101,8 +107,7 @@ struct InBf16Emulated {
   }
 };
 
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-// Highway 1.0.3 has no target with AVX512_BF16, so the compiler must not know that it is used here.
+#if LOCKSTEP_HAS_BFLOAT16_PAIRS
 struct InBf16 {
   using Element = uint32_t;
   using Factor = hn::Vec<Pairs>;
@@ -112,13 +117,10 @@ struct InBf16 {
     return hn::Load(Pairs(), b);
   }
   template <int part>
-  static HWY_INLINE Factor Spread(uint32_t a) {
-    return hn::Set(Pairs(), a);
+  static HWY_INLINE Factor Spread(const uint32_t* a) {
+    return hn::Set(Pairs(), PairAt(a));
   }
-  static HWY_INLINE Vector Add(Factor a, Factor b, Vector sum) {
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
-    return sum;
-  }
+  static HWY_INLINE Vector Add(Factor a, Factor b, Vector sum) { return AddPairs(a, b, sum); }
 };
 #else
 using InBf16 = InBf16Emulated;
@@ -137,65 +139,62 @@ struct TileOperands {
   const float* bias;  // [width] or nullptr
 };
 
-// The part's products of a[r * a_row_stride] and three vectors at b.
-template <class Arithmetic, int part, int rows, class Element>
+// The part's products of a[r * a_row_stride] and the vectors at b.
+template <class Arithmetic, int part, int rows, int vectors, class Element>
 HWY_INLINE void AddPart(const Element* a, int64_t a_row_stride, const Element* b,
-                        Vector (&sums)[rows][kVectors]) {
-  const auto width = static_cast<int64_t>(hn::Lanes(D()));
-  const auto b0 = Arithmetic::template Load<part>(b),
-             b1 = Arithmetic::template Load<part>(b + width),
-             b2 = Arithmetic::template Load<part>(b + 2 * width);
+                        Vector (&sums)[rows][vectors]) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
+  typename Arithmetic::Factor factors[vectors];
+  for (int v = 0; v < vectors; ++v) factors[v] = Arithmetic::template Load<part>(b + v * lanes);
   for (int r = 0; r < rows; ++r) {
-    const auto x = Arithmetic::template Spread<part>(a[r * a_row_stride]);
-    sums[r][0] = Arithmetic::Add(x, b0, sums[r][0]);
-    sums[r][1] = Arithmetic::Add(x, b1, sums[r][1]);
-    sums[r][2] = Arithmetic::Add(x, b2, sums[r][2]);
+    const auto x = Arithmetic::template Spread<part>(a + r * a_row_stride);
+    for (int v = 0; v < vectors; ++v) sums[r][v] = Arithmetic::Add(x, factors[v], sums[r][v]);
   }
 }
 
-template <class Arithmetic, int rows>
+template <class Arithmetic, int rows, int vectors>
 void Tile(const TileOperands<typename Arithmetic::Element>& t) {
   const D d;
-  const int64_t width = static_cast<int64_t>(hn::Lanes(d));
-  Vector sums[rows][kVectors];
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  Vector sums[rows][vectors];
   for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v < kVectors; ++v) {
-      sums[r][v] = !t.first ? hn::LoadU(d, t.c + r * t.c_stride + v * width)
-                   : t.bias ? hn::LoadU(d, t.bias + v * width)
+    for (int v = 0; v < vectors; ++v) {
+      sums[r][v] = !t.first ? hn::LoadU(d, t.c + r * t.c_stride + v * lanes)
+                   : t.bias ? hn::LoadU(d, t.bias + v * lanes)
                             : hn::Zero(d);
     }
   }
   const auto *a = t.a, *b = t.b;
-  for (int64_t k = 0; k < t.depth; ++k, a += t.a_column_stride, b += kVectors * width) {
+  for (int64_t k = 0; k < t.depth; ++k, a += t.a_column_stride, b += vectors * lanes) {
     AddPart<Arithmetic, 0>(a, t.a_row_stride, b, sums);
     if constexpr (Arithmetic::kParts == 2) AddPart<Arithmetic, 1>(a, t.a_row_stride, b, sums);
   }
   for (int r = 0; r < rows; ++r) {
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], d, t.c + r * t.c_stride + v * width);
+    for (int v = 0; v < vectors; ++v) hn::StoreU(sums[r][v], d, t.c + r * t.c_stride + v * lanes);
   }
 }
 
-template <class Arithmetic, int rows>
+template <class Arithmetic, int rows, int vectors>
 void TileOf(int64_t count, const TileOperands<typename Arithmetic::Element>& t) {
   if constexpr (rows > 1) {
-    if (count < rows) return TileOf<Arithmetic, rows - 1>(count, t);
+    if (count < rows) return TileOf<Arithmetic, rows - 1, vectors>(count, t);
   }
-  Tile<Arithmetic, rows>(t);
+  Tile<Arithmetic, rows, vectors>(t);
 }
 
-// Rows [first_row, end_row) of A times one panel; `columns` of it are real. A and its strides are
-// `a`'s, not those of `x`.
-template <class Arithmetic>
-void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Element>& a,
-              const PanelOperands& x) {
+// Rows [first_row, end_row) of A times one panel of so many vectors; `columns` of it are real. A
+// and its strides are `a`'s, not those of `x`. Fewer vectors leave registers for more rows.
+template <class Arithmetic, int vectors>
+void MultiplyVectors(const PanelPart& part, const LeftOperand<typename Arithmetic::Element>& a,
+                     const PanelOperands& x) {
   using Element = typename Arithmetic::Element;
-  constexpr int kTileRows = Arithmetic::kTileRows;
+  constexpr int kTileRows = Arithmetic::kTileRows * (vectors == 3 ? 2 : vectors == 2 ? 3 : 4) / 2;
   const auto* panel = static_cast<const Element*>(part.panel);
-  const int64_t width = PanelWidth();
+  const int64_t width = vectors * VectorWidth();
   const int64_t most_depth = kResidentBytes / (width * static_cast<int64_t>(sizeof(Element)));
-  // The last panel's columns pass through a tile of their own.
-  HWY_ALIGN float edge[kRows * kVectors * HWY_MAX_BYTES / sizeof(float)] = {};
-  HWY_ALIGN float edge_bias[kVectors * HWY_MAX_BYTES / sizeof(float)] = {};
+  // Columns that fill no vector pass through a tile of their own.
+  HWY_ALIGN float edge[kTileRows * vectors * HWY_MAX_BYTES / sizeof(float)] = {};
+  HWY_ALIGN float edge_bias[vectors * HWY_MAX_BYTES / sizeof(float)] = {};
   const bool is_edge = part.columns < width;
   const float* bias = x.bias ? x.bias + part.first_column : nullptr;
   if (is_edge && bias) {
@@ -219,7 +218,7 @@ void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Elem
       for (int64_t r = 0; r < rows && is_edge && !first; ++r) {
         std::copy_n(c + r * x.c_stride, part.columns, edge + r * width);
       }
-      TileOf<Arithmetic, kTileRows>(rows, tile);
+      TileOf<Arithmetic, kTileRows, vectors>(rows, tile);
       for (int64_t r = 0; r < rows && is_edge; ++r) {
         std::copy_n(edge + r * width, part.columns, c + r * x.c_stride);
       }
@@ -227,18 +226,21 @@ void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Elem
   }
 }
 
+template <class Arithmetic>
+void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Element>& a,
+              const PanelOperands& x) {
+  if (part.columns <= VectorWidth()) return MultiplyVectors<Arithmetic, 1>(part, a, x);
+  if (part.columns <= 2 * VectorWidth()) return MultiplyVectors<Arithmetic, 2>(part, a, x);
+  MultiplyVectors<Arithmetic, 3>(part, a, x);
+}
+
 void MultiplyFloat32(const PanelPart& part, const PanelOperands& x) {
   Multiply<InFloat32>(part, {x.a, x.a_row_stride, x.a_column_stride}, x);
 }
 void MultiplyBf16(const PanelPart& part, const LeftOperand<uint32_t>& a, const PanelOperands& x) {
-  Multiply<InBf16>(part, a, x);
-}
-void MultiplyBf16Emulated(const PanelPart& part, const LeftOperand<uint32_t>& a,
-                          const PanelOperands& x) {
+  if (HasBfloat16Instructions()) return Multiply<InBf16>(part, a, x);
   Multiply<InBf16Emulated>(part, a, x);
 }
-// Whether InBf16 is made of instructions for it.
-bool KnowsBf16() { return !std::is_same_v<InBf16, InBf16Emulated>; }
 
 const char* PanelTarget() { return hwy::TargetName(HWY_TARGET); }
 bool IsVectorTarget() { return HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128; }
@@ -249,27 +251,29 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lockstep::worker {
 
-HWY_EXPORT(PanelWidth);
+HWY_EXPORT(VectorWidth);
 HWY_EXPORT(TileRows);
 HWY_EXPORT(MultiplyFloat32);
 HWY_EXPORT(MultiplyBf16);
-HWY_EXPORT(MultiplyBf16Emulated);
-HWY_EXPORT(KnowsBf16);
 HWY_EXPORT(PanelTarget);
 HWY_EXPORT(IsVectorTarget);
 
 namespace {
 
-bool UsesBf16Instructions() { return HasBfloat16Instructions() && LOCKSTEP_DISPATCH(KnowsBf16)(); }
-
 int64_t PairsOf(int64_t k) { return (k + 1) / 2; }
+
+// Where C is cut among threads: in front of a tile (the first of a panel's rows counted) of a
+// panel.
+struct Cut {
+  int64_t panel, tile;
+};
 
 // A as MultiplyBf16 takes it. Each thread has its own, so that threads may multiply at once.
 LeftOperand<uint32_t> RoundedPairs(int64_t m, int64_t k, const PanelOperands& x) {
   static thread_local Buffer buffer;
   const int64_t pairs = PairsOf(k);
   auto* to = reinterpret_cast<Bfloat16*>(buffer.Require(m * pairs));
-  RoundToBfloat16(m, k, x.a, x.a_row_stride, x.a_column_stride, to, 2 * pairs);
+  RoundMatrixToBfloat16(m, k, x.a, x.a_row_stride, x.a_column_stride, to, 2 * pairs);
   if (k % 2 != 0) {
     for (int64_t i = 0; i < m; ++i) to[i * 2 * pairs + k] = 0;
   }
@@ -283,16 +287,17 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
   n_ = n;
   k_ = k;
   precision_ = precision;
-  panel_width_ = LOCKSTEP_DISPATCH(PanelWidth)();
+  vector_ = LOCKSTEP_DISPATCH(VectorWidth)();
   const bool rounds = precision == Precision::kBf16;
-  const int64_t width = panel_width_, panels = (n + width - 1) / width;
-  const int64_t depth = rounds ? PairsOf(k) : k;
-  panels_.Require(panels * depth * width);
+  const int64_t panels = this->panels(), depth = rounds ? PairsOf(k) : k;
+  panels_.Require((n + vector_ - 1) / vector_ * vector_ * depth);
 #pragma omp parallel for schedule(static)
   for (int64_t panel = 0; panel < panels; ++panel) {
-    const int64_t columns = std::min(width, n - panel * width);
-    float* to = panels_.data() + panel * depth * width;
-    const float* from = b + panel * width * column_stride;
+    const int64_t first_column = panel * kPanelVectors * vector_;
+    const int64_t columns = std::min(kPanelVectors * vector_, n - first_column);
+    const int64_t width = vectors(panel) * vector_;
+    float* to = panels_.data() + first_column * depth;
+    const float* from = b + first_column * column_stride;
     for (int64_t row = 0; row < depth && !rounds; ++row) {
       for (int64_t j = 0; j < width; ++j) {
         to[row * width + j] = j < columns ? from[row * row_stride + j * column_stride] : 0.0f;
@@ -310,34 +315,50 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
   }
 }
 
+int64_t PanelProduct::panels() const {
+  const int64_t width = kPanelVectors * vector_;
+  return (n_ + width - 1) / width;
+}
+
+int64_t PanelProduct::vectors(int64_t panel) const {
+  return std::min(kPanelVectors, (n_ + vector_ - 1) / vector_ - panel * kPanelVectors);
+}
+
 void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
-  const int64_t width = panel_width_, panels = (n_ + width - 1) / width;
-  if (m == 0 || panels == 0) return;
+  if (m == 0 || n_ == 0) return;
   const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)();
-  // Where the panels alone would leave threads idle, each is cut along the rows, too.
-  const int64_t wanted =
-      panels >= 4 * omp_get_max_threads() ? 1 : (4 * omp_get_max_threads() + panels - 1) / panels;
   const int64_t tiles = (m + tile_rows - 1) / tile_rows;
-  const int64_t parts = std::clamp<int64_t>(wanted, 1, tiles);
-  const bool rounds = precision_ == Precision::kBf16, emulates = !UsesBf16Instructions();
+  const bool rounds = precision_ == Precision::kBf16;
   const int64_t depth = rounds ? PairsOf(k_) : k_;
   LeftOperand<uint32_t> a = {};
   if (rounds) a = RoundedPairs(m, k_, operands);
-#pragma omp parallel for schedule(static)
-  for (int64_t task = 0; task < panels * parts; ++task) {
-    const int64_t panel = task / parts, row_part = task % parts;
-    const PanelPart part = {std::min(m, row_part * tiles / parts * tile_rows),
-                            std::min(m, (row_part + 1) * tiles / parts * tile_rows),
-                            panel * width,
-                            std::min(width, n_ - panel * width),
-                            depth,
-                            panels_.data() + panel * depth * width};
-    if (!rounds) {
-      LOCKSTEP_DISPATCH(MultiplyFloat32)(part, operands);
-    } else if (emulates) {
-      LOCKSTEP_DISPATCH(MultiplyBf16Emulated)(part, a, operands);
-    } else {
-      LOCKSTEP_DISPATCH(MultiplyBf16)(part, a, operands);
+  // Every thread has as much as the others, to a tile: its own panels and some rows of the first
+  // and the last one. The work is counted in vectors of tiles.
+  const int64_t work = tiles * ((n_ + vector_ - 1) / vector_);
+  const auto cut_at = [&](int64_t done) {
+    const int64_t panel = done / (kPanelVectors * tiles);
+    if (panel == panels()) return Cut{panel, 0};
+    return Cut{panel, (done - panel * kPanelVectors * tiles) / vectors(panel)};
+  };
+#pragma omp parallel
+  {
+    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    const Cut begin = cut_at(work * thread / threads), end = cut_at(work * (thread + 1) / threads);
+    for (int64_t panel = begin.panel; panel <= end.panel && panel < panels(); ++panel) {
+      const int64_t first_tile = panel == begin.panel ? begin.tile : 0;
+      const int64_t end_tile = panel == end.panel ? end.tile : tiles;
+      const int64_t first_column = panel * kPanelVectors * vector_;
+      const PanelPart part = {first_tile * tile_rows,
+                              std::min(m, end_tile * tile_rows),
+                              first_column,
+                              std::min(kPanelVectors * vector_, n_ - first_column),
+                              depth,
+                              panels_.data() + first_column * depth};
+      if (rounds) {
+        LOCKSTEP_DISPATCH(MultiplyBf16)(part, a, operands);
+      } else {
+        LOCKSTEP_DISPATCH(MultiplyFloat32)(part, operands);
+      }
     }
   }
 }
@@ -345,7 +366,7 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
 std::string PanelProduct::Name(Precision precision) {
   const std::string name = std::string("panels ") + LOCKSTEP_DISPATCH(PanelTarget)();
   if (precision == Precision::kFloat32) return name;
-  return name + (UsesBf16Instructions() ? " in bf16" : " in bf16, emulated");
+  return name + (HasBfloat16Instructions() ? " in bf16" : " in bf16, emulated");
 }
 
 bool PanelProduct::HasVectors() { return LOCKSTEP_DISPATCH(IsVectorTarget)(); }

@@ -22,21 +22,22 @@ struct PanelOperands {
 };
 
 /// C[M,N] = A[M,K] B[K,N] on our own kernels, with a B that many products share: B is copied once
-/// into panels, each as wide as three vectors and contiguous along K, so that a product reads it in
-/// order and only once. For operands for which oneDNN's matmul keeps no layout of its own and packs
-/// B again at each call, or has reference code only. After Goto and van de Geijn 2008, "Anatomy of
-/// high-performance matrix multiplication". With Precision::kBf16 both operands are rounded to
-/// bfloat16 and their products summed in float32, a pair of K at a time: by instructions for that
-/// where the processor has them (AVX512_BF16), else by float32's, with the same result but for the
-/// roundings of the sum.
+/// into panels, each as wide as three vectors (the last one less) and contiguous along K, so that a
+/// product reads it in order and only once. For operands for which oneDNN's matmul keeps no layout
+/// of its own and packs B again at each call, or has reference code only. After Goto and van de
+/// Geijn 2008, "Anatomy of high-performance matrix multiplication". With Precision::kBf16 both
+/// operands are rounded to bfloat16 and their products summed in float32, a pair of K at a time: by
+/// instructions for that where the processor has them (AVX512_BF16), else by float32's, with the
+/// same result but for the roundings of the sum.
 class PanelProduct {
  public:
   /// B[k, j] is at b[k * row_stride + j * column_stride].
   void Pack(int64_t n, int64_t k, const float* b, int64_t row_stride, int64_t column_stride,
             Precision precision = Precision::kFloat32);
 
-  /// Threads share the panels, and the rows where there are few panels; an element of C is summed
-  /// in the order of K whatever the number of rows and threads. Threads may call at once.
+  /// Threads share the panels, and the rows of one between two of them; an element of C is summed
+  /// in the order of K (in bf16 the upper one of a pair first) whatever the number of rows and
+  /// threads. Threads may call at once.
   void Multiply(int64_t m, const PanelOperands& operands) const;
 
   /// "panels AVX2", "panels AVX3 in bf16", "panels AVX2 in bf16, emulated" and the like.
@@ -46,11 +47,17 @@ class PanelProduct {
   static bool HasVectors();
 
  private:
+  static constexpr int64_t kPanelVectors = 3;
+
+  int64_t panels() const;
+  /// Of a panel, the last one of which may be narrower.
+  int64_t vectors(int64_t panel) const;
+
   int64_t n_ = 0, k_ = 0;
-  int64_t panel_width_ = 0;
+  int64_t vector_ = 0;  // floats of a vector
   Precision precision_ = Precision::kFloat32;
-  // [ceil(N / width), K, width], zeros behind the last column; in bf16 [ceil(N / width), ceil(K /
-  // 2), width] pairs, the one of the lower k in the lower half.
+  // Panel for panel [K, width], zeros behind the last column of B; in bf16 [ceil(K / 2), width]
+  // pairs, the one of the lower k in the lower half.
   Buffer panels_;
 };
 

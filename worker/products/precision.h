@@ -12,6 +12,20 @@ enum class Precision { kFloat32, kBf16 };
 void SetProductPrecision(Precision precision);
 Precision ProductPrecision();
 
+/// While one lives, products are of this precision.
+class PrecisionScope {
+ public:
+  explicit PrecisionScope(Precision precision) : before_(ProductPrecision()) {
+    SetProductPrecision(precision);
+  }
+  ~PrecisionScope() { SetProductPrecision(before_); }
+  PrecisionScope(const PrecisionScope&) = delete;
+  PrecisionScope& operator=(const PrecisionScope&) = delete;
+
+ private:
+  const Precision before_;
+};
+
 }  // namespace lockstep::worker
 
 #endif  // LOCKSTEP_WORKER_PRODUCTS_PRECISION_H_

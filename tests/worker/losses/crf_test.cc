@@ -15,6 +15,7 @@
 
 #include "tests/worker/central_difference.h"
 #include "tests/worker/model_case.h"
+#include "worker/products/precision.h"
 #include "worker/threads.h"
 
 namespace lockstep::worker {
@@ -193,6 +194,12 @@ TEST(CrfTest, IsAsAllPathsEnumerated) {
   ExpectAsEnumerated(CrfCase(5, {4, 4, 4, 4}));
   ExpectAsEnumerated(CrfCase(4, {1}));
   ExpectAsEnumerated(CrfCase(1, {3, 2}));
+}
+
+// Its gradient is a difference of counts, which rounding would not let vanish.
+TEST(CrfTest, IsAsExactWhereProductsAreInBf16) {
+  const PrecisionScope bf16(Precision::kBf16);
+  ExpectAsEnumerated(CrfCase(3, {6, 5, 5, 3, 2, 2, 1}));
 }
 
 // Rows of tags are padded to 16 floats.

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/model_case.h"
+#include "worker/products/precision.h"
 
 namespace lockstep::worker {
 namespace {
@@ -124,8 +125,8 @@ TEST_P(EveryCellModel, EvaluationIsTheForwardPassWithoutDropout) {
   EXPECT_NE(with.model.Forward(with.batch(), dropped, with.site), loss);
 }
 
-TEST_P(EveryCellModel, NextLogitsContinueOneLane) {
-  ModelCase model_case(Options(0.5), 6, 1);
+void ExpectNextLogitsContinueOneLane(const LanguageModelOptions& options, double tolerance) {
+  ModelCase model_case(options, 6, 1);
   RecurrentState state = model_case.initial_state, evaluated = model_case.initial_state;
   const std::span<const int32_t> tokens = model_case.inputs;
   model_case.model.BeginNextLogits();
@@ -139,8 +140,21 @@ TEST_P(EveryCellModel, NextLogitsContinueOneLane) {
   std::ranges::fill(model_case.targets, -1);
   model_case.targets.back() = 4;
   const double loss = model_case.model.Evaluate(model_case.batch(), evaluated);
-  EXPECT_NEAR(loss, expected, 1e-5);
-  EXPECT_THAT(state.h, Pointwise(FloatNear(1e-5f), evaluated.h));
+  EXPECT_NEAR(loss, expected, tolerance);
+  EXPECT_THAT(state.h, Pointwise(FloatNear(static_cast<float>(tolerance)), evaluated.h));
+}
+
+TEST_P(EveryCellModel, NextLogitsContinueOneLane) {
+  ExpectNextLogitsContinueOneLane(Options(0.5), 1e-5);
+}
+
+// The same operands are rounded, whether a one-hot vector is multiplied or its row is taken.
+TEST_P(EveryCellModel, NextLogitsContinueOneLaneInBf16) {
+  const PrecisionScope bf16(Precision::kBf16);
+  LanguageModelOptions options = Options(0.5);
+  ExpectNextLogitsContinueOneLane(options, 1e-4);
+  options.embedding_size = 0;
+  ExpectNextLogitsContinueOneLane(options, 1e-4);
 }
 
 // Which way is less work depends on the lanes of a rank, and every rank of a job goes the same way.

@@ -13,7 +13,6 @@
 
 #include "tests/worker/model_case.h"
 #include "worker/models/language_model.h"
-#include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::worker {
@@ -70,11 +69,6 @@ const float* Values(int64_t count, int64_t shift) {
   return values.data() + shift;
 }
 
-// An operand's element as products take it now.
-float Taken(float x) {
-  return ProductPrecision() == Precision::kBf16 ? Widened(RoundToBfloat16(x)) : x;
-}
-
 void ExpectRight(const ProductShape& s) {
   const Matrix a = {Values((s.a_transposed ? s.k : s.m) * s.a_stride, 1), s.a_stride,
                     s.a_transposed};
@@ -107,8 +101,7 @@ void ExpectRight(const ProductShape& s) {
 
 class StepProductsTest : public testing::TestWithParam<std::tuple<Cell, Precision>> {
  protected:
-  void SetUp() override { SetProductPrecision(std::get<Precision>(GetParam())); }
-  void TearDown() override { SetProductPrecision(Precision::kFloat32); }
+  const PrecisionScope precision_{std::get<Precision>(GetParam())};
 };
 
 TEST_P(StepProductsTest, AreRightAndNeverOnReferenceCode) {

@@ -41,8 +41,8 @@ TEST(Bfloat16Test, RoundsMatricesAsTheyStandAndTransposed) {
       }
       constexpr Bfloat16 kUntouched = 0xABCD;
       std::vector<Bfloat16> plain(rows * to_stride, kUntouched), back = plain;
-      RoundToBfloat16(rows, columns, from.data(), stride, 1, plain.data(), to_stride);
-      RoundToBfloat16(rows, columns, turned.data(), 1, rows + gap, back.data(), to_stride);
+      RoundMatrixToBfloat16(rows, columns, from.data(), stride, 1, plain.data(), to_stride);
+      RoundMatrixToBfloat16(rows, columns, turned.data(), 1, rows + gap, back.data(), to_stride);
       EXPECT_EQ(plain, back);
       for (int64_t i = 0; i < rows; ++i) {
         for (int64_t j = 0; j < columns; ++j) {

@@ -1,4 +1,4 @@
-#include "trainer/run/benchmark_step.h"
+#include "trainer/commands/benchmark_step.h"
 
 #include <algorithm>
 #include <chrono>
@@ -109,6 +109,7 @@ BenchmarkLayers::BenchmarkLayers(const BenchmarkShape& shape)
 
 double BenchmarkLayers::Run() {
   const auto steps = worker::PackedSteps::Uniform(shape_.time_steps, shape_.lanes);
+  std::ranges::fill(parameters_.gradient(), 0.0f);
   return SecondsOf([&] {
     stack_.Forward(steps, {.x = x_.data()}, state_, nullptr);
     std::fill_n(stack_.d_output(), shape_.tokens() * shape_.hidden, 1e-3f);

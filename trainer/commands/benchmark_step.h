@@ -1,11 +1,10 @@
-#ifndef LOCKSTEP_TRAINER_RUN_BENCHMARK_STEP_H_
-#define LOCKSTEP_TRAINER_RUN_BENCHMARK_STEP_H_
+#ifndef LOCKSTEP_TRAINER_COMMANDS_BENCHMARK_STEP_H_
+#define LOCKSTEP_TRAINER_COMMANDS_BENCHMARK_STEP_H_
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "worker/buffer.h"
 #include "worker/layers/stack.h"
 #include "worker/models/language_model.h"
 #include "worker/optimizers/optimizer.h"
@@ -96,4 +95,4 @@ double Median(std::vector<double> values);
 
 }  // namespace lockstep::trainer
 
-#endif  // LOCKSTEP_TRAINER_RUN_BENCHMARK_STEP_H_
+#endif  // LOCKSTEP_TRAINER_COMMANDS_BENCHMARK_STEP_H_
