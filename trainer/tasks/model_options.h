@@ -16,7 +16,8 @@ namespace lockstep::trainer {
 // The run configuration in the worker's terms: proto/ and worker/ do not know each other.
 
 worker::Cell CellOf(proto::Cell cell);
-/// All later products of this process are of model.precision: whoever opens a configuration's model calls it.
+/// All later products of this process are of model.precision: whoever opens a configuration's model
+/// calls it.
 void UsePrecision(const proto::Model& model);
 /// But for what a task decides: its input_size and how the last layer is read.
 worker::StackOptions StackOptionsOf(const proto::Model& model);
