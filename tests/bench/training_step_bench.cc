@@ -19,8 +19,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests/worker/onednn_layers.h"
 #include "trainer/commands/benchmark_step.h"
@@ -39,6 +37,7 @@ using trainer::BenchmarkStep;
 using trainer::BenchmarkValues;
 using trainer::CpuName;
 using trainer::Median;
+using trainer::RequireFinite;
 
 struct Settings : trainer::BenchmarkShape {
   int threads = 0, turns = 11;
@@ -104,10 +103,6 @@ class Times {
  private:
   std::map<std::string, std::vector<double>> seconds_;
 };
-
-void RequireFinite(const char* what, double value) {
-  if (!std::isfinite(value)) throw std::runtime_error(fmt::format("{} is {}", what, value));
-}
 
 /// Their side: the primitive over all layers at once.
 class Primitive {
@@ -219,25 +214,22 @@ void RunHere(const Settings& s) {
   }
 }
 
-/// This program again, limited to `set`, as a row of numbers. One measurement must not begin before
-/// the last has ended, so its output is read to the end.
+/// This program again, limited to `set`, as a row of numbers.
 Figures RunUnder(const std::string& set, int argc, char** argv) {
-  std::string command = fmt::format("ONEDNN_MAX_CPU_ISA={} exec /proc/{}/exe --row", set, getpid());
+  std::string arguments = "--row";
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--isa") {
       ++i;
     } else if (!argument.starts_with("--isa=")) {
-      command += " '" + argument + "'";
+      arguments += " '" + argument + "'";
     }
   }
-  FILE* out = popen(command.c_str(), "r");
   Figures f;
-  const int read = out ? std::fscanf(out, "%lf %lf %lf %lf", &f.step_tokens, &f.primitive_tokens,
-                                     &f.operations, &f.limit)
-                       : 0;
-  const int status = out ? pclose(out) : -1;
-  if (read != 4 || status != 0) throw std::runtime_error("no figures under " + set);
+  if (std::sscanf(trainer::OutputUnder(set, arguments).c_str(), "%lf %lf %lf %lf", &f.step_tokens,
+                  &f.primitive_tokens, &f.operations, &f.limit) != 4) {
+    throw std::runtime_error("no figures under " + set);
+  }
   return f;
 }
 

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <set>
@@ -12,7 +11,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "trainer/commands/benchmark_step.h"
 #include "trainer/commands/commands.h"
@@ -188,27 +186,16 @@ Json MeasureUnder(const std::string& set, const BenchArguments& arguments) {
   for (const worker::Cell cell : arguments.cells) cells.emplace_back(worker::FactsOf(cell).name);
   for (const Precision precision : arguments.precisions) precisions.emplace_back(NameOf(precision));
   const std::string command = fmt::format(
-      "ONEDNN_MAX_CPU_ISA={} exec /proc/{}/exe bench --json --cells {} --hidden {} {} --layers {} "
-      "--lanes {} --time-steps {} --vocabulary {} --threads {} --turns {} --progress {}",
-      set, getpid(), fmt::join(cells, ","), fmt::join(arguments.hidden, ","),
+      "bench --json --cells {} --hidden {} {} --layers {} --lanes {} --time-steps {} "
+      "--vocabulary {} --threads {} --turns {} --progress {}",
+      fmt::join(cells, ","), fmt::join(arguments.hidden, ","),
       precisions.empty() ? "" : fmt::format("--precisions {}", fmt::join(precisions, ",")),
       arguments.layers, arguments.lanes, arguments.time_steps, arguments.vocabulary,
       arguments.threads, arguments.turns,
       arguments.progress == Console::Mode::kAuto   ? "auto"
       : arguments.progress == Console::Mode::kLive ? "live"
                                                    : "plain");
-  FILE* out = popen(command.c_str(), "r");
-  std::string text;
-  char part[4096];
-  for (size_t read = 0; out && (read = std::fread(part, 1, sizeof part, out)) > 0;) {
-    text.append(part, read);
-  }
-  const int status = out ? pclose(out) : -1;
-  Json result = Json::parse(text, nullptr, false);
-  if (status != 0 || result.is_discarded()) {
-    throw std::runtime_error(fmt::format("no figures under {}: the program failed there.", set));
-  }
-  return result;
+  return Json::parse(OutputUnder(set, command));
 }
 
 std::vector<std::string> SetsOf(const std::string& isa) {

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <fstream>
 #include <random>
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "worker/models/initialization.h"
 #include "worker/optimizers/clip.h"
@@ -20,10 +22,6 @@ double SecondsOf(const Work& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-void RequireFinite(const char* what, double value) {
-  if (!std::isfinite(value)) throw std::runtime_error(fmt::format("{} is {}", what, value));
 }
 
 worker::LanguageModelOptions ModelOf(const BenchmarkShape& shape) {
@@ -141,6 +139,25 @@ std::vector<float> BenchmarkValues(int64_t count, float bound, uint32_t seed) {
   std::vector<float> values(count);
   for (float& value : values) value = uniform(generator);
   return values;
+}
+
+void RequireFinite(const char* what, double value) {
+  if (!std::isfinite(value)) throw std::runtime_error(fmt::format("{} is {}", what, value));
+}
+
+std::string OutputUnder(const std::string& set, const std::string& arguments) {
+  const std::string command =
+      fmt::format("ONEDNN_MAX_CPU_ISA={} exec /proc/{}/exe {}", set, getpid(), arguments);
+  FILE* out = popen(command.c_str(), "r");
+  std::string text;
+  char part[4096];
+  for (size_t read = 0; out && (read = std::fread(part, 1, sizeof part, out)) > 0;) {
+    text.append(part, read);
+  }
+  if (!out || pclose(out) != 0) {
+    throw std::runtime_error(fmt::format("no figures under {}: the program failed there.", set));
+  }
+  return text;
 }
 
 std::string CpuName() {

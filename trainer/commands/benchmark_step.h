@@ -88,6 +88,14 @@ class BenchmarkProduct {
 /// Uniform in (-bound, bound), the same for the same seed.
 std::vector<float> BenchmarkValues(int64_t count, float bound, uint32_t seed = 1);
 
+/// std::runtime_error, which names `what`, where a value is not finite.
+void RequireFinite(const char* what, double value);
+
+/// What this program prints with these arguments, limited to an instruction set as
+/// ONEDNN_MAX_CPU_ISA names it; to its end, so that no measurement begins before.
+/// std::runtime_error where it fails. The arguments are a shell's words.
+std::string OutputUnder(const std::string& set, const std::string& arguments);
+
 /// The processor's own name for itself.
 std::string CpuName();
 

@@ -15,11 +15,7 @@ namespace lockstep::worker::HWY_NAMESPACE {
 // The compiler makes it of this target's vectors.
 void RoundRow(int64_t columns, const float* from, Bfloat16* to) {
 #pragma omp simd
-  for (int64_t j = 0; j < columns; ++j) {
-    const auto bits = std::bit_cast<uint32_t>(from[j]);
-    const uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
-    to[j] = static_cast<Bfloat16>((bits << 1) > 0xFF000000u ? (bits >> 16 | 0x40) : rounded);
-  }
+  for (int64_t j = 0; j < columns; ++j) to[j] = RoundToBfloat16(from[j]);
 }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE

@@ -9,11 +9,13 @@ namespace lockstep::worker {
 /// The upper half of a float32: its sign, its exponent and 8 significant bits.
 using Bfloat16 = uint16_t;
 
-/// To the nearest, to the even one of two; what is not a number stays so.
+/// To the nearest, to the even one of two; what is not a number stays so. In whole numbers, so that
+/// loops over it become vectors.
 constexpr Bfloat16 RoundToBfloat16(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
-  const auto rounded = static_cast<Bfloat16>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-  return x == x ? rounded : static_cast<Bfloat16>(bits >> 16 | 0x40);
+  const bool is_nan = bits << 1 > 0xFF000000u;
+  return static_cast<Bfloat16>(is_nan ? bits >> 16 | 0x40
+                                      : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
 constexpr float Widened(Bfloat16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); }

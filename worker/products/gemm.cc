@@ -100,10 +100,9 @@ dnnl::matmul::primitive_desc DescribeProduct(const ProductShape& shape,
 }
 
 // The same, but nothing where oneDNN has no code for it or reference code only, or would emulate
-// bf16 (on AVX-512 without it, at less than float32's speed). The name is that of
-// the very operands: on AVX-512 a product whose rows of A lie further apart than K has other code
-// than one of dense rows, and for B in brgemm's layout only `ref:any`, 100 times slower (2.6.3 and
-// 3.2.0).
+// bf16 (on AVX-512 without AVX512_BF16). The name is that of the very operands: on AVX-512 a
+// product whose rows of A lie further apart than K has other code than one of dense rows, and for B
+// in brgemm's layout only `ref:any`, 100 times slower (2.6.3 and 3.2.0).
 std::optional<dnnl::matmul::primitive_desc> FindFastProduct(const ProductShape& shape,
                                                             const dnnl::memory::desc& b) {
   if (Rounds(shape) && !HasBfloat16Instructions()) return std::nullopt;

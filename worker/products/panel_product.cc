@@ -290,14 +290,12 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
   vector_ = LOCKSTEP_DISPATCH(VectorWidth)();
   const bool rounds = precision == Precision::kBf16;
   const int64_t panels = this->panels(), depth = rounds ? PairsOf(k) : k;
-  panels_.Require((n + vector_ - 1) / vector_ * vector_ * depth);
+  panels_.Require(vectors() * vector_ * depth);
 #pragma omp parallel for schedule(static)
   for (int64_t panel = 0; panel < panels; ++panel) {
-    const int64_t first_column = panel * kPanelVectors * vector_;
-    const int64_t columns = std::min(kPanelVectors * vector_, n - first_column);
-    const int64_t width = vectors(panel) * vector_;
-    float* to = panels_.data() + first_column * depth;
-    const float* from = b + first_column * column_stride;
+    const int64_t columns = this->columns(panel), width = vectors(panel) * vector_;
+    float* to = panels_.data() + first_column(panel) * depth;
+    const float* from = b + first_column(panel) * column_stride;
     for (int64_t row = 0; row < depth && !rounds; ++row) {
       for (int64_t j = 0; j < width; ++j) {
         to[row * width + j] = j < columns ? from[row * row_stride + j * column_stride] : 0.0f;
@@ -315,13 +313,12 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
   }
 }
 
-int64_t PanelProduct::panels() const {
-  const int64_t width = kPanelVectors * vector_;
-  return (n_ + width - 1) / width;
+int64_t PanelProduct::vectors(int64_t panel) const {
+  return std::min(kPanelVectors, vectors() - panel * kPanelVectors);
 }
 
-int64_t PanelProduct::vectors(int64_t panel) const {
-  return std::min(kPanelVectors, (n_ + vector_ - 1) / vector_ - panel * kPanelVectors);
+int64_t PanelProduct::columns(int64_t panel) const {
+  return std::min(kPanelVectors * vector_, n_ - first_column(panel));
 }
 
 void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
@@ -334,7 +331,7 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   if (rounds) a = RoundedPairs(m, k_, operands);
   // Every thread has as much as the others, to a tile: its own panels and some rows of the first
   // and the last one. The work is counted in vectors of tiles.
-  const int64_t work = tiles * ((n_ + vector_ - 1) / vector_);
+  const int64_t work = tiles * vectors();
   const auto cut_at = [&](int64_t done) {
     const int64_t panel = done / (kPanelVectors * tiles);
     if (panel == panels()) return Cut{panel, 0};
@@ -347,13 +344,12 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
     for (int64_t panel = begin.panel; panel <= end.panel && panel < panels(); ++panel) {
       const int64_t first_tile = panel == begin.panel ? begin.tile : 0;
       const int64_t end_tile = panel == end.panel ? end.tile : tiles;
-      const int64_t first_column = panel * kPanelVectors * vector_;
       const PanelPart part = {first_tile * tile_rows,
                               std::min(m, end_tile * tile_rows),
-                              first_column,
-                              std::min(kPanelVectors * vector_, n_ - first_column),
+                              first_column(panel),
+                              columns(panel),
                               depth,
-                              panels_.data() + first_column * depth};
+                              panels_.data() + first_column(panel) * depth};
       if (rounds) {
         LOCKSTEP_DISPATCH(MultiplyBf16)(part, a, operands);
       } else {

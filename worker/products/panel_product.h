@@ -49,9 +49,13 @@ class PanelProduct {
  private:
   static constexpr int64_t kPanelVectors = 3;
 
-  int64_t panels() const;
-  /// Of a panel, the last one of which may be narrower.
+  /// Of a row of B, panel after panel.
+  int64_t vectors() const { return (n_ + vector_ - 1) / vector_; }
+  int64_t panels() const { return (vectors() + kPanelVectors - 1) / kPanelVectors; }
+  /// Of a panel: the last one may be narrower.
   int64_t vectors(int64_t panel) const;
+  int64_t first_column(int64_t panel) const { return panel * kPanelVectors * vector_; }
+  int64_t columns(int64_t panel) const;
 
   int64_t n_ = 0, k_ = 0;
   int64_t vector_ = 0;  // floats of a vector
