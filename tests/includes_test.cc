@@ -45,6 +45,7 @@ constexpr Library kLibraries[] = {
     {"ICU", "^unicode/", "^io/"},
     {"xxhash", "(^|/)(xxhash|xxh3|xxh_x86dispatch)\\.h$", "^io/"},
     {"zlib", "^zlib\\.h$", "^io/"},
+    {"oneTBB", "^(oneapi/)?tbb/", "^io/text/corpus_reader\\.cc$"},
     {"oneDNN", "(^|/)(dnnl|mkldnn)[^/]*\\.(h|hpp)$",
      "^worker/products/(gemm|instruction_set)\\.cc$"},
     {"Highway", "^hwy/", "^worker/"},

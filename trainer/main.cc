@@ -217,6 +217,14 @@ void AddTextFiles(CLI::App* text, io::TextImportOptions& options) {
   files("--test", options.test_paths, "Files and folders to test on");
 }
 
+void AddThreads(CLI::App* command, int& threads) {
+  command
+      ->add_option("--threads", threads,
+                   "Threads; 0: OMP_NUM_THREADS, or the cores that this process may use")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
 void AddImportText(CLI::App* import, Command& command) {
   CLI::App* text = import->add_subcommand(
       "text",
@@ -235,6 +243,7 @@ void AddImportText(CLI::App* import, Command& command) {
       ->check(CLI::IsMember({"none", "nfc", "nfd", "nfkc", "nfkd"}))
       ->capture_default_str();
   text->add_flag("--lowercase", options.lowercase, "Lower-case the text");
+  AddThreads(text, options.threads);
   AddProgress(text, arguments->progress);
   text->callback([&command, arguments] {
     if (arguments->options.paths.empty() && arguments->options.training_paths.empty()) {
@@ -548,11 +557,7 @@ void AddBench(CLI::App& app, Command& command) {
   number("--time-steps", arguments->time_steps, "Time steps of the batch");
   number("--vocabulary", arguments->vocabulary, "Tokens of the vocabulary");
   number("--turns", arguments->turns, "Turns that are measured, after one that is not");
-  bench
-      ->add_option("--threads", arguments->threads,
-                   "Threads; 0: OMP_NUM_THREADS, or the cores that this process may use")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+  AddThreads(bench, arguments->threads);
   bench
       ->add_option("--isa", arguments->isa,
                    "all: rows for each instruction set of this machine; or one: SSE41, AVX, AVX2, "

@@ -1,6 +1,7 @@
 #include "io/datasets/id_pieces.h"
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -28,10 +29,11 @@ void IdWriter::AppendAs(std::span<const uint32_t> ids) {
 }
 
 void IdWriter::Append(std::span<const uint32_t> ids) {
-  const auto outside =
-      std::find_if(ids.begin(), ids.end(), [this](uint32_t id) { return id >= limit_; });
-  if (outside != ids.end()) {
-    throw std::invalid_argument(fmt::format("id {} is not below {}", *outside, limit_));
+  const uint32_t most = std::accumulate(
+      ids.begin(), ids.end(), uint32_t{0},
+      [](uint32_t left, uint32_t right) { return std::max(left, right); });  // in vectors
+  if (!ids.empty() && most >= limit_) {
+    throw std::invalid_argument(fmt::format("id {} is not below {}", most, limit_));
   }
   while (!ids.empty()) {
     const auto now = ids.first(std::min<uint64_t>(kPieceIds, ids.size()));

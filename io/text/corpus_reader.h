@@ -3,11 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "io/text/text_decoder.h"
 #include "io/text/text_files.h"
 #include "io/text/text_segmenter.h"
 #include "io/text/vocabulary.h"
@@ -21,32 +19,54 @@ struct CorpusForm {
   bool replace_invalid = false;
   std::string normalization = "none";
   bool lowercase = false;
-  uint64_t block_bytes = 1 << 20;  ///< read at a time
+  uint64_t block_bytes = 1 << 18;  ///< read at a time
+  /// UTF-16 units of a part, a multiple of what TextSegmenter sees at a time; less serves tests.
+  uint64_t part_units = 1 << 16;
 };
 
-/// Reads files through decoder and segmenter into a sink, with bounded memory.
+/// A stretch of a text at whose ends no token goes on, so that its tokens are those that it has by
+/// itself.
+struct TextPart {
+  uint64_t number = 0;     ///< from 0, through all files
+  size_t file = 0;         ///< index of the file
+  bool ends_file = false;  ///< the file has no other part behind this one
+  uint64_t bytes = 0;      ///< of the file, read since the part before
+  std::u16string text;     ///< normalised; empty where the bytes are taken as they stand
+  std::string raw;         ///< those bytes
+};
+
+/// Takes the tokens of parts, on one thread of several, each of which has its own sink.
+class PartSink : public TokenSink {
+ public:
+  /// The tokens of `part` follow. The part stays where it is until what Finish returned has run.
+  virtual void Start(const TextPart& part) = 0;
+  /// They have come. What is returned is run later, in the order of the parts, never two at a time.
+  virtual std::function<void()> Finish() = 0;
+};
+
+/// Reads files into tokens on several threads, with bounded memory. Decoding and normalisation are
+/// one after the other; what finds tokens and what is done with them runs beside them. What comes
+/// out depends neither on the threads nor on the blocks.
 class CorpusReader {
  public:
-  /// InputError for an unknown encoding or normalisation. `sink` must outlive the reader.
-  CorpusReader(const CorpusForm& form, TokenSink* sink);
+  /// The sink of a thread 0..threads-1; asked for once, on that thread.
+  using SinkOf = std::function<PartSink&(int thread)>;
 
-  /// One file, a text of its own. Calls `advance` with the bytes of each block behind it.
-  /// InputError: a wrong byte (names file and offset), a file that has changed.
-  void Read(const TextFile& file, const std::function<void(uint64_t bytes)>& advance);
+  CorpusReader(const CorpusForm& form, int threads) : form_(form), threads_(threads) {}
 
-  /// Wrong byte sequences that became U+FFFD so far.
-  uint64_t replaced() const { return decoder_.replaced(); }
+  /// All files, each a text of its own. `sink_of` and its sinks must outlive the call. InputError:
+  /// an unknown encoding or normalisation, a wrong byte (names file and offset), a file that has
+  /// changed; what a sink throws is thrown, too. Of several errors it
+  /// is that of the first part that has one, whatever the threads.
+  void Read(std::span<const TextFile> files, const SinkOf& sink_of);
+
+  /// Wrong byte sequences that became U+FFFD in the last Read.
+  uint64_t replaced() const { return replaced_; }
 
  private:
-  void FeedText(const TextFile& file, std::string_view bytes, bool at_end, bool* at_start);
-  [[noreturn]] void ThrowInvalid(const TextFile& file, const InvalidBytes& invalid) const;
-
-  std::string encoding_;
-  bool raw_;
-  TextDecoder decoder_;
-  TextSegmenter segmenter_;
-  std::vector<char> block_;
-  std::u16string text_;
+  CorpusForm form_;
+  int threads_;
+  uint64_t replaced_ = 0;
 };
 
 }  // namespace lockstep::io

@@ -38,12 +38,8 @@ std::string QuotedToken(TokenKind kind, const std::string& token) {
 TextEncoder::TextEncoder(const Vocabulary& vocabulary)
     : vocabulary_(vocabulary),
       as_it_stands_(vocabulary.normalization() == "none" && !vocabulary.lowercase()),
-      sink_(
-          vocabulary,
-          [this](std::span<const uint32_t> block) {
-            ids_.insert(ids_.end(), block.begin(), block.end());
-          },
-          [this](const std::string& token, uint64_t position) { ThrowMissing(token, position); }),
+      sink_(vocabulary,
+            [this](const std::string& token, uint64_t position) { ThrowMissing(token, position); }),
       segmenter_(vocabulary.kind(), vocabulary.normalization(), vocabulary.lowercase(), &sink_) {}
 
 std::vector<uint32_t> TextEncoder::Encode(std::string_view utf8) {
@@ -55,8 +51,7 @@ std::vector<uint32_t> TextEncoder::Encode(std::string_view utf8) {
     segmenter_.Feed(DecodeUtf8(utf8));
   }
   segmenter_.Finish();
-  sink_.Flush();
-  return std::exchange(ids_, {});
+  return sink_.Take();
 }
 
 void TextEncoder::ThrowMissing(const std::string& token, uint64_t position) const {

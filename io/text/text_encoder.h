@@ -39,7 +39,6 @@ class TextEncoder {
   TextSegmenter segmenter_;
   std::string_view text_;
   uint64_t tokens_before_ = 0;  // of the texts before this one
-  std::vector<uint32_t> ids_;
 };
 
 }  // namespace lockstep::io

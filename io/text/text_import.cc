@@ -12,6 +12,7 @@
 #include "io/datasets/dataset.h"
 #include "io/errors.h"
 #include "io/text/corpus_reader.h"
+#include "io/text/import_sinks.h"
 #include "io/text/subwords.h"
 #include "io/text/text_encoder.h"
 #include "io/text/text_file_reader.h"
@@ -27,11 +28,11 @@ namespace {
 constexpr uint64_t kDefaultWordLimit = 50'000;
 constexpr uint64_t kDefaultSeparatedLimit = 1'000'000;
 constexpr uint64_t kDefaultMerges = 10'000;
+constexpr uint64_t kLeastCountMemoryBytes = 4096;  // as TextImportOptions has it
+
+constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
 
 using Ends = std::array<uint64_t, kMostSplits>;
-constexpr Ends kNowhere = {std::numeric_limits<uint64_t>::max(),
-                           std::numeric_limits<uint64_t>::max(),
-                           std::numeric_limits<uint64_t>::max()};
 
 /// Tells the caller where the import stands, not too often.
 class ProgressMeter {
@@ -63,52 +64,11 @@ class ProgressMeter {
   std::chrono::steady_clock::time_point reported_ = std::chrono::steady_clock::now();
 };
 
-/// Counts words as TokenIds counts its units.
-class WordTally : public TokenSink {
- public:
-  explicit WordTally(bool line_ends) : line_ends_(line_ends) {}
-  void TakeUnits(std::span<const uint32_t> units) override { words_ += units.size(); }
-  void TakeWord(std::string_view word) override {
-    if (line_ends_ || word != "\n") ++words_;
-  }
-  uint64_t words() const { return words_; }
-
- private:
-  bool line_ends_;
-  uint64_t words_ = 0;
-};
-
-/// Passes a text on to `ids` and notes how many tokens there are before the words at which splits
-/// end.
-class SplitMarker : public TokenSink {
- public:
-  SplitMarker(TokenIds* ids, const Ends& ends_words) : ids_(ids), ends_words_(ends_words) {}
-
-  void TakeUnits(std::span<const uint32_t> units) override { ids_->TakeUnits(units); }
-  void TakeWord(std::string_view word) override {
-    while (ended_ < ends_words_.size() && ids_->units() == ends_words_[ended_]) {
-      ends_tokens_[ended_++] = ids_->tokens();
-    }
-    ids_->TakeWord(word);
-  }
-  /// The text has ended.
-  Ends Finish() {
-    while (ended_ < ends_words_.size()) ends_tokens_[ended_++] = ids_->tokens();
-    return ends_tokens_;
-  }
-
- private:
-  TokenIds* ids_;
-  Ends ends_words_;
-  Ends ends_tokens_ = {};
-  size_t ended_ = 0;
-};
-
 class Import {
  public:
   Import(const TextImportOptions& options,
          const std::function<void(const TextImportProgress&)>& progress)
-      : options_(options), meter_(progress) {
+      : options_(options), threads_(std::max(1, options.threads)), meter_(progress) {
     if (!options.vocabulary_from.empty()) given_ = ReadVocabularyOf(options.vocabulary_from);
     CheckTextImport(options, given_);
     form_ = FormOf(options, given_);
@@ -159,32 +119,58 @@ class Import {
     meter_.set_bytes_total(result_.bytes);
   }
 
-  /// Reads all files into `sink`, which has `count` units in the end of each; notes them, or checks
-  /// that they are as in the pass before.
-  void ReadAll(int pass, TokenSink* sink, const std::function<uint64_t()>& count,
-               const std::function<void(size_t file)>& at_end) {
-    CorpusReader reader(form_, sink);
+  /// Reads all files, each thread into the sink that `make_sink` gives it. Returns the sinks.
+  template <class Sink>
+  std::vector<std::unique_ptr<Sink>> ReadAll(
+      int pass, const std::function<std::unique_ptr<Sink>()>& make_sink) {
+    CorpusReader reader(form_, threads_);
     meter_.StartPass(pass);
-    const bool first = units_of_file_.empty();
-    for (size_t i = 0; i < files_.size(); ++i) {
-      current_ = &files_[i];
-      const uint64_t before = count();
-      reader.Read(files_[i], [&](uint64_t bytes) { meter_.Advance(bytes, count()); });
-      const uint64_t units = count() - before;
-      if (first) units_of_file_.push_back(units);
-      if (units != units_of_file_[i]) ThrowChanged(files_[i]);
-      at_end(i);
-    }
+    units_ = units_before_file_ = 0;
+    std::vector<std::unique_ptr<Sink>> sinks(static_cast<size_t>(threads_));
+    reader.Read(files_, [&](int thread) -> PartSink& {
+      return *(sinks[static_cast<size_t>(thread)] = make_sink());
+    });
     meter_.Report();
     result_.replaced = reader.replaced();
+    std::erase(sinks, nullptr);
+    return sinks;
+  }
+
+  /// Behind each part, in the order of the text: notes the units in the end of its file, or checks
+  /// that they are as in the pass before.
+  void EndPart(const TextPart& part, uint64_t units, uint64_t tokens_so_far) {
+    units_ += units;
+    meter_.Advance(part.bytes, tokens_so_far);
+    if (!part.ends_file) return;
+    const uint64_t of_file = units_ - std::exchange(units_before_file_, units_);
+    if (units_of_file_.size() == part.file) units_of_file_.push_back(of_file);
+    if (of_file != units_of_file_[part.file]) ThrowChanged(files_[part.file]);
   }
 
   void MeasureWords() {
-    WordTally tally(given_ ? given_->line_end().has_value() : !LineEnd().empty());
-    ReadAll(
-        0, &tally, [&] { return tally.words(); }, [](size_t) {});
-    ends_words_ = SplitEnds(options_.split, tally.words());
+    const bool line_ends = given_ ? given_->line_end().has_value() : !LineEnd().empty();
+    ReadAll<UnitTally>(0, [&] {
+      return std::make_unique<UnitTally>(line_ends, [&](const TextPart& part, uint64_t units) {
+        first_words_.push_back(units_);
+        EndPart(part, units, units_ + units);
+      });
+    });
+    ends_words_ = SplitEnds(options_.split, units_);
     RequireTraining(ends_words_[0]);
+  }
+
+  /// The words before a part, as they were measured.
+  uint64_t FirstWord(const TextPart& part) const {
+    if (part.number >= first_words_.size()) ThrowChanged(files_[part.file]);
+    return first_words_[part.number];
+  }
+
+  /// How many units of a part are for training.
+  uint64_t TrainingUnits(const TextPart& part) const {
+    if (HasSplitFiles()) return part.file < files_until_[0] ? kAll : 0;
+    if (!WordsDecide()) return kAll;
+    const uint64_t first = FirstWord(part);
+    return ends_words_[0] - std::min(ends_words_[0], first);
   }
 
   void RequireTraining(uint64_t units) const {
@@ -215,18 +201,26 @@ class Import {
 
   void CountTokens(bool learns) {
     const std::filesystem::path folder = options_.output.parent_path();
-    VocabularyBuilder builder(form_.tokens, folder.empty() ? "." : folder,
-                              options_.count_memory_bytes, LineEnd());
-    if (WordsDecide()) builder.CountFirst(ends_words_[0]);
     uint64_t training = 0;
-    ReadAll(
-        1, &builder, [&] { return builder.tokens(); },
-        [&](size_t i) {
-          if (i + 1 != files_until_[0]) return;
-          training = builder.tokens();
-          if (HasSplitFiles()) builder.CountFirst(training);
-        });
+    auto counters = ReadAll<UnitCounter>(1, [&] {
+      return std::make_unique<UnitCounter>(
+          VocabularyBuilder(
+              form_.tokens, folder.empty() ? "." : folder,
+              std::max<uint64_t>(kLeastCountMemoryBytes,
+                                 options_.count_memory_bytes / static_cast<uint64_t>(threads_)),
+              LineEnd()),
+          [this](const TextPart& part) { return TrainingUnits(part); },
+          [&](const TextPart& part, uint64_t units) {
+            if (part.file < files_until_[0]) training += units;
+            EndPart(part, units, units_ + units);
+          });
+    });
     RequireTraining(training);
+    VocabularyBuilder& builder = *counters.front()->builder();
+    while (counters.size() > 1) {
+      builder.Add(counters.back()->builder());
+      counters.pop_back();
+    }
     if (learns) {
       subwords_ = builder.LearnSubwords(options_.merges == 0 ? kDefaultMerges : options_.merges);
     }
@@ -253,42 +247,57 @@ class Import {
 
   void WriteDataset() {
     DatasetWriter writer(options_.output, vocabulary_);
-    TokenIds ids(
-        vocabulary_, [&](std::span<const uint32_t> block) { writer.Append(block); },
-        [&](const std::string& token, uint64_t) { ThrowMissing(token); });
-    SplitMarker marker(&ids, WordsDecide() ? ends_words_ : kNowhere);
     std::vector<Source> sources;
-    std::array<uint64_t, kMostSplits> ends_of_files = {};
-    uint64_t tokens_before = 0;
-    ReadAll(
-        2, &marker, [&] { return ids.units(); },
-        [&](size_t i) {
-          sources.push_back({files_[i].path, files_[i].bytes, ids.tokens() - tokens_before});
-          tokens_before = ids.tokens();
-          for (size_t split = 0; split < kMostSplits; ++split) {
-            if (i < files_until_[split]) ends_of_files[split] = ids.tokens();
-          }
-        });
-    const Ends ends_of_words = marker.Finish();
-    ids.Flush();
+    Ends ends_of_files = {}, ends_of_words = {};
+    size_t ended = 0;  // splits, at words
+    uint64_t tokens_before_file = 0;
+    const auto write = [&](const TextPart& part, const PartIds& now) {
+      for (const PartIds::End& end : now.ends) {
+        ends_of_words[end.split] = writer.size_tokens() + end.tokens;
+        ended = end.split + 1;
+      }
+      writer.Append(now.ids);
+      result_.unknown_tokens += now.unknown;
+      EndPart(part, now.units, writer.size_tokens());
+      if (!part.ends_file) return;
+      const TextFile& file = files_[part.file];
+      const uint64_t tokens =
+          writer.size_tokens() - std::exchange(tokens_before_file, writer.size_tokens());
+      sources.push_back({file.path, file.bytes, tokens});
+      for (size_t split = 0; split < kMostSplits; ++split) {
+        if (part.file < files_until_[split]) ends_of_files[split] = writer.size_tokens();
+      }
+    };
+    ReadAll<PartEncoder>(2, [&] {
+      return std::make_unique<PartEncoder>(
+          vocabulary_,
+          WordsDecide() ? std::span<const uint64_t>(ends_words_) : std::span<const uint64_t>(),
+          [this](const TextPart& part) { return FirstWord(part); },
+          [this](const TextPart& part, const std::string& token) { ThrowMissing(part, token); },
+          write);
+    });
+    for (size_t split = ended; split < kMostSplits; ++split) {
+      ends_of_words[split] = writer.size_tokens();
+    }
     RequireTraining(writer.size_tokens());
     Ends ends = SplitEnds(options_.split, writer.size_tokens());
     if (WordsDecide()) ends = ends_of_words;
     if (HasSplitFiles()) ends = ends_of_files;
     result_.tokens = writer.size_tokens();
-    result_.unknown_tokens = ids.unknown_tokens();
     std::adjacent_difference(ends.begin(), ends.end(), result_.split_tokens.begin());
     result_.fingerprint = writer.Publish(ends, sources);
   }
 
-  [[noreturn]] void ThrowMissing(const std::string& token) const {
-    if (options_.vocabulary_from.empty()) ThrowChanged(*current_);
+  [[noreturn]] void ThrowMissing(const TextPart& part, const std::string& token) const {
+    const TextFile& file = files_[part.file];
+    if (options_.vocabulary_from.empty()) ThrowChanged(file);
     throw InputError(fmt::format(
         "{} in {} is not in the vocabulary of {}, which has no unknown token.",
-        QuotedToken(form_.tokens, token), current_->path, options_.vocabulary_from.string()));
+        QuotedToken(form_.tokens, token), file.path, options_.vocabulary_from.string()));
   }
 
   const TextImportOptions& options_;
+  int threads_;
   ProgressMeter meter_;
   std::optional<Vocabulary> given_;
   CorpusForm form_;
@@ -299,7 +308,9 @@ class Import {
   std::vector<uint64_t> units_of_file_;               // empty: nothing was read so far
   Ends ends_words_ = {};
   Vocabulary vocabulary_;
-  const TextFile* current_ = nullptr;
+  std::vector<uint64_t> first_words_;  // of each part, where words decide
+  uint64_t units_ = 0;                 // of this pass so far
+  uint64_t units_before_file_ = 0;
   TextImportResult result_;
 };
 

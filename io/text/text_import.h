@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "io/text/corpus_reader.h"
 #include "io/text/vocabulary.h"
 
 namespace lockstep::io {
@@ -55,8 +56,12 @@ struct TextImportOptions {
   /// whose merges are learnt from the training share, of words.
   std::vector<double> split = {90, 5, 5};
 
+  /// Threads that find tokens, 0 for one; the result does not depend on them.
+  int threads = 0;
   /// Bytes read at a time, at least 1; the result does not depend on it.
-  uint64_t block_bytes = 1 << 20;
+  uint64_t block_bytes = CorpusForm().block_bytes;
+  /// As CorpusForm has it.
+  uint64_t part_units = CorpusForm().part_units;
   /// For counting words before the disk is used, at least 4,096; the result does not depend on it.
   uint64_t count_memory_bytes = 64 << 20;
 };

@@ -113,6 +113,7 @@ CorpusForm FormOf(const TextImportOptions& options, const std::optional<Vocabula
   form.normalization = given ? given->normalization() : options.normalization;
   form.lowercase = given ? given->lowercase() : options.lowercase;
   form.block_bytes = options.block_bytes;
+  form.part_units = options.part_units;
   return form;
 }
 

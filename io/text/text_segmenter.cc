@@ -1,6 +1,7 @@
 #include "io/text/text_segmenter.h"
 
 #include <algorithm>
+#include <bit>
 
 #include <fmt/format.h>
 #include <unicode/ubrk.h>
@@ -15,6 +16,10 @@ namespace {
 
 constexpr uint32_t kReplacement = 0xFFFD;
 
+/// What ICU found is kept for so many stretches of so many units: some 8 MB.
+constexpr size_t kKeptStretches = 65536;
+constexpr size_t kShortUnits = 32;
+
 /// Behind these a word boundary follows whatever comes next, unless it attaches itself to what is
 /// before it. White space and marks that no rule of UAX #29 mentions.
 constexpr std::u16string_view kEndsWord = u"\n\t !?()[]{}<>/=+-*|\u3000\u3001\u3002\uFF01\uFF1F";
@@ -22,6 +27,7 @@ constexpr std::u16string_view kEndsWord = u"\n\t !?()[]{}<>/=+-*|\u3000\u3001\u3
 bool WordBoundaryBefore(std::u16string_view text, size_t at) {
   if (kEndsWord.find(text[at - 1]) == std::u16string_view::npos) return false;
   if (text[at - 1] == u'\n') return true;
+  if (text[at] > u' ' && text[at] < 0x7F) return true;  // nearly always
   UChar32 c = 0;
   U16_GET(text.data(), 0, at, text.size(), c);
   switch (u_getIntPropertyValue(c, UCHAR_WORD_BREAK)) {
@@ -33,6 +39,15 @@ bool WordBoundaryBefore(std::u16string_view text, size_t at) {
     default:
       return true;
   }
+}
+
+bool EndsStretch(char16_t unit) { return unit == u' ' || unit == u'\n'; }
+
+/// Whether a unit is white space between tokens of a kind that is separated by it.
+bool Separates(TokenKind kind, char16_t unit) {
+  if (unit == u' ' || unit == u'\n' || unit == u'\r') return true;
+  // No white space is beyond the first plane, so a unit tells.
+  return kind == TokenKind::kWhitespace && (unit < u' ' || unit > 0x7F) && u_isUWhiteSpace(unit);
 }
 
 bool IsWhiteSpace(std::u16string_view segment) {
@@ -67,15 +82,9 @@ TextSegmenter::TextSegmenter(TokenKind kind, const std::string& normalization, b
     : kind_(kind),
       sink_(sink),
       normalizer_(normalization, lowercase, [this](std::u16string_view text) { Split(text); }),
-      pieces_(
-          most_units,
-          [this](std::u16string_view text, size_t at) {
-            return kind_ == TokenKind::kWord ? WordBoundaryBefore(text, at)
-                                             : Separates(text[at - 1]);
-          },
-          [this](std::u16string_view piece) {
-            kind_ == TokenKind::kWord ? SplitWords(piece) : SplitAtWhiteSpace(piece);
-          }) {
+      pieces_(most_units, SafeToCut(kind), [this](std::u16string_view piece) {
+        kind_ == TokenKind::kWord ? SplitWords(piece) : SplitAtWhiteSpace(piece);
+      }) {
   if (kind != TokenKind::kWord) return;
   UErrorCode status = U_ZERO_ERROR;
   words_.reset(ubrk_open(UBRK_WORD, "", nullptr, 0, &status));
@@ -86,6 +95,13 @@ TextSegmenter::TextSegmenter(TokenKind kind, const std::string& normalization, b
 }
 
 TextSegmenter::~TextSegmenter() = default;
+
+PieceCutter::SafeBefore TextSegmenter::SafeToCut(TokenKind kind) {
+  if (kind == TokenKind::kWord) return WordBoundaryBefore;
+  return [kind](std::u16string_view text, size_t at) {
+    return !SeparatedByWhiteSpace(kind) || Separates(kind, text[at - 1]);
+  };
+}
 
 void TextSegmenter::Feed(std::u16string_view text) { normalizer_.Feed(text); }
 
@@ -125,6 +141,7 @@ void TextSegmenter::SplitCharacters(std::u16string_view text) {
     lead_surrogate_ = 0;
     if (whole) i = 1;
   }
+  if (kind_ == TokenKind::kChar) i += TakeUnitsBeforeSurrogates(text.substr(i));
   while (i < text.size()) {
     if (i + 1 == text.size() && U16_IS_LEAD(text[i])) {
       lead_surrogate_ = text[i];
@@ -137,6 +154,15 @@ void TextSegmenter::SplitCharacters(std::u16string_view text) {
   sink_->TakeUnits(units_);
 }
 
+size_t TextSegmenter::TakeUnitsBeforeSurrogates(std::u16string_view text) {
+  const size_t begin = units_.size();
+  units_.resize(begin + text.size());
+  size_t i = 0;
+  for (; i < text.size() && !U16_IS_SURROGATE(text[i]); ++i) units_[begin + i] = text[i];
+  units_.resize(begin + i);
+  return i;
+}
+
 void TextSegmenter::TakeCodePoint(uint32_t code_point) {
   if (kind_ == TokenKind::kChar) {
     units_.push_back(code_point);
@@ -145,16 +171,62 @@ void TextSegmenter::TakeCodePoint(uint32_t code_point) {
   }
 }
 
+// Stretches of text that end with white space come again and again, as words do: where ICU found
+// their words is kept, which takes half the time.
 void TextSegmenter::SplitWords(std::u16string_view piece) {
+  size_t begin = 0, long_begin = 0;
+  const auto take_long = [&] {
+    if (begin == long_begin) return;
+    const std::u16string_view stretch = piece.substr(long_begin, begin - long_begin);
+    size_t word = 0;
+    FindWords(stretch, [&](size_t end) {
+      TakeSegment(stretch.substr(word, end - word));
+      word = end;
+    });
+  };
+  for (size_t end = 1; end <= piece.size(); ++end) {
+    const bool cut =
+        end == piece.size() || (EndsStretch(piece[end - 1]) && WordBoundaryBefore(piece, end));
+    if (!cut) continue;
+    if (end - begin <= kShortUnits) {
+      take_long();
+      SplitShort(piece.substr(begin, end - begin));
+      long_begin = end;
+    }
+    begin = end;
+  }
+  take_long();
+}
+
+void TextSegmenter::SplitShort(std::u16string_view stretch) {
+  const std::string_view key(reinterpret_cast<const char*>(stretch.data()),
+                             stretch.size() * sizeof(char16_t));
+  uint64_t ends = 0;
+  if (const uint64_t* known = ends_.Find(key)) {
+    ends = *known;
+  } else {
+    FindWords(stretch, [&](size_t end) { ends |= uint64_t{1} << (end - 1); });
+    if (ends_.size() == kKeptStretches) ends_.Clear();
+    ends_.Add(key, ends);
+  }
+  size_t word = 0;
+  for (; ends != 0; ends &= ends - 1) {
+    const size_t end = static_cast<size_t>(std::countr_zero(ends)) + 1;
+    TakeSegment(stretch.substr(word, end - word));
+    word = end;
+  }
+}
+
+void TextSegmenter::FindWords(std::u16string_view stretch,
+                              const std::function<void(size_t end)>& take_end) {
   UErrorCode status = U_ZERO_ERROR;
-  ubrk_setText(words_.get(), piece.data(), static_cast<int32_t>(piece.size()), &status);
+  ubrk_setText(words_.get(), stretch.data(), static_cast<int32_t>(stretch.size()), &status);
   if (U_FAILURE(status)) {
     throw SystemError(fmt::format("ICU: finding words failed: {}", u_errorName(status)));
   }
-  int32_t begin = ubrk_first(words_.get());
+  ubrk_first(words_.get());
   for (int32_t end = ubrk_next(words_.get()); end != UBRK_DONE; end = ubrk_next(words_.get())) {
-    TakeSegment(piece.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
-    begin = end;
+    take_end(static_cast<size_t>(end));
   }
 }
 
@@ -166,16 +238,10 @@ void TextSegmenter::TakeSegment(std::u16string_view segment) {
   if (!IsWhiteSpace(segment)) TakeAsUtf8(segment);
 }
 
-bool TextSegmenter::Separates(char16_t unit) const {
-  if (unit == u' ' || unit == u'\n' || unit == u'\r') return true;
-  // No white space is beyond the first plane, so a unit tells.
-  return kind_ == TokenKind::kWhitespace && (unit < u' ' || unit > 0x7F) && u_isUWhiteSpace(unit);
-}
-
 void TextSegmenter::SplitAtWhiteSpace(std::u16string_view piece) {
   size_t begin = 0;
   for (size_t end = 0; end <= piece.size(); ++end) {
-    if (end < piece.size() && !Separates(piece[end])) continue;
+    if (end < piece.size() && !Separates(kind_, piece[end])) continue;
     if (end > begin) TakeAsUtf8(piece.substr(begin, end - begin));
     if (end < piece.size() && piece[end] == u'\n') sink_->TakeWord("\n");
     begin = end + 1;
@@ -183,8 +249,11 @@ void TextSegmenter::SplitAtWhiteSpace(std::u16string_view piece) {
 }
 
 void TextSegmenter::TakeAsUtf8(std::u16string_view word) {
-  word_.clear();
-  for (size_t i = 0; i < word.size();) {
+  word_.resize(word.size());
+  size_t i = 0;
+  for (; i < word.size() && word[i] < 0x80; ++i) word_[i] = static_cast<char>(word[i]);
+  word_.resize(i);
+  while (i < word.size()) {
     UChar32 c = 0;
     U16_NEXT(word.data(), i, word.size(), c);
     if (c < 0x80) {

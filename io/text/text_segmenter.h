@@ -2,6 +2,7 @@
 #define LOCKSTEP_IO_TEXT_TEXT_SEGMENTER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "io/text/piece_cutter.h"
+#include "io/text/text_map.h"
 #include "io/text/text_normalizer.h"
 #include "io/text/vocabulary.h"
 
@@ -51,6 +53,11 @@ class TextSegmenter {
   TextSegmenter(TokenKind kind, const std::string& normalization, bool lowercase, TokenSink* sink,
                 size_t most_units = 32768);
   ~TextSegmenter();
+
+  /// Where a text can be cut so that both sides have the tokens that they have together. Cut at any
+  /// of these places, a text has the same tokens as in one piece, those of blind cuts among them.
+  static PieceCutter::SafeBefore SafeToCut(TokenKind kind);
+
   TextSegmenter(const TextSegmenter&) = delete;
   TextSegmenter& operator=(const TextSegmenter&) = delete;
 
@@ -67,10 +74,14 @@ class TextSegmenter {
 
   void Split(std::u16string_view text);
   void SplitCharacters(std::u16string_view text);
+  /// The units up to the first surrogate are characters; returns how many there are.
+  size_t TakeUnitsBeforeSurrogates(std::u16string_view text);
   void TakeCodePoint(uint32_t code_point);
   void SplitWords(std::u16string_view piece);
+  /// Words of a short stretch that may come again.
+  void SplitShort(std::u16string_view stretch);
+  void FindWords(std::u16string_view stretch, const std::function<void(size_t end)>& take_end);
   void TakeSegment(std::u16string_view segment);
-  bool Separates(char16_t unit) const;
   void SplitAtWhiteSpace(std::u16string_view piece);
   void TakeAsUtf8(std::u16string_view word);
 
@@ -79,6 +90,7 @@ class TextSegmenter {
   TextNormalizer normalizer_;
   PieceCutter pieces_;
   std::unique_ptr<UBreakIterator, Close> words_;
+  TextMap ends_;  // by the units of a short stretch: bit i is set where a word ends behind unit i
   char16_t lead_surrogate_ =
       0;  // the last unit of the text so far, where the next one may complete it
   std::vector<uint32_t> units_;

@@ -1,34 +1,30 @@
 #include "io/text/token_counter.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <vector>
 
 namespace lockstep::io {
-namespace {
-
-// What an entry takes beside its bytes, generously: a node (link, hash, key, count), its share of
-// the bucket array with what growing it leaves behind in the arena, and its place in the list that
-// is sorted in the end.
-constexpr size_t kEntryBytes = 48 + 32 + sizeof(TokenCount);
-
-}  // namespace
 
 TokenCounter::TokenCounter(std::filesystem::path folder, size_t memory_bytes)
-    : table_bytes_(memory_bytes / 4 * 3),
-      arena_memory_(std::make_unique_for_overwrite<std::byte[]>(table_bytes_)),
-      runs_(std::move(folder), memory_bytes / 4) {
-  StartTable();
+    : table_bytes_(memory_bytes / 4 * 3), runs_(std::move(folder), memory_bytes / 4) {
+  table_.Reserve(table_bytes_);
 }
 
-void TokenCounter::Add(std::string_view token) {
-  const auto found = table_->find(token);
-  if (found != table_->end()) {
-    ++found->second;
+void TokenCounter::Add(std::string_view token, uint64_t count) {
+  if (uint64_t* found = table_.Find(token)) {
+    *found += count;
   } else {
-    Insert(token);
+    Insert(token, count);
   }
+}
+
+void TokenCounter::Add(TokenCounter* other) {
+  const auto add = [this](const TokenCount& one) { Add(one.token, one.count); };
+  if (!other->runs_.empty()) return other->Drain(add);
+  // As Drain, without the order, which takes longer than the rest.
+  other->table_.ForEach([&](std::string_view token, uint64_t count) { add({token, count}); });
+  other->table_.Clear();
 }
 
 void TokenCounter::Drain(const std::function<void(TokenCount)>& visit) {
@@ -43,35 +39,24 @@ void TokenCounter::Drain(const std::function<void(TokenCount)>& visit) {
   runs_.Clear();
 }
 
-void TokenCounter::Insert(std::string_view token) {
-  const size_t bytes = kEntryBytes + token.size();
-  if (used_bytes_ + bytes > table_bytes_) {
+void TokenCounter::Insert(std::string_view token, uint64_t count) {
+  // The list that is sorted in the end counts, too.
+  const size_t bytes = table_.BytesWith(token.size()) + (table_.size() + 1) * sizeof(TokenCount);
+  if (bytes > table_bytes_ && table_.size() > 0) {
     EmptyTable([this](std::span<const TokenCount> counts) { runs_.Add(counts); });
   }
-  used_bytes_ += bytes;
-  char* copy = static_cast<char*>(arena_->allocate(std::max<size_t>(1, token.size()), 1));
-  std::memcpy(copy, token.data(), token.size());
-  table_->emplace(std::string_view(copy, token.size()), 1);
+  table_.Add(token, count);
 }
 
 void TokenCounter::EmptyTable(const std::function<void(std::span<const TokenCount>)>& use) {
-  {
-    std::vector<TokenCount> counts;
-    counts.reserve(table_->size());
-    for (const auto& [token, count] : *table_) counts.push_back({token, count});
-    std::sort(counts.begin(), counts.end(), [](const TokenCount& left, const TokenCount& right) {
-      return left.token < right.token;
-    });
-    use(counts);
-  }
-  StartTable();
-}
-
-void TokenCounter::StartTable() {
-  table_.reset();
-  arena_ = std::make_unique<std::pmr::monotonic_buffer_resource>(arena_memory_.get(), table_bytes_);
-  table_ = std::make_unique<Table>(arena_.get());
-  used_bytes_ = 0;
+  std::vector<TokenCount> counts;
+  counts.reserve(table_.size());
+  table_.ForEach([&](std::string_view token, uint64_t count) { counts.push_back({token, count}); });
+  std::sort(counts.begin(), counts.end(), [](const TokenCount& left, const TokenCount& right) {
+    return left.token < right.token;
+  });
+  use(counts);
+  table_.Clear();
 }
 
 }  // namespace lockstep::io

@@ -5,12 +5,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <memory>
-#include <memory_resource>
 #include <string_view>
-#include <unordered_map>
 
 #include "io/text/sorted_runs.h"
+#include "io/text/text_map.h"
 
 namespace lockstep::io {
 
@@ -23,25 +21,21 @@ class TokenCounter {
   TokenCounter(std::filesystem::path folder, size_t memory_bytes);
 
   /// SystemError on a full disk. The token needs to be smaller than a quarter of the memory.
-  void Add(std::string_view token);
+  void Add(std::string_view token, uint64_t count = 1);
+
+  /// Adds what `other` has counted, and empties it.
+  void Add(TokenCounter* other);
 
   /// Calls `visit` once for each distinct token, in the order of its bytes, and forgets them all.
   /// What it is given is valid during the call only.
   void Drain(const std::function<void(TokenCount)>& visit);
 
  private:
-  using Table = std::pmr::unordered_map<std::string_view, uint64_t>;
-
-  void Insert(std::string_view token);
+  void Insert(std::string_view token, uint64_t count);
   /// Calls `use` with the table's contents, sorted, and empties it.
   void EmptyTable(const std::function<void(std::span<const TokenCount>)>& use);
-  void StartTable();
-
   size_t table_bytes_;
-  std::unique_ptr<std::byte[]> arena_memory_;
-  std::unique_ptr<std::pmr::monotonic_buffer_resource> arena_;
-  std::unique_ptr<Table> table_;  // keys and nodes are in the arena
-  size_t used_bytes_ = 0;
+  TextMap table_;
   SortedRuns runs_;
 };
 

@@ -11,7 +11,6 @@ namespace lockstep::io {
 namespace {
 
 constexpr uint32_t kNoId = std::numeric_limits<uint32_t>::max();
-constexpr size_t kBlockTokens = 65536;
 // Words whose pieces are kept, and how long one may be: some 10 MB.
 constexpr size_t kKeptWords = 65536;
 constexpr size_t kKeptWordBytes = 64;
@@ -35,8 +34,8 @@ std::string UnitText(TokenKind kind, uint32_t unit) {
   return std::string(bytes, length);
 }
 
-TokenIds::TokenIds(const Vocabulary& vocabulary, Take take, Missing missing)
-    : vocabulary_(vocabulary), take_(std::move(take)), missing_(std::move(missing)) {
+TokenIds::TokenIds(const Vocabulary& vocabulary, Missing missing)
+    : vocabulary_(vocabulary), missing_(std::move(missing)) {
   if (vocabulary.kind() != TokenKind::kChar && vocabulary.kind() != TokenKind::kByte) return;
   for (uint32_t id = 0; id < vocabulary.size(); ++id) {
     const std::string& token = vocabulary.tokens()[id];
@@ -48,26 +47,26 @@ TokenIds::TokenIds(const Vocabulary& vocabulary, Take take, Missing missing)
 }
 
 void TokenIds::TakeUnits(std::span<const uint32_t> units) {
-  Flush();
   units_ += units.size();
-  ids_.reserve(units.size());
-  for (const uint32_t unit : units) {
+  const size_t begin = ids_.size();
+  ids_.resize(begin + units.size());
+  for (size_t i = 0; i < units.size(); ++i) {
+    const uint32_t unit = units[i];
     uint32_t id = unit < id_of_unit_.size() ? id_of_unit_[unit] : kNoId;
-    if (id == kNoId) id = Unknown(UnitText(vocabulary_.kind(), unit));
-    ids_.push_back(id);
+    if (id == kNoId) id = Unknown(UnitText(vocabulary_.kind(), unit), tokens_ + begin + i);
+    ids_[begin + i] = id;
   }
-  Flush();
 }
 
 void TokenIds::TakeWord(std::string_view word) {
   if (word == "\n" && SeparatedByWhiteSpace(vocabulary_.kind())) {
     if (!vocabulary_.line_end()) return;
     ++units_;
-    return Put(*vocabulary_.line_end());
+    return ids_.push_back(*vocabulary_.line_end());
   }
   ++units_;
   if (vocabulary_.kind() == TokenKind::kSubword) return TakePiecesOf(word);
-  Put(IdOf(word));
+  ids_.push_back(IdOf(word));
 }
 
 void TokenIds::TakePiecesOf(std::string_view word) {
@@ -86,28 +85,22 @@ void TokenIds::TakePiecesOf(std::string_view word) {
 }
 
 void TokenIds::PutPieces(const Pieces& pieces) {
-  for (const uint32_t id : pieces.ids) Put(id);
+  ids_.insert(ids_.end(), pieces.ids.begin(), pieces.ids.end());
   unknown_tokens_ += pieces.unknown;
 }
 
 uint32_t TokenIds::IdOf(std::string_view token) {
   const std::optional<uint32_t> id = vocabulary_.Find(token);
-  return id ? *id : Unknown(std::string(token));
+  return id ? *id : Unknown(std::string(token), tokens());
 }
 
-void TokenIds::Put(uint32_t id) {
-  ids_.push_back(id);
-  if (ids_.size() == kBlockTokens) Flush();
-}
-
-void TokenIds::Flush() {
+std::vector<uint32_t> TokenIds::Take() {
   tokens_ += ids_.size();
-  if (!ids_.empty()) take_(ids_);
-  ids_.clear();
+  return std::exchange(ids_, {});
 }
 
-uint32_t TokenIds::Unknown(const std::string& token) {
-  if (!vocabulary_.unknown()) missing_(token, tokens_ + ids_.size());
+uint32_t TokenIds::Unknown(const std::string& token, uint64_t position) {
+  if (!vocabulary_.unknown()) missing_(token, position);
   ++unknown_tokens_;
   return vocabulary_.unknown().value();
 }

@@ -21,19 +21,17 @@ std::string UnitText(TokenKind kind, uint32_t unit);
 /// it.
 class TokenIds : public TokenSink {
  public:
-  using Take = std::function<void(std::span<const uint32_t> ids)>;
   /// Called for a token that is not in the vocabulary when that has no unknown token; `position`
   /// tokens came before it. Must throw.
   using Missing = std::function<void(const std::string& token, uint64_t position)>;
 
-  /// The vocabulary must outlive this. `take` gets the ids in order, in blocks that are valid
-  /// during the call only.
-  TokenIds(const Vocabulary& vocabulary, Take take, Missing missing);
+  /// The vocabulary must outlive this.
+  TokenIds(const Vocabulary& vocabulary, Missing missing);
 
   void TakeUnits(std::span<const uint32_t> units) override;
   void TakeWord(std::string_view word) override;
-  /// Hands over the ids that were kept back to fill a block.
-  void Flush();
+  /// The ids since the last call, in order.
+  std::vector<uint32_t> Take();
 
   /// Characters, bytes or words so far: the tokens, but for subwords, of which a word may have
   /// several.
@@ -53,20 +51,18 @@ class TokenIds : public TokenSink {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
-  uint32_t Unknown(const std::string& token);
-  void Put(uint32_t id);
+  uint32_t Unknown(const std::string& token, uint64_t position);
   uint32_t IdOf(std::string_view token);
   void TakePiecesOf(std::string_view word);
   void PutPieces(const Pieces& pieces);
 
   const Vocabulary& vocabulary_;
-  Take take_;
   Missing missing_;
   std::vector<uint32_t> id_of_unit_;  // up to the largest unit that has an id
-  std::vector<uint32_t> ids_;
+  std::vector<uint32_t> ids_;         // not taken yet
   std::unordered_map<std::string, Pieces, TextHash, std::equal_to<>> pieces_;
   uint64_t units_ = 0;
-  uint64_t tokens_ = 0;
+  uint64_t tokens_ = 0;  // taken
   uint64_t unknown_tokens_ = 0;
 };
 

@@ -63,22 +63,21 @@ Vocabulary::Vocabulary(TokenKind kind, std::vector<std::string> tokens,
                     "to those",
                     TokenKindName(kind_)));
   }
-  ids_.reserve(tokens_.size());
   for (size_t id = 0; id < tokens_.size(); ++id) {
     if (tokens_[id].empty()) throw InputError(fmt::format("vocabulary: token {} is empty", id));
-    const auto [place, added] = ids_.emplace(tokens_[id], static_cast<uint32_t>(id));
-    if (!added) {
-      throw InputError(fmt::format("vocabulary: tokens {} and {} are both {}", place->second, id,
+    if (const uint64_t* other = ids_.Find(tokens_[id])) {
+      throw InputError(fmt::format("vocabulary: tokens {} and {} are both {}", *other, id,
                                    QuotedToken(kind_, tokens_[id])));
     }
+    ids_.Add(tokens_[id], id);
   }
   if (!SeparatedByWhiteSpace(kind_)) line_end_ = Find("\n");
 }
 
 std::optional<uint32_t> Vocabulary::Find(std::string_view token) const {
-  const auto found = ids_.find(token);
-  if (found == ids_.end()) return std::nullopt;
-  return found->second;
+  const uint64_t* id = ids_.Find(token);
+  if (id == nullptr) return std::nullopt;
+  return static_cast<uint32_t>(*id);
 }
 
 std::vector<uint32_t> Vocabulary::Encode(std::string_view utf8) const {

@@ -8,8 +8,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "io/text/text_map.h"
 
 namespace lockstep::io {
 
@@ -88,14 +89,9 @@ class Vocabulary {
   bool ContinuesWord(uint32_t id) const;
 
   /// Lets a string_view be looked up without a copy.
-  struct TextHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
-
   TokenKind kind_ = TokenKind::kByte;
   std::vector<std::string> tokens_;
-  std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> ids_;
+  TextMap ids_;
   std::optional<uint32_t> unknown_;
   std::string normalization_ = "none";
   bool lowercase_ = false;

@@ -12,7 +12,6 @@
 namespace lockstep::io {
 namespace {
 
-constexpr size_t kCodePoints = 0x110000;
 constexpr size_t kByteValues = 0x100;
 /// The counter needs four times the longest word, which is 32,768 UTF-16 units.
 constexpr size_t kLeastSubwordMemoryBytes = 1 << 20;
@@ -64,27 +63,29 @@ class BestCandidates {
 VocabularyBuilder::VocabularyBuilder(TokenKind kind, std::filesystem::path folder,
                                      size_t memory_bytes, std::string line_end)
     : kind_(kind), line_end_(std::move(line_end)) {
-  if (kind == TokenKind::kChar || kind == TokenKind::kByte) {
-    unit_counts_.resize(kind == TokenKind::kChar ? kCodePoints : kByteValues);
-    unit_elsewhere_.resize(unit_counts_.size());
-    return;
-  }
+  if (kind == TokenKind::kByte) GrowTo(kByteValues);
+  if (kind == TokenKind::kChar || kind == TokenKind::kByte) return;
   if (kind == TokenKind::kSubword) memory_bytes = std::max(memory_bytes, kLeastSubwordMemoryBytes);
   word_counts_ = std::make_unique<TokenCounter>(std::move(folder), memory_bytes);
 }
 
 void VocabularyBuilder::TakeUnits(std::span<const uint32_t> units) {
-  const uint64_t room = counted_ - std::min(counted_, tokens_);
-  const auto counted = units.first(std::min<uint64_t>(room, units.size()));
+  if (kind_ == TokenKind::kChar && !units.empty()) {
+    GrowTo(*std::max_element(units.begin(), units.end()) + size_t{1});
+  }
+  const auto counted = units.first(std::min<uint64_t>(to_count_, units.size()));
   for (const uint32_t unit : counted) ++unit_counts_[unit];
   for (const uint32_t unit : units.subspan(counted.size())) unit_elsewhere_[unit] = true;
+  to_count_ -= counted.size();
   tokens_ += units.size();
 }
 
 void VocabularyBuilder::TakeWord(std::string_view word) {
   const bool line_end = word == "\n" && SeparatedByWhiteSpace(kind_);
   if (line_end && line_end_.empty()) return;
-  if (++tokens_ > counted_) return;
+  ++tokens_;
+  if (to_count_ == 0) return;
+  --to_count_;
   if (kind_ == TokenKind::kSubword) {
     if (line_end) {
       ++line_ends_;
@@ -96,6 +97,25 @@ void VocabularyBuilder::TakeWord(std::string_view word) {
   } else if (word.size() <= kLongestWordBytes) {
     word_counts_->Add(word);
   }
+}
+
+void VocabularyBuilder::Add(VocabularyBuilder* other) {
+  tokens_ += std::exchange(other->tokens_, 0);
+  line_ends_ += std::exchange(other->line_ends_, 0);
+  if (word_counts_) return word_counts_->Add(other->word_counts_.get());
+  GrowTo(other->unit_counts_.size());
+  for (size_t unit = 0; unit < other->unit_counts_.size(); ++unit) {
+    unit_counts_[unit] += other->unit_counts_[unit];
+    if (other->unit_elsewhere_[unit]) unit_elsewhere_[unit] = true;
+  }
+  other->unit_counts_.clear();
+  other->unit_elsewhere_.clear();
+}
+
+void VocabularyBuilder::GrowTo(size_t units) {
+  if (units <= unit_counts_.size()) return;
+  unit_counts_.resize(units);
+  unit_elsewhere_.resize(units);
 }
 
 std::shared_ptr<const Subwords> VocabularyBuilder::LearnSubwords(uint64_t most_merges) {

@@ -34,9 +34,12 @@ class VocabularyBuilder : public TokenSink {
   void TakeUnits(std::span<const uint32_t> units) override;
   void TakeWord(std::string_view word) override;
 
-  /// Only the first `tokens` of all are for training: the rest is not counted, and matters only
-  /// where it has a character or byte that they lack. By default all are.
-  void CountFirst(uint64_t tokens) { counted_ = tokens; }
+  /// From here on only the next `tokens` are for training: what follows them is not counted, and
+  /// matters only where it has a character or byte that the rest lacks. By default all are.
+  void CountNext(uint64_t tokens) { to_count_ = tokens; }
+
+  /// Adds what `other`, of the same kind and line end, has counted, and empties it.
+  void Add(VocabularyBuilder* other);
 
   /// Characters and bytes, too, have an unknown token.
   void KeepUnknown() { keep_unknown_ = true; }
@@ -66,6 +69,8 @@ class VocabularyBuilder : public TokenSink {
                    std::shared_ptr<const Subwords> subwords = nullptr);
 
  private:
+  /// Makes room to count units below `units`.
+  void GrowTo(size_t units);
   /// Calls `visit` for each different token, in the order of its bytes.
   void Drain(const std::function<void(TokenCount)>& visit);
 
@@ -81,11 +86,13 @@ class VocabularyBuilder : public TokenSink {
   TokenKind kind_;
   std::string line_end_;
   uint64_t tokens_ = 0;
-  uint64_t counted_ = std::numeric_limits<uint64_t>::max();
+  uint64_t to_count_ = std::numeric_limits<uint64_t>::max();
   bool keep_unknown_ = false;
   uint64_t least_count_ = 0;
-  std::vector<uint64_t> unit_counts_;  // by code point or byte
-  std::vector<bool> unit_elsewhere_;   // seen where nothing is counted
+  // By code point or byte, as far as they were seen; whether they were seen where nothing is
+  // counted.
+  std::vector<uint64_t> unit_counts_;
+  std::vector<bool> unit_elsewhere_;
   std::unique_ptr<TokenCounter> word_counts_;
   uint64_t line_ends_ = 0;  // of subwords; other kinds count them among the words
   std::vector<CountedWord> words_;

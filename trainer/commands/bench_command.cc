@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -14,7 +13,7 @@
 
 #include "trainer/commands/benchmark_step.h"
 #include "trainer/commands/commands.h"
-#include "trainer/ranks/cgroup.h"
+#include "trainer/ranks/rank_threads.h"
 #include "trainer/terminal/output.h"
 #include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
@@ -146,20 +145,13 @@ void Measure(const BenchArguments& arguments, int threads, int64_t hidden, Conso
   }
 }
 
-/// As a training of one rank has them.
-int ThreadsOfOneRank() {
-  const int threads = worker::DefaultThreads();
-  if (std::getenv("OMP_NUM_THREADS")) return threads;
-  return static_cast<int>(std::clamp<double>(ReadCgroupLimits().cpus, 1, threads));
-}
-
 Json MeasureHere(const BenchArguments& arguments_in, Console& console) {
   BenchArguments arguments = arguments_in;
   if (arguments.precisions.empty()) {
     arguments.precisions = {Precision::kFloat32};
     if (worker::HasBfloat16Instructions()) arguments.precisions.push_back(Precision::kBf16);
   }
-  const int threads = arguments.threads > 0 ? arguments.threads : ThreadsOfOneRank();
+  const int threads = arguments.threads > 0 ? arguments.threads : ThreadsAlone();
   worker::SetThreads(threads);
   console.Info(fmt::format(
       "{}, {} thread(s), oneDNN {}: {} layers, {} lanes of {} time steps, vocabulary {}; medians "

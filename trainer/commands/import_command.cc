@@ -4,6 +4,7 @@
 
 #include "trainer/commands/commands.h"
 #include "trainer/commands/import_progress.h"
+#include "trainer/ranks/rank_threads.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -32,7 +33,9 @@ ExitStatus ImportText(const ImportArguments& arguments) {
             std::max(1e-9, progress.seconds()));
     progress.Show(line);
   };
-  const io::TextImportResult result = io::ImportText(arguments.options, show);
+  io::TextImportOptions options = arguments.options;
+  if (options.threads == 0) options.threads = ThreadsAlone();
+  const io::TextImportResult result = io::ImportText(options, show);
   console.EndLive();
   console.Info(fmt::format(
       "{}: {} tokens ({}) from {} file(s), {:.1f} MB, in {:.1f} s; vocabulary {}; fingerprint {}",

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "trainer/ranks/cgroup.h"
 #include "worker/threads.h"
 
 namespace lockstep::trainer {
@@ -34,6 +35,12 @@ int ChooseThreads(Communicator& communicator, Console& console, int wanted) {
   }
   worker::SetThreads(threads);
   return threads;
+}
+
+int ThreadsAlone() {
+  const int threads = worker::DefaultThreads();
+  if (std::getenv("OMP_NUM_THREADS")) return threads;
+  return static_cast<int>(std::clamp<double>(ReadCgroupLimits().cpus, 1, threads));
 }
 
 }  // namespace lockstep::trainer

@@ -11,6 +11,10 @@ namespace lockstep::trainer {
 /// threads exceed the cores of any host.
 int ChooseThreads(Communicator& communicator, Console& console, int wanted);
 
+/// The threads of a process that is no rank among others: OMP_NUM_THREADS, else the cores that it
+/// may use.
+int ThreadsAlone();
+
 }  // namespace lockstep::trainer
 
 #endif  // LOCKSTEP_TRAINER_RANKS_RANK_THREADS_H_

@@ -215,6 +215,90 @@ TEST_F(TextImportTest, BlocksAndMemoryDoNotMatter) {
   }
 }
 
+// Nor do threads and the parts that they work at: with tokens that are nearly a part long, with
+// splits that end in the middle of a part and with files of their own, with tokens that no training
+// has.
+TEST_F(TextImportTest, ThreadsAndPartsDoNotMatter) {
+  std::string text;
+  for (int i = 0; i < 4000; ++i) {
+    text += "Word" + std::to_string(i * i % 977);
+    text += i % 11 == 0 ? ".\r\n" : i % 5 == 0 ? " 循环神经网络, é😀 " : "  ";
+    if (i % 1000 == 999) text.append(1500, 'x').append("\n").append(700, ' ');
+  }
+  const fs::path file = folder_.Write("a.txt", text);
+  const fs::path test = folder_.Write("c.txt", "Word1 of the test alone: 测试\n");
+  const fs::path other = folder_.Write("b.txt", "\xEF\xBB\xBFother Word1 ü\n");
+  for (const TokenKind tokens : {TokenKind::kChar, TokenKind::kByte, TokenKind::kWord,
+                                 TokenKind::kWhitespace, TokenKind::kSubword}) {
+    for (const bool files_of_splits : {false, true}) {
+      TextImportOptions options = Options({file, other, file}, tokens);
+      if (files_of_splits) {
+        options.paths = {};
+        options.training_paths = {other, file};
+        options.validation_paths = {other};
+        options.test_paths = {test, file};
+      }
+      options.lowercase = tokens == TokenKind::kByte;
+      if (tokens == TokenKind::kSubword) options.merges = 30;
+      options.split = {70, 10, 20};
+      const TextImportResult expected = ImportText(options);
+      const std::string bytes = Bytes(output_);
+      for (const int threads : {1, 2, 3}) {
+        options.threads = threads;
+        options.part_units = 2048;  // the longest word fits
+        options.block_bytes = threads == 2 ? 1 << 20 : 1000;
+        const TextImportResult result = ImportText(options);
+        EXPECT_TRUE(Bytes(output_) == bytes)
+            << TokenKindName(tokens) << ", " << threads << " threads, " << files_of_splits;
+        EXPECT_EQ(result.fingerprint, expected.fingerprint);
+        EXPECT_EQ(result.split_tokens, expected.split_tokens);
+        EXPECT_EQ(result.unknown_tokens, expected.unknown_tokens);
+      }
+    }
+  }
+}
+
+// Splits of subwords end at words; here those begin parts.
+TEST_F(TextImportTest, SplitsEndBetweenParts) {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += i % 2 == 0 ? "ab " : "ba ";
+  TextImportOptions options = Options({folder_.Write("a.txt", text)}, TokenKind::kSubword);
+  options.split = {50, 25, 25};
+  options.threads = 2;
+  for (const uint64_t part_units : {30, 1 << 16}) {
+    options.part_units = part_units;
+    EXPECT_THAT(ImportText(options).split_tokens, ElementsAre(200, 100, 100)) << part_units;
+  }
+}
+
+// Of several things that are wrong the first one in the text is told, whatever thread was faster.
+TEST_F(TextImportTest, TheFirstErrorOfTheTextIsTold) {
+  ImportText(Options({folder_.Write("known.txt", "ab \n")}));
+  const fs::path known = folder_ / "known.h5";
+  fs::rename(output_, known);
+  const auto with_errors = [&](size_t z, size_t q, size_t wrong) {
+    std::string text(20000, 'a');
+    text[z] = 'z';
+    text[q] = 'q';
+    text[wrong] = '\xFF';
+    TextImportOptions options = Options({folder_.Write("wrong.txt", text)});
+    options.tokens.reset();
+    options.vocabulary_from = known;
+    options.block_bytes = 64;
+    options.part_units = 64;
+    options.threads = 2;
+    return options;
+  };
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT([&] { ImportText(with_errors(9000, 9080, 9100)); },
+                ThrowsMessage<InputError>(HasSubstr("\"z\"")));
+    EXPECT_THAT([&] { ImportText(with_errors(9080, 9000, 9100)); },
+                ThrowsMessage<InputError>(HasSubstr("\"q\"")));
+    EXPECT_THAT([&] { ImportText(with_errors(15000, 16000, 10500)); },
+                ThrowsMessage<InputError>(HasSubstr("byte offset 10500: FF")));
+  }
+}
+
 TEST_F(TextImportTest, WrongBytesAreNamedAndNothingIsLeft) {
   folder_.Write("good.txt", "abc");
   const fs::path bad = folder_.Write("bad.txt", std::string(5000, 'x') + "\xE4\xB8" + "y");

@@ -56,6 +56,22 @@ TEST(TokenCounterTest, DiskGivesTheCountsThatMemoryGives) {
   }
 }
 
+TEST(TokenCounterTest, CountersAddUp) {
+  for (const size_t memory_bytes : {4096, 10000000}) {
+    const TemporaryFolder folder;
+    TokenCounter counter(folder.path(), memory_bytes), other(folder.path(), memory_bytes);
+    std::map<std::string, uint64_t> expected;
+    for (int i = 0; i < 3000; ++i) {
+      const std::string token = std::to_string(i * i % 977);
+      (i % 3 == 0 ? counter : other).Add(token);
+      ++expected[token];
+    }
+    counter.Add(&other);
+    EXPECT_THAT(Drain(&other), IsEmpty());
+    EXPECT_TRUE(Drain(&counter) == Counts(expected.begin(), expected.end())) << memory_bytes;
+  }
+}
+
 TEST(TokenCounterTest, TheTemporaryFileHasNoName) {
   const TemporaryFolder folder;
   TokenCounter counter(folder.path(), 4096);

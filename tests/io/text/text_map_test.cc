@@ -1,0 +1,61 @@
+#include "io/text/text_map.h"
+
+#include <map>
+#include <random>
+#include <string>
+
+#include <gmock/gmock.h>
+
+namespace lockstep::io {
+namespace {
+
+TEST(TextMapTest, FindsWhatWasAddedAndNothingElse) {
+  TextMap map;
+  std::map<std::string, uint64_t> expected;
+  std::vector<std::string> order;
+  EXPECT_EQ(map.Find(""), nullptr);
+  std::mt19937 random(7);
+  for (uint64_t i = 0; i < 50000; ++i) {
+    std::string text = std::to_string(random() % 30000);
+    if (random() % 10 == 0) text.assign(random() % 40, '\0');
+    const uint64_t* found = map.Find(text);
+    ASSERT_EQ(found != nullptr, expected.contains(text)) << text;
+    if (found != nullptr) {
+      ASSERT_EQ(*found, expected[text]);
+      *map.Find(text) = expected[text] = i;
+    } else {
+      map.Add(text, i);
+      expected[text] = i;
+      order.push_back(text);
+    }
+  }
+  EXPECT_EQ(map.size(), expected.size());
+  size_t next = 0;
+  map.ForEach([&](std::string_view text, uint64_t number) {
+    ASSERT_EQ(text, order[next++]);
+    ASSERT_EQ(number, expected[std::string(text)]);
+  });
+  EXPECT_EQ(next, order.size());
+
+  map.Clear();
+  EXPECT_EQ(map.size(), 0u);
+  EXPECT_EQ(map.Find(order[0]), nullptr);
+  map.Add(order[0], 3);
+  EXPECT_EQ(*map.Find(order[0]), 3u);
+}
+
+TEST(TextMapTest, SaysWhatItWillTake) {
+  TextMap map;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string text = std::to_string(i);
+    const size_t foretold = map.BytesWith(text.size());
+    map.Add(text, 0);
+    // Of a slot (8 bytes) at least two a text, of a record 24; foretold is the peak on the way.
+    const size_t least = map.size() * (2 * 8 + 24);
+    EXPECT_GE(foretold, least);
+    EXPECT_LE(foretold, 2 * least + 16 * 8 * 2);
+  }
+}
+
+}  // namespace
+}  // namespace lockstep::io
