@@ -17,6 +17,13 @@ void Parameters::Allocate(bool with_gradient) {
   if (with_gradient) std::fill_n(gradient_.Require(size_), size_, 0.0f);
 }
 
+void Parameters::ClearGradient() {
+  float* gradient = gradient_.data();
+  const int64_t size = gradient_.capacity();
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < size; ++i) gradient[i] = 0.0f;
+}
+
 int Parameters::Find(const std::string& name) const {
   for (size_t i = 0; i < list_.size(); ++i) {
     if (list_[i].name == name) return static_cast<int>(i);

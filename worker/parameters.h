@@ -63,6 +63,9 @@ class Parameters {
   const float* value(int index) const { return values_.data() + list_[index].offset; }
   float* gradient(int index) { return gradient_.data() + list_[index].offset; }
 
+  /// Makes the gradient zero, on all threads.
+  void ClearGradient();
+
   /// -1 when there is none of this name.
   int Find(const std::string& name) const;
 

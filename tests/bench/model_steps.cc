@@ -37,12 +37,12 @@ void ModelSteps::Step(double rows,
   const auto start = Clock::now();
   const BatchLoss loss = forward({.seed = 1, .batch = static_cast<uint64_t>(steps_)});
   const auto forward_end = Clock::now();
-  std::ranges::fill(gradient, 0.0f);
+  model_.parameters().ClearGradient();
   model_.Backward();
   const auto backward_end = Clock::now();
-  Scale(gradient, 1.0 / loss.weight);
-  ClipByGlobalNorm(gradient, GlobalNorm(gradient), 1.0);
-  optimizer_.Step(model_.parameters().values(), gradient, 1e-3);
+  const double norm = GlobalNorm(gradient) / loss.weight;
+  optimizer_.Step(model_.parameters().values(), gradient, 1e-3,
+                  {.factor = NormClipFactor(norm, 1.0) / loss.weight});
   const auto end = Clock::now();
   if (!std::isfinite(loss.sum / loss.weight)) {
     throw std::runtime_error(fmt::format("the loss is {}", loss.sum / loss.weight));

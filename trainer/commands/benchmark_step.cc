@@ -65,14 +65,14 @@ BenchmarkStep::Seconds BenchmarkStep::Run() {
   seconds.forward =
       SecondsOf([&] { loss_ = model_.Forward(batch, state_, {.seed = 1, .batch = step_++}); });
   seconds.backward = SecondsOf([&] {
-    std::ranges::fill(gradient, 0.0f);
+    model_.parameters().ClearGradient();
     model_.Backward();
   });
   seconds.update = SecondsOf([&] {
-    worker::Scale(gradient, 1.0 / static_cast<double>(shape_.tokens()));
-    norm_ = worker::GlobalNorm(gradient);
-    worker::ClipByGlobalNorm(gradient, norm_, 1.0);
-    optimizer_.Step(model_.parameters().values(), gradient, 1e-3);
+    const double mean = 1.0 / static_cast<double>(shape_.tokens());
+    norm_ = worker::GlobalNorm(gradient) * mean;
+    optimizer_.Step(model_.parameters().values(), gradient, 1e-3,
+                    {.factor = mean * worker::NormClipFactor(norm_, 1.0)});
   });
   return seconds;
 }
@@ -107,7 +107,7 @@ BenchmarkLayers::BenchmarkLayers(const BenchmarkShape& shape)
 
 double BenchmarkLayers::Run() {
   const auto steps = worker::PackedSteps::Uniform(shape_.time_steps, shape_.lanes);
-  std::ranges::fill(parameters_.gradient(), 0.0f);
+  parameters_.ClearGradient();
   return SecondsOf([&] {
     stack_.Forward(steps, {.x = x_.data()}, state_, nullptr);
     std::fill_n(stack_.d_output(), shape_.tokens() * shape_.hidden, 1e-3f);

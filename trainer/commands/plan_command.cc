@@ -113,7 +113,7 @@ class StepMeasure {
       if (step > 0 && spent[0] > kMostSeconds) break;
       double last = 0.0, weight = 0.0;
       const auto start = Clock::now();
-      std::ranges::fill(gradient, 0.0f);
+      replica.parameters().ClearGradient();
       for (int64_t i = 0; i < batches; ++i, ++batch) {
         const BatchPlace place = {config_.training().seed(), 0, batch % task.batches(), batch};
         weight += task.Read(place);
@@ -127,9 +127,10 @@ class StepMeasure {
       }
       const double computed = SecondsSince(start);
       const auto updating = Clock::now();
-      worker::Scale(gradient, 1.0 / std::max(weight, 1.0));
-      ClipGradient(config_.optimizer().clip(), worker::GlobalNorm(gradient), gradient);
-      replica.optimizer.Step(replica.parameters().values(), gradient, kRate);
+      weight = std::max(weight, 1.0);
+      const double norm = worker::GlobalNorm(gradient) / weight;
+      replica.optimizer.Step(replica.parameters().values(), gradient, kRate,
+                             ChangeOf(config_.optimizer().clip(), weight, norm));
       replica.averaging.Update(replica.parameters().values());
       if (step < 0) continue;
       update.push_back(SecondsSince(updating));

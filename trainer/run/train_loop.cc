@@ -46,9 +46,11 @@ TrainingLength LengthOf(const proto::Training& config, int64_t batches) {
 // The first step never counts: it is a measure itself.
 int64_t MostBadSteps(int64_t total_steps) { return std::clamp<int64_t>(total_steps - 1, 1, 50); }
 
-void ClipGradient(const proto::Clip& config, double norm, std::span<float> gradient) {
-  if (config.has_global_norm()) worker::ClipByGlobalNorm(gradient, norm, config.global_norm());
-  if (config.has_value()) worker::ClipByValue(gradient, config.value());
+worker::GradientChange ChangeOf(const proto::Clip& config, double weight, double norm) {
+  worker::GradientChange change = {.factor = 1.0 / weight};
+  if (config.has_global_norm()) change.factor *= worker::NormClipFactor(norm, config.global_norm());
+  if (config.has_value()) change.limit = config.value();
+  return change;
 }
 
 size_t MetricIndex(const Task& task, const std::string& name) {
@@ -147,12 +149,11 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   for (const Frozen& part : frozen_) {
     std::ranges::fill(gradient.subspan(part.offset, part.values.size()), 0.0f);
   }
-  worker::Scale(gradient, 1.0 / weight_or_one);
-  const double norm = worker::GlobalNorm(gradient);
+  const double norm = worker::GlobalNorm(gradient) / weight_or_one;
   RequireFinite(norm, "norm of the gradient", position.step + 1);
-  ClipGradient(config_.optimizer().clip(), norm, gradient);
   const double rate = rate_factor * replica_.schedule.Rate(position.step);
-  replica_.optimizer.Step(replica_.parameters().values(), gradient, rate);
+  replica_.optimizer.Step(replica_.parameters().values(), gradient, rate,
+                          ChangeOf(config_.optimizer().clip(), weight_or_one, norm));
   // Weight decay moves what has no gradient, too.
   for (const Frozen& part : frozen_) {
     std::ranges::copy(part.values, replica_.parameters().values().begin() + part.offset);
@@ -184,8 +185,7 @@ std::optional<double> TrainLoop::AccumulateGradient(double* weight, double* rate
       std::min<int64_t>(config_.training().accumulate_batches(), task_.batches() - position.batch);
   worker::RecurrentState state;
   if (batches > 1) state = replica_.state;
-  const auto gradient = replica_.parameters().gradient();
-  std::fill(gradient.begin(), gradient.end(), 0.0f);
+  replica_.parameters().ClearGradient();
   const worker::GradientReady ready = [this](int64_t offset) { gradient_sum_.Ready(offset); };
   double loss = 0.0;
   // An update does not reach into the next epoch.

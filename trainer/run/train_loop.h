@@ -33,8 +33,9 @@ TrainingLength LengthOf(const proto::Training& config, int64_t batches);
 /// has diverged, in a run of `total_steps`.
 int64_t MostBadSteps(int64_t total_steps);
 
-/// Clips as the configuration says; `norm` is the gradient's (worker::GlobalNorm).
-void ClipGradient(const proto::Clip& config, double norm, std::span<float> gradient);
+/// From a gradient of a sum over so much `weight` to the clipped one of the mean; `norm` is that of
+/// the mean.
+worker::GradientChange ChangeOf(const proto::Clip& config, double weight, double norm);
 
 /// The place of evaluation.best_metric among a task's metrics. UsageError when there is none of
 /// this name.

@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "worker/buffer.h"
+#include "worker/optimizers/clip.h"
+#include "worker/optimizers/update_kernels.h"
 
 namespace lockstep::worker {
 
 // The formulas are PyTorch's (torch.optim 1.13), for every element of the flat buffers. w is the
-// weight, g its gradient, a the learning rate of the step, t the number of the step from 1; L2
-// decay first adds weight_decay * w to g.
+// weight, g its gradient (changed as GradientChange says), a the learning rate of the step, t the
+// number of the step from 1; L2 decay first adds weight_decay * w to g.
 
 /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= a / (1 - b1^t) * m / (sqrt(v) / sqrt(1 -
 /// b2^t) + epsilon). `decoupled` (AdamW): instead of L2 decay, w -= a * weight_decay * w comes
@@ -57,8 +59,9 @@ class Optimizer {
 
   Optimizer(const OptimizerOptions& options, int64_t size);
 
-  /// One update. Both spans have the size given at construction.
-  void Step(std::span<float> weights, std::span<const float> gradient, double learning_rate);
+  /// One update, in one pass over the buffers. Both spans have the size given at construction.
+  void Step(std::span<float> weights, std::span<const float> gradient, double learning_rate,
+            const GradientChange& change = {});
 
   int64_t size() const { return size_; }
   int64_t steps() const { return steps_; }
@@ -67,10 +70,10 @@ class Optimizer {
   const std::vector<Slot>& slots() const { return slots_; }
 
  private:
-  void Update(const AdamOptions& o, float* w, const float* g, double rate);
-  void Update(const SgdOptions& o, float* w, const float* g, double rate);
-  void Update(const RmsPropOptions& o, float* w, const float* g, double rate);
-  void Update(const AdagradOptions& o, float* w, const float* g, double rate);
+  void Update(const AdamOptions& o, const UpdateArrays& arrays, double rate);
+  void Update(const SgdOptions& o, const UpdateArrays& arrays, double rate);
+  void Update(const RmsPropOptions& o, const UpdateArrays& arrays, double rate);
+  void Update(const AdagradOptions& o, const UpdateArrays& arrays, double rate);
   float* AddSlot(const std::string& name, float value);
 
   const OptimizerOptions options_;

@@ -38,8 +38,8 @@ TEST_P(LearningTest, HelloContinuesH) {
     RecurrentState state = model.ZeroState(1);
     loss = model.Forward(batch, state, {.batch = step});
     model.Backward();
-    ClipByGlobalNorm(gradient, GlobalNorm(gradient), 1.0);
-    optimizer.Step(model.parameters().values(), gradient, 0.03);
+    optimizer.Step(model.parameters().values(), gradient, 0.03,
+                   {.factor = NormClipFactor(GlobalNorm(gradient), 1.0)});
   }
   EXPECT_LT(loss / 4.0, 0.05);
 

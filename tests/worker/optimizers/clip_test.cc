@@ -1,5 +1,6 @@
 #include "worker/optimizers/clip.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -10,6 +11,7 @@
 
 #include "tests/worker/golden.h"
 #include "tests/worker/model_case.h"
+#include "worker/optimizers/optimizer.h"
 #include "worker/threads.h"
 
 namespace lockstep::worker {
@@ -19,15 +21,23 @@ using Floats = std::vector<float>;
 using testing::FloatEq;
 using testing::Pointwise;
 
+// What an update reads: descent at a rate of 1 from 0.
+Floats Changed(const Floats& gradient, const GradientChange& change) {
+  Floats weights(gradient.size());
+  Optimizer(SgdOptions{}, std::ssize(gradient)).Step(weights, gradient, 1.0, change);
+  for (float& weight : weights) weight = -weight;
+  return weights;
+}
+
 TEST(ClipTest, IsAsPyTorchs) {
   const auto& golden = Golden()["clipping"];
   for (const auto& one : golden["cases"]) {
     SCOPED_TRACE(one["limit"].dump());
-    Floats by_norm = golden["gradient"], by_value = by_norm;
-    const double norm = GlobalNorm(by_norm);
+    const Floats gradient = golden["gradient"];
+    const double norm = GlobalNorm(gradient);
     EXPECT_NEAR(norm, one["norm"], 1e-6 * norm);
-    ClipByGlobalNorm(by_norm, norm, one["limit"]);
-    ClipByValue(by_value, one["limit"]);
+    const Floats by_norm = Changed(gradient, {.factor = NormClipFactor(norm, one["limit"])});
+    const Floats by_value = Changed(gradient, {.limit = one["limit"]});
     EXPECT_THAT(by_norm, Pointwise(FloatEq(), one["by_norm"].get<Floats>()));
     EXPECT_THAT(by_value, Pointwise(FloatEq(), one["by_value"].get<Floats>()));
   }
@@ -56,12 +66,31 @@ TEST(ClipTest, NormOfWhatOverflowsFloatAndOfNan) {
   EXPECT_TRUE(std::isnan(GlobalNorm(x)));
 }
 
-TEST(ClipTest, ScaleMultipliesEveryElement) {
+// Every rule reads the changed gradient: a step with a change is one over a gradient that was
+// changed before.
+TEST(ClipTest, EveryOptimizerTakesTheChange) {
   std::mt19937 generator(1);
-  const auto x = UniformValues(generator, 1001, 1.0f);
-  Floats scaled = x;
-  Scale(scaled, 0.125);
-  for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(scaled[i], x[i] / 8.0f) << i;
+  const Floats gradient = UniformValues(generator, 1001, 1.0f);
+  const GradientChange change = {.factor = 0.5, .limit = 0.125};
+  Floats changed = gradient;
+  for (float& g : changed) g = std::clamp(0.5f * g, -0.125f, 0.125f);
+  const OptimizerOptions all[] = {AdamOptions{.weight_decay = 0.1},
+                                  AdamOptions{.weight_decay = 0.1, .decoupled = true},
+                                  SgdOptions{.weight_decay = 0.1},
+                                  SgdOptions{.momentum = 0.9, .nesterov = true},
+                                  RmsPropOptions{},
+                                  RmsPropOptions{.momentum = 0.9},
+                                  AdagradOptions{}};
+  for (const OptimizerOptions& options : all) {
+    SCOPED_TRACE(options.index());
+    Optimizer one(options, 1001), other(options, 1001);
+    Floats weights = UniformValues(generator, 1001, 1.0f), expected = weights;
+    for (int step = 0; step < 3; ++step) {
+      one.Step(weights, gradient, 0.01, change);
+      other.Step(expected, changed, 0.01);
+    }
+    EXPECT_EQ(weights, expected);
+  }
 }
 
 }  // namespace

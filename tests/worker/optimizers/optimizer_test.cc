@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/golden.h"
+#include "tests/worker/model_case.h"
 
 namespace lockstep::worker {
 namespace {
@@ -88,6 +90,89 @@ TEST(OptimizerTest, GoesOnFromItsSlotsAndSteps) {
     EXPECT_EQ(straight, stopped) << "bit for bit";
     EXPECT_EQ(second.steps(), 5);
   }
+}
+
+// Plain loops of the same roundings, so the same bits: under every instruction set that these tests
+// run under. Ranks of different processors keep the same weights.
+class SameBitsTest : public testing::Test {
+ protected:
+  static constexpr int64_t kSize = 3 * 4096 + 5;
+
+  void SetUp() override {
+    std::mt19937 generator(2);
+    weights_ = UniformValues(generator, kSize, 1.0f);
+    gradient_ = UniformValues(generator, kSize, 2.0f);
+    first_.assign(kSize, 0.0f);
+    second_.assign(kSize, 0.0f);
+  }
+
+  /// `reference(i, g)` returns the new weight, g is the changed gradient.
+  template <class Reference>
+  void Expect(const OptimizerOptions& options, const Reference& reference) {
+    Optimizer optimizer(options, kSize);
+    Floats weights = weights_;
+    for (int step = 0; step < 3; ++step) {
+      steps_ = step + 1;
+      optimizer.Step(weights, gradient_, 0.01, {.factor = 0.75, .limit = 1.25});
+      for (int64_t i = 0; i < kSize; ++i) {
+        const float g = std::clamp(gradient_[i] * 0.75f, -1.25f, 1.25f);
+        weights_[i] = reference(i, g);
+      }
+      ASSERT_EQ(weights, weights_) << "after step " << steps_;
+    }
+  }
+
+  Floats weights_, gradient_, first_, second_;
+  int steps_ = 0;
+};
+
+TEST_F(SameBitsTest, Adam) {
+  Expect(AdamOptions{.weight_decay = 0.1}, [this](int64_t i, float g) {
+    const double root2 = std::sqrt(1.0 - std::pow(0.999, steps_));
+    const auto step = static_cast<float>(0.01 / (1.0 - std::pow(0.9, steps_)) * root2);
+    const auto epsilon = static_cast<float>(1e-8 * root2);
+    g += 0.1f * weights_[i];
+    first_[i] = 0.9f * first_[i] + static_cast<float>(1.0 - 0.9) * g;
+    second_[i] = 0.999f * second_[i] + static_cast<float>(1.0 - 0.999) * (g * g);
+    return weights_[i] - step * (first_[i] / (std::sqrt(second_[i]) + epsilon));
+  });
+}
+
+TEST_F(SameBitsTest, Sgd) {
+  Expect(SgdOptions{.momentum = 0.9, .weight_decay = 0.1, .nesterov = true},
+         [this](int64_t i, float g) {
+           g += 0.1f * weights_[i];
+           first_[i] = 0.9f * first_[i] + 1.0f * g;
+           return weights_[i] - 0.01f * (1.0f * g + 0.9f * first_[i]);
+         });
+}
+
+TEST_F(SameBitsTest, RmsProp) {
+  Expect(RmsPropOptions{.momentum = 0.9}, [this](int64_t i, float g) {
+    first_[i] = 0.99f * first_[i] + static_cast<float>(1.0 - 0.99) * (g * g);
+    second_[i] = g / (std::sqrt(first_[i]) + 1e-8f) + 0.9f * second_[i];
+    return weights_[i] - 0.01f * second_[i];
+  });
+}
+
+TEST_F(SameBitsTest, Adagrad) {
+  Expect(AdagradOptions{}, [this](int64_t i, float g) {
+    first_[i] += g * g;
+    return weights_[i] - 0.01f * (g / (std::sqrt(first_[i]) + 1e-10f));
+  });
+}
+
+TEST_F(SameBitsTest, Norm) {
+  double squares = 0.0;
+  for (int64_t begin = 0; begin < kSize; begin += 4096) {
+    double sums[8] = {};
+    for (int64_t i = begin; i < std::min<int64_t>(begin + 4096, kSize); ++i) {
+      sums[i % 8] += static_cast<double>(gradient_[i]) * gradient_[i];
+    }
+    squares +=
+        ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+  }
+  EXPECT_EQ(GlobalNorm(gradient_), std::sqrt(squares));
 }
 
 }  // namespace

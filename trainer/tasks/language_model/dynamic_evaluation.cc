@@ -95,7 +95,7 @@ DynamicEvaluation::DynamicEvaluation(worker::LanguageModel& model,
 
 double DynamicEvaluation::Score(const worker::TokenBatch& segment, worker::RecurrentState& state) {
   worker::Parameters& parameters = model_.parameters();
-  std::ranges::fill(parameters.gradient(), 0.0f);
+  parameters.ClearGradient();
   const double loss = model_.Forward(segment, state, {});
   if (!std::isfinite(loss)) {
     throw AgreedError(fmt::format("the loss is {} by now: the model has learnt itself to death. "
