@@ -165,6 +165,9 @@ void Tile(const TileOperands<typename Arithmetic::Element>& t) {
     }
   }
   const auto *a = t.a, *b = t.b;
+  // Counters and pointers are a fifth of the instructions of a round. Where another thread shares
+  // the core, they matter: 7 to 18% (AVX2; 8 rounds at a time are no better).
+#pragma GCC unroll 4
   for (int64_t k = 0; k < t.depth; ++k, a += t.a_column_stride, b += vectors * lanes) {
     AddPart<Arithmetic, 0>(a, t.a_row_stride, b, sums);
     if constexpr (Arithmetic::kParts == 2) AddPart<Arithmetic, 1>(a, t.a_row_stride, b, sums);
