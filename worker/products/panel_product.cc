@@ -20,6 +20,15 @@ struct PanelPart {
   const void* panel;
 };
 
+// The vectors of a panel in front of which so many are left.
+inline int64_t PanelVectors(int64_t left) { return left == 4 ? 2 : 3; }
+
+// All panels of B, for products by blocks of A.
+struct PanelRow {
+  int64_t n, depth, panels;
+  const float* data;
+};
+
 template <class Element>
 struct LeftOperand {
   const Element* data;
@@ -49,6 +58,9 @@ constexpr int kRows = 4;
 #endif
 // Of a panel, what stays in the first cache level while all rows of A pass by.
 constexpr int64_t kResidentBytes = 24 << 10;
+// Rows of A that stand packed at a time, with so much of K as a panel has in the first level: in
+// half of the second.
+constexpr int64_t kBlockRows = 192;
 
 int64_t VectorWidth() { return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>())); }
 
@@ -237,6 +249,122 @@ void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Elem
   MultiplyVectors<Arithmetic, 3>(part, a, x);
 }
 
+// What PackTiles reads next, which is far from what it reads now, as a rule.
+void PrefetchRow(const float* row, int64_t floats) {
+  constexpr int64_t kLineFloats = 16;
+  for (int64_t i = 0; i < floats; i += kLineFloats) __builtin_prefetch(row + i);
+}
+
+// One tile of rows `row_stride` apart.
+void PackRows(const float* from, int64_t row_stride, int64_t depth, float* to) {
+  int64_t k = 0;
+  if constexpr (kRows == 4) {
+    const D d;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    for (; k + lanes <= depth; k += lanes) {
+      const auto row = [&](int64_t r) { return hn::LoadU(d, from + r * row_stride + k); };
+      hn::StoreInterleaved4(row(0), row(1), row(2), row(3), d, to + k * kRows);
+    }
+  }
+  for (; k < depth; ++k) {
+    for (int64_t r = 0; r < kRows; ++r) to[k * kRows + r] = from[r * row_stride + k];
+  }
+}
+
+// Rows [first, first + rows) and columns [begin, begin + depth) of A as tiles take them: tile after
+// tile, of each k its kRows values.
+void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begin, int64_t depth,
+               float* to) {
+  const float* a = x.a + first * x.a_row_stride + begin * x.a_column_stride;
+  const int64_t whole = x.a_row_stride == 1 || x.a_column_stride == 1 ? rows / kRows * kRows : 0;
+  if (x.a_row_stride == 1) {
+    // Columns lie a power of two apart, as a rule: in one set of the first level, which holds eight
+    // of them while four tiles read their lines.
+    constexpr int64_t kStep = 8;
+    for (int64_t k = 0; k < depth; k += kStep) {
+      const int64_t end = std::min(k + kStep, depth);
+      for (int64_t i = k; i < end; ++i) PrefetchRow(a + (i + kStep) * x.a_column_stride, rows);
+      for (int64_t tile = 0; tile < whole; tile += kRows) {
+        for (int64_t i = k; i < end; ++i) {
+          std::copy_n(a + tile + i * x.a_column_stride, kRows, to + tile * depth + i * kRows);
+        }
+      }
+    }
+  } else if (x.a_column_stride == 1) {
+    for (int64_t tile = 0; tile < whole; tile += kRows) {
+      for (int64_t r = kRows; r < 2 * kRows; ++r)
+        PrefetchRow(a + (tile + r) * x.a_row_stride, depth);
+      PackRows(a + tile * x.a_row_stride, x.a_row_stride, depth, to + tile * depth);
+    }
+  }
+  for (int64_t row = whole; row < rows; ++row) {
+    float* tile = to + row / kRows * kRows * depth + row % kRows;
+    for (int64_t k = 0; k < depth; ++k) {
+      tile[k * kRows] = a[row * x.a_row_stride + k * x.a_column_stride];
+    }
+  }
+}
+
+// A block of A, packed, times what its k have in one panel of so many vectors.
+template <int vectors>
+void MultiplyBlock(int64_t rows, int64_t depth, const float* block, const float* b, int64_t columns,
+                   float* c, bool first, const float* bias, const PanelOperands& x) {
+  const int64_t width = vectors * VectorWidth();
+  HWY_ALIGN float edge[kRows * vectors * HWY_MAX_BYTES / sizeof(float)] = {};
+  HWY_ALIGN float edge_bias[vectors * HWY_MAX_BYTES / sizeof(float)] = {};
+  const bool is_edge = columns < width;
+  if (is_edge && bias) {
+    std::copy_n(bias, columns, edge_bias);
+    bias = edge_bias;
+  }
+  for (int64_t row = 0; row < rows; row += kRows, block += kRows * depth, c += kRows * x.c_stride) {
+    const int64_t count = std::min<int64_t>(kRows, rows - row);
+    const TileOperands<float> tile = {
+        depth, block, b, 1, kRows, is_edge ? edge : c, is_edge ? width : x.c_stride, first, bias};
+    for (int64_t r = 0; r < count && is_edge && !first; ++r) {
+      std::copy_n(c + r * x.c_stride, columns, edge + r * width);
+    }
+    for (int64_t r = 0; r < kRows; ++r) {
+      const float* next = c + (kRows + r) * x.c_stride;
+      __builtin_prefetch(next, 1);
+      __builtin_prefetch(next + width - 1, 1);
+    }
+    TileOf<InFloat32, kRows, vectors>(count, tile);
+    for (int64_t r = 0; r < count && is_edge; ++r) {
+      std::copy_n(edge + r * width, columns, c + r * x.c_stride);
+    }
+  }
+}
+
+// Rows [first_row, end_row) of A times all panels, a block of A at a time. `block` is for
+// BlockFloats().
+void MultiplyBlocks(int64_t first_row, int64_t end_row, const PanelRow& panels,
+                    const PanelOperands& x, float* block) {
+  const int64_t lanes = VectorWidth(), most_depth = kResidentBytes / (3 * lanes * 4);
+  const int64_t vectors = (panels.n + lanes - 1) / lanes;
+  for (int64_t row = first_row; row < end_row; row += kBlockRows) {
+    const int64_t rows = std::min(kBlockRows, end_row - row);
+    for (int64_t begin = 0; begin < panels.depth; begin += most_depth) {
+      const int64_t depth = std::min(most_depth, panels.depth - begin);
+      const bool first = begin == 0 && !x.accumulate;
+      PackTiles(x, row, rows, begin, depth, block);
+      for (int64_t v = 0, count = 0; v < vectors; v += count) {
+        count = std::min(PanelVectors(vectors - v), vectors - v);
+        const int64_t column = v * lanes;
+        const float* b = panels.data + column * panels.depth + begin * count * lanes;
+        const float* bias = x.bias ? x.bias + column : nullptr;
+        const auto multiply = count == 3   ? MultiplyBlock<3>
+                              : count == 2 ? MultiplyBlock<2>
+                                           : MultiplyBlock<1>;
+        multiply(rows, depth, block, b, std::min(count * lanes, panels.n - column),
+                 x.c + row * x.c_stride + column, first, bias, x);
+      }
+    }
+  }
+}
+
+int64_t BlockFloats() { return kBlockRows * (kResidentBytes / (3 * VectorWidth() * 4)); }
+
 void MultiplyFloat32(const PanelPart& part, const PanelOperands& x) {
   Multiply<InFloat32>(part, {x.a, x.a_row_stride, x.a_column_stride}, x);
 }
@@ -258,10 +386,15 @@ HWY_EXPORT(VectorWidth);
 HWY_EXPORT(TileRows);
 HWY_EXPORT(MultiplyFloat32);
 HWY_EXPORT(MultiplyBf16);
+HWY_EXPORT(MultiplyBlocks);
+HWY_EXPORT(BlockFloats);
 HWY_EXPORT(PanelTarget);
 HWY_EXPORT(IsVectorTarget);
 
 namespace {
+
+// A that is larger than this does not stay in a second cache level.
+constexpr int64_t kLargeFloats = 64 << 10;
 
 int64_t PairsOf(int64_t k) { return (k + 1) / 2; }
 
@@ -317,11 +450,17 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
 }
 
 int64_t PanelProduct::vectors(int64_t panel) const {
-  return std::min(kPanelVectors, vectors() - panel * kPanelVectors);
+  return std::min(PanelVectors(vectors() - first_vector(panel)), vectors() - first_vector(panel));
+}
+
+int64_t PanelProduct::first_vector(int64_t panel) const {
+  const bool is_second_of_two =
+      panel > 0 && panel == panels() - 1 && vectors() % kPanelVectors == 1;
+  return panel * kPanelVectors - is_second_of_two;
 }
 
 int64_t PanelProduct::columns(int64_t panel) const {
-  return std::min(kPanelVectors * vector_, n_ - first_column(panel));
+  return std::min(vectors(panel) * vector_, n_ - first_column(panel));
 }
 
 void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
@@ -330,15 +469,17 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   const int64_t tiles = (m + tile_rows - 1) / tile_rows;
   const bool rounds = precision_ == Precision::kBf16;
   const int64_t depth = rounds ? PairsOf(k_) : k_;
+  if (!rounds && m >= kManyRows && m * k_ > kLargeFloats) return MultiplyLarge(m, operands);
   LeftOperand<uint32_t> a = {};
   if (rounds) a = RoundedPairs(m, k_, operands);
   // Every thread has as much as the others, to a tile: its own panels and some rows of the first
   // and the last one. The work is counted in vectors of tiles.
   const int64_t work = tiles * vectors();
   const auto cut_at = [&](int64_t done) {
-    const int64_t panel = done / (kPanelVectors * tiles);
-    if (panel == panels()) return Cut{panel, 0};
-    return Cut{panel, (done - panel * kPanelVectors * tiles) / vectors(panel)};
+    if (done == work) return Cut{panels(), 0};
+    const bool is_last = done >= first_vector(panels() - 1) * tiles;
+    const int64_t panel = is_last ? panels() - 1 : done / (kPanelVectors * tiles);
+    return Cut{panel, (done - first_vector(panel) * tiles) / vectors(panel)};
   };
 #pragma omp parallel
   {
@@ -359,6 +500,21 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
         LOCKSTEP_DISPATCH(MultiplyFloat32)(part, operands);
       }
     }
+  }
+}
+
+void PanelProduct::MultiplyLarge(int64_t m, const PanelOperands& operands) const {
+  const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)();
+  const int64_t tiles = (m + tile_rows - 1) / tile_rows;
+#pragma omp parallel
+  {
+    static thread_local Buffer block;
+    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    const int64_t first = tiles * thread / threads * tile_rows;
+    const int64_t end = std::min(m, tiles * (thread + 1) / threads * tile_rows);
+    const PanelRow panels = {n_, k_, this->panels(), panels_.data()};
+    LOCKSTEP_DISPATCH(MultiplyBlocks)
+    (first, end, panels, operands, block.Require(LOCKSTEP_DISPATCH(BlockFloats)()));
   }
 }
 

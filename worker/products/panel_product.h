@@ -31,6 +31,11 @@ struct PanelOperands {
 /// same result but for the roundings of the sum.
 class PanelProduct {
  public:
+  /// So many rows of A and more are copied into tiles as they are needed, a block at a time, where
+  /// A is too large for the second cache level. The copy of B is worth while for a single product,
+  /// too.
+  static constexpr int64_t kManyRows = 512;
+
   /// B[k, j] is at b[k * row_stride + j * column_stride].
   void Pack(int64_t n, int64_t k, const float* b, int64_t row_stride, int64_t column_stride,
             Precision precision = Precision::kFloat32);
@@ -49,12 +54,16 @@ class PanelProduct {
  private:
   static constexpr int64_t kPanelVectors = 3;
 
+  void MultiplyLarge(int64_t m, const PanelOperands& operands) const;
+
   /// Of a row of B, panel after panel.
   int64_t vectors() const { return (n_ + vector_ - 1) / vector_; }
   int64_t panels() const { return (vectors() + kPanelVectors - 1) / kPanelVectors; }
-  /// Of a panel: the last one may be narrower.
+  /// Of a panel. Where one vector would be left over, the last two panels have two: alone it would
+  /// have too few sums for the multipliers.
   int64_t vectors(int64_t panel) const;
-  int64_t first_column(int64_t panel) const { return panel * kPanelVectors * vector_; }
+  int64_t first_vector(int64_t panel) const;
+  int64_t first_column(int64_t panel) const { return first_vector(panel) * vector_; }
   int64_t columns(int64_t panel) const;
 
   int64_t n_ = 0, k_ = 0;

@@ -130,6 +130,36 @@ TEST_P(PanelProductTest, ARowDoesNotDependOnRowsAndThreads) {
   SetThreads(threads);
 }
 
+// A of many rows is taken in blocks (of 192 rows), on any number of threads: the same bits as a few
+// rows alone. Columns of which one vector would be left over are among them.
+TEST_P(PanelProductTest, BlocksOfManyRowsChangeNothing) {
+  PanelProduct product;
+  const int threads = DefaultThreads();
+  const int64_t many = PanelProduct::kManyRows;
+  for (const int64_t m : {many, many + 67}) {
+    for (const int64_t n : {1, 16, 31, 32, 49, 97}) {
+      for (const bool a_transposed : {false, true}) {
+        const Operands x(m, n, n == 31 ? 600 : 131, a_transposed, n % 2 == 0, GetParam());
+        SCOPED_TRACE(testing::Message() << m << " x " << n << " x " << x.k << ", transposed "
+                                        << x.a_transposed << x.b_transposed);
+        SetThreads(n % 3 + 1);
+        ExpectEqualsPlainLoops(product, x);
+        std::vector<float> all = x.before, few = x.before;
+        PanelOperands operands = x.From(0, all.data());
+        operands.accumulate = true;
+        product.Multiply(m, operands);
+        for (int64_t first = 0; first < m; first += 3) {
+          operands = x.From(first, few.data() + first * x.c_stride);
+          operands.accumulate = true;
+          product.Multiply(std::min<int64_t>(3, m - first), operands);
+        }
+        EXPECT_EQ(all, few);
+      }
+    }
+  }
+  SetThreads(threads);
+}
+
 INSTANTIATE_TEST_SUITE_P(Precisions, PanelProductTest,
                          testing::Values(Precision::kFloat32, Precision::kBf16),
                          [](const auto& of) {
