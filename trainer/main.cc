@@ -243,7 +243,7 @@ void AddImportText(CLI::App* import, Command& command) {
       ->check(CLI::IsMember({"none", "nfc", "nfd", "nfkc", "nfkd"}))
       ->capture_default_str();
   text->add_flag("--lowercase", options.lowercase, "Lower-case the text");
-  AddThreads(text, options.threads);
+  AddThreads(text, arguments->threads);
   AddProgress(text, arguments->progress);
   text->callback([&command, arguments] {
     if (arguments->options.paths.empty() && arguments->options.training_paths.empty()) {

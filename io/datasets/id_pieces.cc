@@ -29,9 +29,10 @@ void IdWriter::AppendAs(std::span<const uint32_t> ids) {
 }
 
 void IdWriter::Append(std::span<const uint32_t> ids) {
-  const uint32_t most = std::accumulate(
-      ids.begin(), ids.end(), uint32_t{0},
-      [](uint32_t left, uint32_t right) { return std::max(left, right); });  // in vectors
+  // The greatest is found in vectors; a search for the first wrong one is not.
+  const uint32_t most =
+      std::accumulate(ids.begin(), ids.end(), uint32_t{0},
+                      [](uint32_t left, uint32_t right) { return std::max(left, right); });
   if (!ids.empty() && most >= limit_) {
     throw std::invalid_argument(fmt::format("id {} is not below {}", most, limit_));
   }

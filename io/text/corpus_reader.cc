@@ -1,5 +1,6 @@
 #include "io/text/corpus_reader.h"
 
+#include <algorithm>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -33,8 +34,10 @@ class PartSource {
         decoder_(form.encoding, form.replace_invalid),
         normalizer_(form.normalization, form.lowercase,
                     [this](std::u16string_view text) { cutter_.Feed(text); }),
-        cutter_(form.part_units, TextSegmenter::SafeToCut(form.tokens),
-                [this](std::u16string_view piece) { Add().text = piece; }),
+        part_units_(form.part_units),
+        piece_units_(std::min<uint64_t>(form.part_units, TextSegmenter::kMostUnits)),
+        cutter_(piece_units_, TextSegmenter::SafeToCut(form.tokens),
+                [this](std::u16string_view piece) { AddPiece(piece); }),
         block_(form.block_bytes) {}
 
   /// The next part; nullopt behind the last one.
@@ -81,9 +84,16 @@ class PartSource {
   void EndFile() {
     normalizer_.Finish();
     cutter_.Finish();
-    Add().ends_file = true;
+    TextPart& last = Add();
+    last.text = std::exchange(pieces_, {});
+    last.ends_file = true;
     reader_.reset();
     ++file_;
+  }
+
+  void AddPiece(std::u16string_view piece) {
+    pieces_ += piece;
+    if (pieces_.size() + piece_units_ > part_units_) Add().text = std::exchange(pieces_, {});
   }
 
   TextPart& Add() {
@@ -107,7 +117,9 @@ class PartSource {
   bool raw_;
   TextDecoder decoder_;
   TextNormalizer normalizer_;
+  uint64_t part_units_, piece_units_;
   PieceCutter cutter_;
+  std::u16string pieces_;  // of the next part
   std::vector<char> block_;
   std::u16string text_;
   size_t file_ = 0;

@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_IO_TEXT_CORPUS_READER_H_
 #define LOCKSTEP_IO_TEXT_CORPUS_READER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -20,8 +21,9 @@ struct CorpusForm {
   std::string normalization = "none";
   bool lowercase = false;
   uint64_t block_bytes = 1 << 18;  ///< read at a time
-  /// UTF-16 units of a part, a multiple of what TextSegmenter sees at a time; less serves tests.
-  uint64_t part_units = 1 << 16;
+  /// At most so many UTF-16 units in a part: of whole pieces, as TextSegmenter cuts them. Less than
+  /// one of these serves tests.
+  uint64_t part_units = 2 * TextSegmenter::kMostUnits;
 };
 
 /// A stretch of a text at whose ends no token goes on, so that its tokens are those that it has by
@@ -38,6 +40,10 @@ struct TextPart {
 /// Takes the tokens of parts, on one thread of several, each of which has its own sink.
 class PartSink : public TokenSink {
  public:
+  PartSink() = default;
+  PartSink(const PartSink&) = delete;
+  PartSink& operator=(const PartSink&) = delete;
+
   /// The tokens of `part` follow. The part stays where it is until what Finish returned has run.
   virtual void Start(const TextPart& part) = 0;
   /// They have come. What is returned is run later, in the order of the parts, never two at a time.
@@ -56,8 +62,9 @@ class CorpusReader {
 
   /// All files, each a text of its own. `sink_of` and its sinks must outlive the call. InputError:
   /// an unknown encoding or normalisation, a wrong byte (names file and offset), a file that has
-  /// changed; what a sink throws is thrown, too. Of several errors it
-  /// is that of the first part that has one, whatever the threads.
+  /// changed; what a sink throws is thrown, too. Of several errors it is the same one whatever the
+  /// threads: that of the first part, where a wrong byte comes before the part that it would be in
+  /// and before what was read with it.
   void Read(std::span<const TextFile> files, const SinkOf& sink_of);
 
   /// Wrong byte sequences that became U+FFFD in the last Read.

@@ -1,14 +1,14 @@
 #ifndef LOCKSTEP_IO_TEXT_IMPORT_SINKS_H_
 #define LOCKSTEP_IO_TEXT_IMPORT_SINKS_H_
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "io/datasets/dataset.h"
 #include "io/text/corpus_reader.h"
 #include "io/text/token_ids.h"
 #include "io/text/vocabulary_builder.h"
@@ -18,13 +18,14 @@ namespace lockstep::io {
 // What the passes of a text import do with the tokens of parts. Each thread has a sink; what they
 // hand on comes in the order of the text.
 
+/// Takes what a part came to.
+using TakeUnitCount = std::function<void(const TextPart& part, uint64_t units)>;
+
 /// Measures: how many units (characters, bytes or words; see TokenIds::units) each part has.
 class UnitTally : public PartSink {
  public:
-  using Take = std::function<void(const TextPart& part, uint64_t units)>;
-
   /// `line_ends`: whether a line feed is a word.
-  UnitTally(bool line_ends, Take take) : line_ends_(line_ends), take_(std::move(take)) {}
+  UnitTally(bool line_ends, TakeUnitCount take) : line_ends_(line_ends), take_(std::move(take)) {}
 
   void Start(const TextPart& part) override;
   void TakeUnits(std::span<const uint32_t> units) override { units_ += units.size(); }
@@ -35,7 +36,7 @@ class UnitTally : public PartSink {
 
  private:
   bool line_ends_;
-  Take take_;
+  TakeUnitCount take_;
   const TextPart* part_ = nullptr;
   uint64_t units_ = 0;
 };
@@ -46,7 +47,7 @@ class UnitCounter : public PartSink {
   /// How many units of a part are for training.
   using Training = std::function<uint64_t(const TextPart& part)>;
 
-  UnitCounter(VocabularyBuilder builder, Training training, UnitTally::Take take)
+  UnitCounter(VocabularyBuilder builder, Training training, TakeUnitCount take)
       : builder_(std::move(builder)), training_(std::move(training)), take_(std::move(take)) {}
 
   void Start(const TextPart& part) override;
@@ -59,7 +60,7 @@ class UnitCounter : public PartSink {
  private:
   VocabularyBuilder builder_;
   Training training_;
-  UnitTally::Take take_;
+  TakeUnitCount take_;
   const TextPart* part_ = nullptr;
   uint64_t units_before_ = 0;
 };

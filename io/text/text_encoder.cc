@@ -1,7 +1,5 @@
 #include "io/text/text_encoder.h"
 
-#include <utility>
-
 #include <fmt/format.h>
 #include <unicode/utf8.h>
 

@@ -1,5 +1,6 @@
 #include "io/text/text_import.h"
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <memory>
@@ -18,7 +19,6 @@
 #include "io/text/text_file_reader.h"
 #include "io/text/text_files.h"
 #include "io/text/text_import_options.h"
-#include "io/text/token_ids.h"
 #include "io/text/vocabulary_builder.h"
 #include "io/text/vocabulary_file.h"
 
@@ -68,7 +68,7 @@ class Import {
  public:
   Import(const TextImportOptions& options,
          const std::function<void(const TextImportProgress&)>& progress)
-      : options_(options), threads_(std::max(1, options.threads)), meter_(progress) {
+      : options_(options), threads_(options.threads), meter_(progress) {
     if (!options.vocabulary_from.empty()) given_ = ReadVocabularyOf(options.vocabulary_from);
     CheckTextImport(options, given_);
     form_ = FormOf(options, given_);

@@ -56,13 +56,15 @@ struct TextImportOptions {
   /// whose merges are learnt from the training share, of words.
   std::vector<double> split = {90, 5, 5};
 
-  /// Threads that find tokens, 0 for one; the result does not depend on them.
-  int threads = 0;
+  /// Threads that find tokens, at least 1; the result does not depend on them. Each takes up to 30
+  /// MB beside its share of `count_memory_bytes`.
+  int threads = 1;
   /// Bytes read at a time, at least 1; the result does not depend on it.
   uint64_t block_bytes = CorpusForm().block_bytes;
   /// As CorpusForm has it.
   uint64_t part_units = CorpusForm().part_units;
-  /// For counting words before the disk is used, at least 4,096; the result does not depend on it.
+  /// For counting words before the disk is used, on all threads together; at least 4,096 for each
+  /// (a megabyte where words are counted for subwords). The result does not depend on it.
   uint64_t count_memory_bytes = 64 << 20;
 };
 
@@ -97,6 +99,7 @@ struct TextImportResult {
 /// changed between the passes, a character or byte that a vocabulary from a file lacks when that
 /// has no unknown token, options that contradict each other. SystemError: full disk, I/O error.
 /// After an error nothing is left behind and an older file under the output's name is untouched.
+/// `progress` is called on any thread, never twice at once; what it throws ends the import.
 TextImportResult ImportText(const TextImportOptions& options,
                             const std::function<void(const TextImportProgress&)>& progress = {});
 

@@ -29,12 +29,12 @@ void TextMap::Add(std::string_view text, uint64_t number) {
   if (IsFull()) Grow();
   const size_t at = records_.size();
   if (at / 8 >= UINT32_MAX) throw std::length_error("more texts than a map takes");
-  const uint32_t hash = Hash(text);
-  *SlotOf(text, hash) = {hash, static_cast<uint32_t>(at / 8 + 1)};
   records_.resize(at + RecordBytes(text.size()));
   const Record record = {number, text.size()};
   std::memcpy(records_.data() + at, &record, sizeof(record));
   std::copy(text.begin(), text.end(), records_.data() + at + sizeof(record));
+  const uint32_t hash = Hash(text);
+  *SlotOf(text, hash) = {hash, static_cast<uint32_t>(at / 8 + 1)};
   ++size_;
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint32_t kReplacement = 0xFFFD;
 
-/// What ICU found is kept for so many stretches of so many units: some 8 MB.
+/// What ICU found is kept for so many stretches of so many units: some 8 MB for each segmenter.
 constexpr size_t kKeptStretches = 65536;
 constexpr size_t kShortUnits = 32;
 

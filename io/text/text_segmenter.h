@@ -48,14 +48,16 @@ class TokenSink {
 /// than 32,768 units is cut blindly.
 class TextSegmenter {
  public:
+  /// What ICU sees at a time.
+  static constexpr size_t kMostUnits = 32768;
+
   /// `sink` must outlive the segmenter. InputError for an unknown `normalization` (see
   /// TextNormalizer). `most_units` is what ICU sees at a time; less than the default serves tests.
   TextSegmenter(TokenKind kind, const std::string& normalization, bool lowercase, TokenSink* sink,
-                size_t most_units = 32768);
+                size_t most_units = kMostUnits);
   ~TextSegmenter();
 
-  /// Where a text can be cut so that both sides have the tokens that they have together. Cut at any
-  /// of these places, a text has the same tokens as in one piece, those of blind cuts among them.
+  /// Where a text can be cut so that both sides have the tokens that they have together.
   static PieceCutter::SafeBefore SafeToCut(TokenKind kind);
 
   TextSegmenter(const TextSegmenter&) = delete;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "io/text/sorted_runs.h"
@@ -34,6 +35,7 @@ class TokenCounter {
   void Insert(std::string_view token, uint64_t count);
   /// Calls `use` with the table's contents, sorted, and empties it.
   void EmptyTable(const std::function<void(std::span<const TokenCount>)>& use);
+
   size_t table_bytes_;
   TextMap table_;
   SortedRuns runs_;

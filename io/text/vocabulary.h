@@ -2,7 +2,6 @@
 #define LOCKSTEP_IO_TEXT_VOCABULARY_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,7 +87,6 @@ class Vocabulary {
   /// Whether the token is a piece of a word and the next piece belongs to the same word.
   bool ContinuesWord(uint32_t id) const;
 
-  /// Lets a string_view be looked up without a copy.
   TokenKind kind_ = TokenKind::kByte;
   std::vector<std::string> tokens_;
   TextMap ids_;

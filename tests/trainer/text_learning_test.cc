@@ -84,7 +84,7 @@ std::string Parity(Draw& draw, int bits) {
   return (std::ranges::count(text, '1') % 2 ? "odd\t" : "even\t") + text + "\n";
 }
 
-nlohmann::json LearnParity(const std::string& cell) {
+double LearnParity(const std::string& cell, int seed) {
   Lesson lesson;
   lesson.import = {"labels", "--tokens", "char"};
   lesson.train = Examples(12000, 1, [](Draw& draw) { return Parity(draw, draw.Between(1, 50)); });
@@ -92,13 +92,20 @@ nlohmann::json LearnParity(const std::string& cell) {
   lesson.configuration =
       "data { lanes: 32 } task { classify { } }\n"
       "model { embedding_size: 4 layers: 1 hidden_size: 32 dropout: 0 }\n";
-  lesson.settings = {"model.cell=" + cell, "training.epochs=16", "optimizer.learning_rate=0.01"};
-  return Learn(lesson);
+  lesson.settings = {"model.cell=" + cell, "training.epochs=16", "optimizer.learning_rate=0.01",
+                     fmt::format("training.seed={}", seed)};
+  return Learn(lesson).at("accuracy").get<double>();
 }
 
+// From wherever it begins the LSTM learns it. Without gates one beginning in four does, too, and
+// which one depends on roundings.
 TEST(TextLearningTest, ParityOverFiftyBitsTakesGates) {
-  EXPECT_GT(LearnParity("LSTM").at("accuracy").get<double>(), 0.99);
-  EXPECT_LT(LearnParity("RNN_TANH").at("accuracy").get<double>(), 0.75);
+  for (const int seed : {1, 2}) EXPECT_GT(LearnParity("LSTM", seed), 0.99) << "seed " << seed;
+  double least = 1.0;
+  for (int seed = 1; seed <= 3 && least >= 0.75; ++seed) {
+    least = std::min(least, LearnParity("RNN_TANH", seed));
+  }
+  EXPECT_LT(least, 0.75);
 }
 
 // The label is the first of 100 tokens; the others say nothing. Short texts among those to train on

@@ -26,7 +26,8 @@ namespace lockstep::trainer {
 // throws.
 
 struct ImportArguments {
-  io::TextImportOptions options;
+  io::TextImportOptions options;  // but for its threads
+  int threads = 0;                // 0: OMP_NUM_THREADS, or the cores that this process may use
   Console::Mode progress = Console::Mode::kAuto;
 };
 ExitStatus ImportText(const ImportArguments& arguments);

@@ -34,7 +34,7 @@ ExitStatus ImportText(const ImportArguments& arguments) {
     progress.Show(line);
   };
   io::TextImportOptions options = arguments.options;
-  if (options.threads == 0) options.threads = ThreadsAlone();
+  options.threads = arguments.threads > 0 ? arguments.threads : ThreadsAlone();
   const io::TextImportResult result = io::ImportText(options, show);
   console.EndLive();
   console.Info(fmt::format(

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "trainer/run/progress.h"
 #include "trainer/run/replica.h"
 #include "trainer/terminal/console.h"
+#include "worker/optimizers/clip.h"
 
 namespace lockstep::trainer {
 

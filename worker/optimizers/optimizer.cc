@@ -3,8 +3,20 @@
 #include <algorithm>
 #include <cmath>
 
+#include "worker/optimizers/update_kernels.h"
+
 namespace lockstep::worker {
 namespace {
+
+// Ranks of different processors must come to the same number: the C library's pow has other code
+// for each.
+double Power(double base, int64_t exponent) {
+  double power = 1.0;
+  for (; exponent > 0; exponent /= 2, base *= base) {
+    if (exponent % 2 != 0) power *= base;
+  }
+  return power;
+}
 
 float Single(double x) { return static_cast<float>(x); }
 
@@ -45,8 +57,8 @@ void Optimizer::Step(std::span<float> weights, std::span<const float> gradient,
 }
 
 void Optimizer::Update(const AdamOptions& o, const UpdateArrays& arrays, double rate) {
-  const double correction1 = 1.0 - std::pow(o.beta1, steps_);
-  const double root2 = std::sqrt(1.0 - std::pow(o.beta2, steps_));
+  const double correction1 = 1.0 - Power(o.beta1, steps_);
+  const double root2 = std::sqrt(1.0 - Power(o.beta2, steps_));
   UpdateAdam({.b1 = Single(o.beta1),
               .b1_rest = Single(1.0 - o.beta1),
               .b2 = Single(o.beta2),

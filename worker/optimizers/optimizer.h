@@ -10,7 +10,6 @@
 
 #include "worker/buffer.h"
 #include "worker/optimizers/clip.h"
-#include "worker/optimizers/update_kernels.h"
 
 namespace lockstep::worker {
 
@@ -45,6 +44,8 @@ struct RmsPropOptions {
 struct AdagradOptions {
   double learning_rate_decay = 0.0, initial_accumulator = 0.0, epsilon = 1e-10, weight_decay = 0.0;
 };
+
+struct UpdateArrays;
 
 using OptimizerOptions = std::variant<AdamOptions, SgdOptions, RmsPropOptions, AdagradOptions>;
 

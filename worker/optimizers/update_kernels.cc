@@ -25,7 +25,9 @@ void ForEachWeight(const UpdateArrays& a, const Body& body) {
   ForEachVector(a.size, [&](auto d, int64_t i) {
     const auto limit = hn::Set(d, a.limit);
     const auto scaled = hn::Mul(hn::LoadU(d, a.gradient + i), hn::Set(d, a.factor));
-    const auto gradient = hn::Min(hn::Max(scaled, hn::Neg(limit)), limit);
+    const auto clamped = hn::Min(hn::Max(scaled, hn::Neg(limit)), limit);
+    // What is no number stays so: on x86 Max would make -limit of it.
+    const auto gradient = hn::IfThenElse(hn::IsNaN(scaled), scaled, clamped);
     hn::StoreU(body(d, i, hn::LoadU(d, a.weights + i), gradient), d, a.weights + i);
   });
 }

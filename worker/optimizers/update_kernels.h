@@ -2,6 +2,7 @@
 #define LOCKSTEP_WORKER_OPTIMIZERS_UPDATE_KERNELS_H_
 
 #include <cstdint>
+#include <limits>
 
 namespace lockstep::worker {
 
@@ -14,7 +15,7 @@ struct UpdateArrays {
   int64_t size = 0;
   float* weights = nullptr;
   const float* gradient = nullptr;  ///< used as clamp(factor gradient, -limit, limit)
-  float factor = 1.0f, limit = 0.0f;
+  float factor = 1.0f, limit = std::numeric_limits<float>::infinity();
   float* first = nullptr;   ///< of the optimizer's state; null where the rule has none
   float* second = nullptr;  ///< the same
 };

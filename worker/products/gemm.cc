@@ -2,6 +2,7 @@
 
 #include <list>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -230,8 +231,15 @@ bool MultiplyVarying(const ProductShape& shape, const float* a, const float* b, 
 // and 42 against 75, 60 and 48). Wider instruction sets have brgemm; with less than AVX2 panels
 // have vectors of four.
 bool PrefersPanels(const ProductShape& shape) {
-  static const bool is_avx2 = PanelProduct::Name() == "panels AVX2";
-  return is_avx2 && !Rounds(shape) && shape.m >= PanelProduct::kManyRows;
+  return !Rounds(shape) && PanelProduct::IsFastest(shape.m, shape.k);
+}
+
+// Nothing is prepared for such products; they are noted, once for all that differ in M and K only.
+void NotePanels(const ProductShape& shape) {
+  static std::set<ProductShape> noted;
+  ProductShape family = shape;
+  family.m = family.k = 0;
+  if (noted.insert(family).second) Note(shape, PanelProduct::Name());
 }
 
 // C in blocks of columns, so that few of B stand in panels at a time.
@@ -240,7 +248,7 @@ void MultiplyByPanels(const ProductShape& shape, Matrix a, Matrix b, const float
   constexpr int64_t kLeastColumns = 192;
   static PanelProduct panels;
   int64_t columns = shape.n;
-  if (shape.n * shape.k > kMostFloats) {
+  if (!Rounds(shape) && shape.n * shape.k > kMostFloats) {
     // Whole panels under every instruction set.
     columns = std::max(kMostFloats / shape.k, kLeastColumns) / kLeastColumns * kLeastColumns;
   }
@@ -269,8 +277,7 @@ class ProductCache {
       places_.erase(products_.back().first);
       products_.pop_back();
     }
-    std::optional<dnnl::matmul::primitive_desc> description;
-    if (!PrefersPanels(shape)) description = FindFastProduct(shape, DescribeB(shape));
+    const auto description = FindFastProduct(shape, DescribeB(shape));
     Note(shape,
          description ? OnednnName(shape, *description) : PanelProduct::Name(shape.precision));
     products_.emplace_front(shape, std::nullopt);
@@ -309,8 +316,11 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
                               bias != nullptr,
                               false,
                               ProductPrecision()};
-  const bool varies = VaryingRows::IsOn() && !PrefersPanels(shape);
-  if (varies && MultiplyVarying(shape, a.data, b.data, bias, c)) return;
+  if (PrefersPanels(shape)) {
+    NotePanels(shape);
+    return MultiplyByPanels(shape, a, b, bias, c);
+  }
+  if (VaryingRows::IsOn() && MultiplyVarying(shape, a.data, b.data, bias, c)) return;
   auto& product = cache.Get(shape);
   if (product) {
     return product->Execute(OperandA(shape, a.data), OperandB(shape, b.data), bias, c);

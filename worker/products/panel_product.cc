@@ -20,12 +20,12 @@ struct PanelPart {
   const void* panel;
 };
 
-// The vectors of a panel in front of which so many are left.
-inline int64_t PanelVectors(int64_t left) { return left == 4 ? 2 : 3; }
+// How many vectors the next panel has when so many are left.
+inline int64_t PanelVectors(int64_t left) { return left == 4 ? 2 : std::min<int64_t>(left, 3); }
 
 // All panels of B, for products by blocks of A.
 struct PanelRow {
-  int64_t n, depth, panels;
+  int64_t n, depth;
   const float* data;
 };
 
@@ -65,6 +65,13 @@ constexpr int64_t kBlockRows = 192;
 int64_t VectorWidth() { return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>())); }
 
 int64_t TileRows() { return kRows; }
+
+// Of a panel of three vectors, what stays in the first cache level.
+int64_t BlockDepth() { return kResidentBytes / (3 * VectorWidth() * int64_t{sizeof(float)}); }
+
+int64_t BlockFloats() { return kBlockRows * BlockDepth(); }
+
+int64_t BlockRows() { return kBlockRows; }
 
 using D = hn::ScalableTag<float>;
 using Pairs = hn::RebindToUnsigned<D>;
@@ -308,7 +315,7 @@ void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begi
 // A block of A, packed, times what its k have in one panel of so many vectors.
 template <int vectors>
 void MultiplyBlock(int64_t rows, int64_t depth, const float* block, const float* b, int64_t columns,
-                   float* c, bool first, const float* bias, const PanelOperands& x) {
+                   float* c, int64_t c_stride, bool first, const float* bias) {
   const int64_t width = vectors * VectorWidth();
   HWY_ALIGN float edge[kRows * vectors * HWY_MAX_BYTES / sizeof(float)] = {};
   HWY_ALIGN float edge_bias[vectors * HWY_MAX_BYTES / sizeof(float)] = {};
@@ -317,21 +324,21 @@ void MultiplyBlock(int64_t rows, int64_t depth, const float* block, const float*
     std::copy_n(bias, columns, edge_bias);
     bias = edge_bias;
   }
-  for (int64_t row = 0; row < rows; row += kRows, block += kRows * depth, c += kRows * x.c_stride) {
+  for (int64_t row = 0; row < rows; row += kRows, block += kRows * depth, c += kRows * c_stride) {
     const int64_t count = std::min<int64_t>(kRows, rows - row);
     const TileOperands<float> tile = {
-        depth, block, b, 1, kRows, is_edge ? edge : c, is_edge ? width : x.c_stride, first, bias};
+        depth, block, b, 1, kRows, is_edge ? edge : c, is_edge ? width : c_stride, first, bias};
     for (int64_t r = 0; r < count && is_edge && !first; ++r) {
-      std::copy_n(c + r * x.c_stride, columns, edge + r * width);
+      std::copy_n(c + r * c_stride, columns, edge + r * width);
     }
     for (int64_t r = 0; r < kRows; ++r) {
-      const float* next = c + (kRows + r) * x.c_stride;
+      const float* next = c + (kRows + r) * c_stride;
       __builtin_prefetch(next, 1);
       __builtin_prefetch(next + width - 1, 1);
     }
     TileOf<InFloat32, kRows, vectors>(count, tile);
     for (int64_t r = 0; r < count && is_edge; ++r) {
-      std::copy_n(edge + r * width, columns, c + r * x.c_stride);
+      std::copy_n(edge + r * width, columns, c + r * c_stride);
     }
   }
 }
@@ -340,7 +347,7 @@ void MultiplyBlock(int64_t rows, int64_t depth, const float* block, const float*
 // BlockFloats().
 void MultiplyBlocks(int64_t first_row, int64_t end_row, const PanelRow& panels,
                     const PanelOperands& x, float* block) {
-  const int64_t lanes = VectorWidth(), most_depth = kResidentBytes / (3 * lanes * 4);
+  const int64_t lanes = VectorWidth(), most_depth = BlockDepth();
   const int64_t vectors = (panels.n + lanes - 1) / lanes;
   for (int64_t row = first_row; row < end_row; row += kBlockRows) {
     const int64_t rows = std::min(kBlockRows, end_row - row);
@@ -349,7 +356,7 @@ void MultiplyBlocks(int64_t first_row, int64_t end_row, const PanelRow& panels,
       const bool first = begin == 0 && !x.accumulate;
       PackTiles(x, row, rows, begin, depth, block);
       for (int64_t v = 0, count = 0; v < vectors; v += count) {
-        count = std::min(PanelVectors(vectors - v), vectors - v);
+        count = PanelVectors(vectors - v);
         const int64_t column = v * lanes;
         const float* b = panels.data + column * panels.depth + begin * count * lanes;
         const float* bias = x.bias ? x.bias + column : nullptr;
@@ -357,13 +364,11 @@ void MultiplyBlocks(int64_t first_row, int64_t end_row, const PanelRow& panels,
                               : count == 2 ? MultiplyBlock<2>
                                            : MultiplyBlock<1>;
         multiply(rows, depth, block, b, std::min(count * lanes, panels.n - column),
-                 x.c + row * x.c_stride + column, first, bias, x);
+                 x.c + row * x.c_stride + column, x.c_stride, first, bias);
       }
     }
   }
 }
-
-int64_t BlockFloats() { return kBlockRows * (kResidentBytes / (3 * VectorWidth() * 4)); }
 
 void MultiplyFloat32(const PanelPart& part, const PanelOperands& x) {
   Multiply<InFloat32>(part, {x.a, x.a_row_stride, x.a_column_stride}, x);
@@ -374,6 +379,7 @@ void MultiplyBf16(const PanelPart& part, const LeftOperand<uint32_t>& a, const P
 }
 
 const char* PanelTarget() { return hwy::TargetName(HWY_TARGET); }
+bool IsAvx2() { return HWY_TARGET == HWY_AVX2; }
 bool IsVectorTarget() { return HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128; }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE
@@ -388,13 +394,22 @@ HWY_EXPORT(MultiplyFloat32);
 HWY_EXPORT(MultiplyBf16);
 HWY_EXPORT(MultiplyBlocks);
 HWY_EXPORT(BlockFloats);
+HWY_EXPORT(BlockRows);
 HWY_EXPORT(PanelTarget);
+HWY_EXPORT(IsAvx2);
 HWY_EXPORT(IsVectorTarget);
 
 namespace {
 
-// A that is larger than this does not stay in a second cache level.
-constexpr int64_t kLargeFloats = 64 << 10;
+// Whether A is taken in blocks: where it does not stay in a second cache level, and has rows enough
+// for all threads, each of which reads all panels. Not measured on AVX-512, whose tiles are higher.
+bool TakesBlocks(int64_t m, int64_t k) {
+  constexpr int64_t kLargeFloats = 64 << 10;
+  constexpr int64_t kManyRows = 512;
+  const bool is_large = m >= kManyRows && m * k > kLargeFloats;
+  return is_large && LOCKSTEP_DISPATCH(TileRows)() == 4 &&
+         2 * m >= omp_get_max_threads() * LOCKSTEP_DISPATCH(BlockRows)();
+}
 
 int64_t PairsOf(int64_t k) { return (k + 1) / 2; }
 
@@ -450,7 +465,7 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
 }
 
 int64_t PanelProduct::vectors(int64_t panel) const {
-  return std::min(PanelVectors(vectors() - first_vector(panel)), vectors() - first_vector(panel));
+  return PanelVectors(vectors() - first_vector(panel));
 }
 
 int64_t PanelProduct::first_vector(int64_t panel) const {
@@ -469,7 +484,7 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   const int64_t tiles = (m + tile_rows - 1) / tile_rows;
   const bool rounds = precision_ == Precision::kBf16;
   const int64_t depth = rounds ? PairsOf(k_) : k_;
-  if (!rounds && m >= kManyRows && m * k_ > kLargeFloats) return MultiplyLarge(m, operands);
+  if (!rounds && TakesBlocks(m, k_)) return MultiplyLarge(m, operands);
   LeftOperand<uint32_t> a = {};
   if (rounds) a = RoundedPairs(m, k_, operands);
   // Every thread has as much as the others, to a tile: its own panels and some rows of the first
@@ -504,17 +519,18 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
 }
 
 void PanelProduct::MultiplyLarge(int64_t m, const PanelOperands& operands) const {
+  static thread_local Buffer blocks;  // of the calling thread, for all of this product
   const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)();
   const int64_t tiles = (m + tile_rows - 1) / tile_rows;
+  const int64_t block_floats = LOCKSTEP_DISPATCH(BlockFloats)();
+  float* all = blocks.Require(omp_get_max_threads() * block_floats);
 #pragma omp parallel
   {
-    static thread_local Buffer block;
     const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
     const int64_t first = tiles * thread / threads * tile_rows;
     const int64_t end = std::min(m, tiles * (thread + 1) / threads * tile_rows);
-    const PanelRow panels = {n_, k_, this->panels(), panels_.data()};
     LOCKSTEP_DISPATCH(MultiplyBlocks)
-    (first, end, panels, operands, block.Require(LOCKSTEP_DISPATCH(BlockFloats)()));
+    (first, end, {n_, k_, panels_.data()}, operands, all + thread * block_floats);
   }
 }
 
@@ -522,6 +538,10 @@ std::string PanelProduct::Name(Precision precision) {
   const std::string name = std::string("panels ") + LOCKSTEP_DISPATCH(PanelTarget)();
   if (precision == Precision::kFloat32) return name;
   return name + (HasBfloat16Instructions() ? " in bf16" : " in bf16, emulated");
+}
+
+bool PanelProduct::IsFastest(int64_t m, int64_t k) {
+  return LOCKSTEP_DISPATCH(IsAvx2)() && TakesBlocks(m, k);
 }
 
 bool PanelProduct::HasVectors() { return LOCKSTEP_DISPATCH(IsVectorTarget)(); }

@@ -21,32 +21,32 @@ struct PanelOperands {
   const float* bias = nullptr;  ///< [N], added to every row; not together with `accumulate`
 };
 
-/// C[M,N] = A[M,K] B[K,N] on our own kernels, with a B that many products share: B is copied once
-/// into panels, each as wide as three vectors (the last one less) and contiguous along K, so that a
-/// product reads it in order and only once. For operands for which oneDNN's matmul keeps no layout
-/// of its own and packs B again at each call, or has reference code only. After Goto and van de
-/// Geijn 2008, "Anatomy of high-performance matrix multiplication". With Precision::kBf16 both
-/// operands are rounded to bfloat16 and their products summed in float32, a pair of K at a time: by
-/// instructions for that where the processor has them (AVX512_BF16), else by float32's, with the
-/// same result but for the roundings of the sum.
+/// C[M,N] = A[M,K] B[K,N] on our own kernels, K > 0, with B copied into panels, each as wide as
+/// three vectors (the last one or two less) and contiguous along K, so that it is read in order:
+/// once for few rows of A, once for each block of many, which is copied, too. For a B that many
+/// products share, where oneDNN's matmul keeps no layout of its own and packs B again at each call;
+/// where it has reference code only; and where this is faster. After Goto and van de Geijn 2008,
+/// "Anatomy of high-performance matrix multiplication". With Precision::kBf16 both operands are
+/// rounded to bfloat16 and their products summed in float32, a pair of K at a time: by instructions
+/// for that where the processor has them (AVX512_BF16), else by float32's, with the same result but
+/// for the roundings of the sum.
 class PanelProduct {
  public:
-  /// So many rows of A and more are copied into tiles as they are needed, a block at a time, where
-  /// A is too large for the second cache level. The copy of B is worth while for a single product,
-  /// too.
-  static constexpr int64_t kManyRows = 512;
-
   /// B[k, j] is at b[k * row_stride + j * column_stride].
   void Pack(int64_t n, int64_t k, const float* b, int64_t row_stride, int64_t column_stride,
             Precision precision = Precision::kFloat32);
 
-  /// Threads share the panels, and the rows of one between two of them; an element of C is summed
-  /// in the order of K (in bf16 the upper one of a pair first) whatever the number of rows and
-  /// threads. Threads may call at once.
+  /// Threads share the panels, and the rows of one between two of them, or the rows where they are
+  /// many; an element of C is summed in the order of K (in bf16 the upper one of a pair first)
+  /// whatever the number of rows and threads. Threads may call at once.
   void Multiply(int64_t m, const PanelOperands& operands) const;
 
   /// "panels AVX2", "panels AVX3 in bf16", "panels AVX2 in bf16, emulated" and the like.
   static std::string Name(Precision precision = Precision::kFloat32);
+
+  /// Whether this is the fastest way to a single product of so many rows in float32, the copy of B
+  /// included: on AVX2, where A is taken in blocks and all that oneDNN has is a general sgemm.
+  static bool IsFastest(int64_t m, int64_t k);
 
   /// False where the kernels have no vectors to compute with.
   static bool HasVectors();

@@ -1,8 +1,11 @@
 #include "io/text/text_map.h"
 
+#include <cstdint>
 #include <map>
 #include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 

@@ -66,6 +66,13 @@ TEST(ClipTest, NormOfWhatOverflowsFloatAndOfNan) {
   EXPECT_TRUE(std::isnan(GlobalNorm(x)));
 }
 
+TEST(ClipTest, WhatIsNoNumberStaysSo) {
+  const Floats gradient(19, std::numeric_limits<float>::quiet_NaN());
+  for (const float weight : Changed(gradient, {.factor = 0.5, .limit = 1.0})) {
+    EXPECT_TRUE(std::isnan(weight));
+  }
+}
+
 // Every rule reads the changed gradient: a step with a change is one over a gradient that was
 // changed before.
 TEST(ClipTest, EveryOptimizerTakesTheChange) {
