@@ -97,12 +97,12 @@ double LearnParity(const std::string& cell, int seed) {
   return Learn(lesson).at("accuracy").get<double>();
 }
 
-// From wherever it begins the LSTM learns it. Without gates one beginning in four does, too, and
-// which one depends on roundings.
+// From wherever it begins the LSTM learns it. Without gates about every other beginning does, too,
+// and which ones depends on roundings.
 TEST(TextLearningTest, ParityOverFiftyBitsTakesGates) {
   for (const int seed : {1, 2}) EXPECT_GT(LearnParity("LSTM", seed), 0.99) << "seed " << seed;
   double least = 1.0;
-  for (int seed = 1; seed <= 3 && least >= 0.75; ++seed) {
+  for (int seed = 1; seed <= 8 && least >= 0.75; ++seed) {
     least = std::min(least, LearnParity("RNN_TANH", seed));
   }
   EXPECT_LT(least, 0.75);
