@@ -56,7 +56,7 @@ struct TextImportOptions {
   /// whose merges are learnt from the training share, of words.
   std::vector<double> split = {90, 5, 5};
 
-  /// Threads that find tokens, at least 1; the result does not depend on them. Each takes up to 30
+  /// Threads that find tokens, at least 1; the result does not depend on them. Each takes up to 20
   /// MB beside its share of `count_memory_bytes`.
   int threads = 1;
   /// Bytes read at a time, at least 1; the result does not depend on it.

@@ -1,7 +1,6 @@
 #include "io/text/text_segmenter.h"
 
 #include <algorithm>
-#include <bit>
 
 #include <fmt/format.h>
 #include <unicode/ubrk.h>
@@ -16,10 +15,6 @@ namespace {
 
 constexpr uint32_t kReplacement = 0xFFFD;
 
-/// What ICU found is kept for so many stretches of so many units: some 8 MB for each segmenter.
-constexpr size_t kKeptStretches = 65536;
-constexpr size_t kShortUnits = 32;
-
 /// Behind these a word boundary follows whatever comes next, unless it attaches itself to what is
 /// before it. White space and marks that no rule of UAX #29 mentions.
 constexpr std::u16string_view kEndsWord = u"\n\t !?()[]{}<>/=+-*|\u3000\u3001\u3002\uFF01\uFF1F";
@@ -27,7 +22,6 @@ constexpr std::u16string_view kEndsWord = u"\n\t !?()[]{}<>/=+-*|\u3000\u3001\u3
 bool WordBoundaryBefore(std::u16string_view text, size_t at) {
   if (kEndsWord.find(text[at - 1]) == std::u16string_view::npos) return false;
   if (text[at - 1] == u'\n') return true;
-  if (text[at] > u' ' && text[at] < 0x7F) return true;  // nearly always
   UChar32 c = 0;
   U16_GET(text.data(), 0, at, text.size(), c);
   switch (u_getIntPropertyValue(c, UCHAR_WORD_BREAK)) {
@@ -40,8 +34,6 @@ bool WordBoundaryBefore(std::u16string_view text, size_t at) {
       return true;
   }
 }
-
-bool EndsStretch(char16_t unit) { return unit == u' ' || unit == u'\n'; }
 
 /// Whether a unit is white space between tokens of a kind that is separated by it.
 bool Separates(TokenKind kind, char16_t unit) {
@@ -171,62 +163,16 @@ void TextSegmenter::TakeCodePoint(uint32_t code_point) {
   }
 }
 
-// Stretches of text that end with white space come again and again, as words do: where ICU found
-// their words is kept, which takes half the time.
 void TextSegmenter::SplitWords(std::u16string_view piece) {
-  size_t begin = 0, long_begin = 0;
-  const auto take_long = [&] {
-    if (begin == long_begin) return;
-    const std::u16string_view stretch = piece.substr(long_begin, begin - long_begin);
-    size_t word = 0;
-    FindWords(stretch, [&](size_t end) {
-      TakeSegment(stretch.substr(word, end - word));
-      word = end;
-    });
-  };
-  for (size_t end = 1; end <= piece.size(); ++end) {
-    const bool cut =
-        end == piece.size() || (EndsStretch(piece[end - 1]) && WordBoundaryBefore(piece, end));
-    if (!cut) continue;
-    if (end - begin <= kShortUnits) {
-      take_long();
-      SplitShort(piece.substr(begin, end - begin));
-      long_begin = end;
-    }
-    begin = end;
-  }
-  take_long();
-}
-
-void TextSegmenter::SplitShort(std::u16string_view stretch) {
-  const std::string_view key(reinterpret_cast<const char*>(stretch.data()),
-                             stretch.size() * sizeof(char16_t));
-  uint64_t ends = 0;
-  if (const uint64_t* known = ends_.Find(key)) {
-    ends = *known;
-  } else {
-    FindWords(stretch, [&](size_t end) { ends |= uint64_t{1} << (end - 1); });
-    if (ends_.size() == kKeptStretches) ends_.Clear();
-    ends_.Add(key, ends);
-  }
-  size_t word = 0;
-  for (; ends != 0; ends &= ends - 1) {
-    const size_t end = static_cast<size_t>(std::countr_zero(ends)) + 1;
-    TakeSegment(stretch.substr(word, end - word));
-    word = end;
-  }
-}
-
-void TextSegmenter::FindWords(std::u16string_view stretch,
-                              const std::function<void(size_t end)>& take_end) {
   UErrorCode status = U_ZERO_ERROR;
-  ubrk_setText(words_.get(), stretch.data(), static_cast<int32_t>(stretch.size()), &status);
+  ubrk_setText(words_.get(), piece.data(), static_cast<int32_t>(piece.size()), &status);
   if (U_FAILURE(status)) {
     throw SystemError(fmt::format("ICU: finding words failed: {}", u_errorName(status)));
   }
-  ubrk_first(words_.get());
+  int32_t begin = ubrk_first(words_.get());
   for (int32_t end = ubrk_next(words_.get()); end != UBRK_DONE; end = ubrk_next(words_.get())) {
-    take_end(static_cast<size_t>(end));
+    TakeSegment(piece.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+    begin = end;
   }
 }
 

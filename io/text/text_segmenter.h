@@ -2,7 +2,6 @@
 #define LOCKSTEP_IO_TEXT_TEXT_SEGMENTER_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,7 +9,6 @@
 #include <vector>
 
 #include "io/text/piece_cutter.h"
-#include "io/text/text_map.h"
 #include "io/text/text_normalizer.h"
 #include "io/text/vocabulary.h"
 
@@ -80,9 +78,6 @@ class TextSegmenter {
   size_t TakeUnitsBeforeSurrogates(std::u16string_view text);
   void TakeCodePoint(uint32_t code_point);
   void SplitWords(std::u16string_view piece);
-  /// Words of a short stretch that may come again.
-  void SplitShort(std::u16string_view stretch);
-  void FindWords(std::u16string_view stretch, const std::function<void(size_t end)>& take_end);
   void TakeSegment(std::u16string_view segment);
   void SplitAtWhiteSpace(std::u16string_view piece);
   void TakeAsUtf8(std::u16string_view word);
@@ -92,7 +87,6 @@ class TextSegmenter {
   TextNormalizer normalizer_;
   PieceCutter pieces_;
   std::unique_ptr<UBreakIterator, Close> words_;
-  TextMap ends_;  // by the units of a short stretch: bit i is set where a word ends behind unit i
   char16_t lead_surrogate_ =
       0;  // the last unit of the text so far, where the next one may complete it
   std::vector<uint32_t> units_;
