@@ -1,15 +1,13 @@
 #include "trainer/import_sequences_options.h"
 
+#include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "io/sequences/sequence_import.h"
-#include "io/text/vocabulary.h"
 #include "trainer/commands/commands.h"
 #include "trainer/options.h"
 
@@ -17,19 +15,6 @@ namespace lockstep::trainer {
 namespace {
 
 using Options = io::SequenceImportOptions;
-
-const std::vector<std::pair<std::string, io::TokenKind>> kKinds = {
-    {"char", io::TokenKind::kChar},
-    {"byte", io::TokenKind::kByte},
-    {"word", io::TokenKind::kWord},
-    {"whitespace", io::TokenKind::kWhitespace},
-    {"bpe", io::TokenKind::kSubword}};
-
-std::vector<std::string> KindNames() {
-  std::vector<std::string> names;
-  for (const auto& [name, kind] : kKinds) names.push_back(name);
-  return names;
-}
 
 // The files, and which examples are for what.
 void AddFiles(CLI::App* app, Options& options, const std::string& source) {
@@ -58,22 +43,20 @@ void AddFiles(CLI::App* app, Options& options, const std::string& source) {
   app->add_option("-o,--output", options.output, "The dataset to write (HDF5)")->required();
 }
 
+void AddVocabularyFrom(CLI::App* app, const char* name, std::filesystem::path& file,
+                       const char* description) {
+  app->add_option(name, file, description)->type_name("FILE");
+}
+
 // What texts are made of, and what their vocabulary is.
 void AddTokens(CLI::App* app, Options& options, bool chosen) {
   if (chosen) {
-    AddChoice<io::TokenKind>(
-        app, "--tokens", options.tokens, kKinds, "word",
-        "What a token is: char (Unicode code point), byte, word (ICU's boundaries), whitespace "
-        "(what stands between white space, for text that is tokenised already), or bpe (pieces of "
-        "words, by byte pair encoding)");
-    app->add_option("--merges", options.merges, "For bpe: most merges to learn")
-        ->type_name("N")
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-    app->add_option("--codes", options.codes,
-                    "For bpe: take the merges of this codes file of subword-nmt")
-        ->type_name("FILE");
+    AddTokenKind(app, "--tokens", options.tokens, "word", kTokenKindsExplained);
+    AddMerges(app, options);
   }
+  AddVocabularyFrom(app, "--vocabulary-from", options.vocabulary_from,
+                    "Take over the vocabularies, labels, tags and numbers of this dataset or "
+                    "checkpoint, or the tokens of this text file, one on each line");
   app->add_option("--vocabulary", options.vocabulary_limit,
                   "Most tokens in a vocabulary, the rest is <unk>; 0: 50,000 for word and "
                   "whitespace, else no limit")
@@ -156,22 +139,14 @@ void AddPairs(CLI::App* app, Options& options) {
   AddColumn(app, "--target", options.target_column, "The column of the target, likewise");
   AddDelimiter(app, options);
   AddTokens(app, options, true);
-  app->add_option_function<std::string>(
-         "--source-tokens",
-         [&options](const std::string& given) {
-           options.source_tokens = io::TokenKindFromName(given);
-         },
-         "What a token of a source is, where --tokens is of targets alone")
-      ->type_name("NAME")
-      ->check(CLI::IsMember(KindNames()));
-  app->add_option_function<std::string>(
-         "--target-tokens",
-         [&options](const std::string& given) {
-           options.target_tokens = io::TokenKindFromName(given);
-         },
-         "What a token of a target is, where --tokens is of sources alone")
-      ->type_name("NAME")
-      ->check(CLI::IsMember(KindNames()));
+  AddTokenKind(app, "--source-tokens", options.source_tokens, "",
+               "What a token of a source is, where --tokens is of targets alone");
+  AddTokenKind(app, "--target-tokens", options.target_tokens, "",
+               "What a token of a target is, where --tokens is of sources alone");
+  AddVocabularyFrom(app, "--source-vocabulary-from", options.source_vocabulary_from,
+                    "The same for sources, where --vocabulary-from is of targets alone");
+  AddVocabularyFrom(app, "--target-vocabulary-from", options.target_vocabulary_from,
+                    "The same for targets, where --vocabulary-from is of sources alone");
   app->add_flag("--shared-vocabulary", options.shared_vocabulary,
                 "One vocabulary (and the same merges) for sources and targets");
 }

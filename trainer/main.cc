@@ -155,17 +155,7 @@ void AddImportSeries(CLI::App* import, Command& command) {
 
 // What the tokens of a text are, and where their vocabulary comes from.
 void AddTokenOptions(CLI::App* text, io::TextImportOptions& options) {
-  AddChoice<std::optional<io::TokenKind>>(
-      text, "--tokens", options.tokens,
-      {{"char", io::TokenKind::kChar},
-       {"byte", io::TokenKind::kByte},
-       {"word", io::TokenKind::kWord},
-       {"whitespace", io::TokenKind::kWhitespace},
-       {"bpe", io::TokenKind::kSubword}},
-      "char",
-      "What a token is: char (Unicode code point), byte, word (ICU's boundaries), whitespace (what "
-      "stands between white space, for text that is tokenised already), or bpe (pieces of words, "
-      "by byte pair encoding)");
+  AddTokenKind(text, "--tokens", options.tokens, "char", kTokenKindsExplained);
   text->add_option(
           "--vocabulary", options.vocabulary_limit,
           "Most tokens in the vocabulary, the rest is <unk>; 0: no limit, for words 50,000")
@@ -183,17 +173,7 @@ void AddTokenOptions(CLI::App* text, io::TextImportOptions& options) {
           "token; "
           "by default the line feed itself")
       ->type_name("TOKEN");
-  text->add_option("--merges", options.merges,
-                   "For bpe: how many merges to learn on the training split, 10,000 by default; of "
-                   "--codes, how many to take, by default all")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-  text->add_option("--codes", options.codes,
-                   "For bpe: take the merges of this codes file of subword-nmt")
-      ->type_name("FILE");
-  text->add_option("--write-codes", options.write_codes,
-                   "For bpe: write the merges as a codes file of subword-nmt")
-      ->type_name("FILE");
+  AddMerges(text, options);
 }
 
 // The files of a text: all in one to be cut, or those of each split.

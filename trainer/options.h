@@ -1,12 +1,14 @@
 #ifndef LOCKSTEP_TRAINER_OPTIONS_H_
 #define LOCKSTEP_TRAINER_OPTIONS_H_
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "io/text/vocabulary.h"
 #include "trainer/terminal/console.h"
 
 namespace lockstep::trainer {
@@ -38,6 +40,41 @@ inline void AddProgress(CLI::App* app, Console::Mode& mode) {
                             {"plain", Console::Mode::kPlain}},
                            "auto",
                            "live (one line, written over), plain (a line at intervals) or auto");
+}
+
+/// What a token may be, of imports.
+inline const std::vector<std::pair<std::string, std::optional<io::TokenKind>>> kTokenKinds = {
+    {"char", io::TokenKind::kChar},
+    {"byte", io::TokenKind::kByte},
+    {"word", io::TokenKind::kWord},
+    {"whitespace", io::TokenKind::kWhitespace},
+    {"bpe", io::TokenKind::kSubword}};
+
+inline void AddTokenKind(CLI::App* app, const std::string& option,
+                         std::optional<io::TokenKind>& kind, const std::string& standard,
+                         const std::string& description) {
+  AddChoice<std::optional<io::TokenKind>>(app, option, kind, kTokenKinds, standard, description);
+}
+
+inline constexpr char kTokenKindsExplained[] =
+    "What a token is: char (Unicode code point), byte, word (ICU's boundaries), whitespace (what "
+    "stands between white space, for text that is tokenised already), or bpe (pieces of words, by "
+    "byte pair encoding)";
+
+/// For bpe: the files of merges, and how many.
+template <class ImportOptions>
+void AddMerges(CLI::App* app, ImportOptions& options) {
+  app->add_option("--merges", options.merges,
+                  "For bpe: how many merges to learn on the training split, 10,000 by default; of "
+                  "--codes, how many to take, by default all")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--codes", options.codes,
+                  "For bpe: take the merges of this codes file of subword-nmt")
+      ->type_name("FILE");
+  app->add_option("--write-codes", options.write_codes,
+                  "For bpe: write the merges as a codes file of subword-nmt")
+      ->type_name("FILE");
 }
 
 }  // namespace lockstep::trainer

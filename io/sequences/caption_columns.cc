@@ -1,5 +1,6 @@
 #include "io/sequences/caption_columns.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,19 +41,60 @@ void CaptionColumns::Look(std::span<const std::string_view> cells, const std::st
   }
 }
 
-void CaptionColumns::Decide() {
-  bool any = false;
-  for (Column& column : columns_) {
-    column.used = chosen_ || !column.other;
-    any = any || column.used;
-    if (column.used && !column.other && column.missing) {
+void CaptionColumns::RequireNumbers() const {
+  for (const Column& column : columns_) {
+    if (!column.used || !column.numbers) continue;
+    if (column.other) {
+      throw InputError(fmt::format("{}: the column {} holds numbers in {}.", column.other->Text(),
+                                   Quoted(column.name), origin_));
+    }
+    if (column.missing) {
       throw InputError(fmt::format(
           "{}, line {}: found no number in the column {}, which holds numbers elsewhere. Fill it "
           "in, take the row out, or name other columns with --features.",
           column.missing->file, column.missing->line, Quoted(column.name)));
     }
   }
-  if (!any) {
+}
+
+void CaptionColumns::TakeFrom(const SequenceField& given, const std::string& origin) {
+  given_ = given;
+  origin_ = origin;
+  for (Column& column : columns_) column.used = false;
+  for (size_t i = 0; i < given.names.size(); ++i) {
+    const std::string& name = given.names[i];
+    const auto place = static_cast<uint32_t>(i);
+    auto column = std::ranges::find(columns_, name, &Column::name);
+    if (column != columns_.end()) {
+      column->place = place;
+    } else {
+      // "column=value", where either may have a "=" in it.
+      column = std::ranges::find_if(
+          columns_, [&](const Column& one) { return name.starts_with(one.name + "="); });
+      if (column == columns_.end()) {
+        throw InputError(fmt::format(
+            "no column here gives the number {} that the vector of {} has. Name the columns with "
+            "--features, or leave --vocabulary-from out.",
+            Quoted(name), origin));
+      }
+      column->numbers = false;
+      column->values[name.substr(column->name.size() + 1)] = place;
+    }
+    column->used = true;
+  }
+}
+
+void CaptionColumns::Decide(const SequenceField* given, const std::string& origin) {
+  if (given != nullptr) {
+    TakeFrom(*given, origin);
+    return RequireNumbers();
+  }
+  for (Column& column : columns_) {
+    column.numbers = !column.other;
+    column.used = chosen_ || column.numbers;
+  }
+  RequireNumbers();
+  if (std::ranges::none_of(columns_, &Column::used)) {
     throw InputError(
         "no column beside the text holds numbers alone. Name those to use with --features: one "
         "that holds no numbers becomes a number for each of its values.");
@@ -67,19 +109,20 @@ void CaptionColumns::Read(const StoredExample& example, std::vector<float>* numb
   }
   numbers->assign(columns_.size(), 0);
   for (size_t i = 0; i < columns_.size(); ++i) {
-    if (columns_[i].used && !columns_[i].other) {
+    if (columns_[i].used && columns_[i].numbers) {
       ParseNumber(example.cells[i], '.', &(*numbers)[i]);
     }
   }
 }
 
 void CaptionColumns::Learn(const StoredExample& example) {
+  if (given_) return;
   if (!moments_) moments_.emplace(columns_.size());
   Read(example, &numbers_);
   moments_->Add(numbers_.data(), 1, numbers_.size());
   for (size_t i = 0; i < columns_.size(); ++i) {
     Column& column = columns_[i];
-    if (!column.used || !column.other) continue;
+    if (!column.used || column.numbers) continue;
     column.values.try_emplace(std::string(example.cells[i]), 0);
     if (column.values.size() > kMostValues) {
       throw InputError(fmt::format(
@@ -92,10 +135,12 @@ void CaptionColumns::Learn(const StoredExample& example) {
 
 SequenceField CaptionColumns::MakeField() {
   SequenceField field{"vector", SequenceField::Kind::kVector, {}, {}};
+  if (given_) field = *given_;
   for (size_t i = 0; i < columns_.size(); ++i) {
     Column& column = columns_[i];
-    if (!column.used) continue;
-    if (!column.other) {
+    if (given_ || !column.used) continue;
+    if (column.numbers) {
+      column.place = static_cast<uint32_t>(field.names.size());
       field.names.push_back(column.name);
       field.means.push_back(moments_->Mean(i));
       field.deviations.push_back(moments_->Deviation(i));
@@ -108,21 +153,20 @@ SequenceField CaptionColumns::MakeField() {
       field.deviations.push_back(1);
     }
   }
+  size_ = field.names.size();
   return field;
 }
 
 void CaptionColumns::Encode(const StoredExample& example, std::vector<float>* vector) {
   Read(example, &numbers_);
-  vector->clear();
+  vector->assign(size_, 0);
   for (size_t i = 0; i < columns_.size(); ++i) {
     Column& column = columns_[i];
     if (!column.used) continue;
-    if (!column.other) {
-      vector->push_back(numbers_[i]);
+    if (column.numbers) {
+      (*vector)[column.place] = numbers_[i];
       continue;
     }
-    const size_t begin = vector->size();
-    vector->resize(begin + column.values.size(), 0);
     const auto found = column.values.find(example.cells[i]);
     if (found != column.values.end()) {
       (*vector)[found->second] = 1;
@@ -135,7 +179,7 @@ void CaptionColumns::Encode(const StoredExample& example, std::vector<float>* ve
 std::vector<std::string> CaptionColumns::Notes() const {
   std::vector<std::string> notes;
   for (const Column& column : columns_) {
-    if (!column.other) continue;
+    if (!column.other || given_) continue;
     if (column.used) {
       notes.push_back(fmt::format("the column {} becomes a number for each of its {} values ({})",
                                   Quoted(column.name), column.values.size(), column.other->Text()));
@@ -154,9 +198,9 @@ std::vector<std::string> CaptionColumns::Warnings() const {
   for (const Column& column : columns_) {
     if (column.unseen == 0) continue;
     warnings.push_back(
-        fmt::format("{} examples of validation and test have a value in the column {} that "
-                    "training lacks; it stands as zeros",
-                    column.unseen, Quoted(column.name)));
+        fmt::format("{} examples {}have a value in the column {} that {} lacks; it stands as zeros",
+                    column.unseen, given_ ? "" : "of validation and test ", Quoted(column.name),
+                    given_ ? origin_ : "training"));
   }
   return warnings;
 }

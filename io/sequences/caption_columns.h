@@ -30,9 +30,12 @@ class CaptionColumns {
 
   /// First, for each row of a table: `place` is its file and line.
   void Look(std::span<const std::string_view> cells, const std::string& file, uint64_t line);
-  /// Second. InputError for a column of numbers that lacks some, or when no column is left.
-  void Decide();
-  /// Third, for each training example. InputError for a column of too many values.
+  /// Second. `given`: the vector is to be that of the file `origin`: its numbers and their scaling;
+  /// other columns are left out. InputError for a column of numbers that lacks some, when no column
+  /// is left, or when one is missing that `given` is made of.
+  void Decide(const SequenceField* given = nullptr, const std::string& origin = "");
+  /// Third, unless the vector is given, for each training example. InputError for a column of too
+  /// many values.
   void Learn(const StoredExample& example);
   /// Fourth: the field of the dataset.
   SequenceField MakeField();
@@ -54,15 +57,23 @@ class CaptionColumns {
     std::string name;
     std::optional<Place> other;    // the first cell that is no number
     std::optional<Place> missing;  // the first one without a number
+    // By value, where the column is no numbers: its place in the vector.
     std::map<std::string, uint32_t, std::less<>> values;
-    uint64_t unseen = 0;  // cells with a value that training lacks
+    uint32_t place = 0;   // of a column of numbers
+    uint64_t unseen = 0;  // cells with a value that the vector has no place for
     bool used = true;
+    bool numbers = true;
   };
 
+  void TakeFrom(const SequenceField& given, const std::string& origin);
+  void RequireNumbers() const;
   void Read(const StoredExample& example, std::vector<float>* numbers) const;
 
   std::vector<Column> columns_;
   bool chosen_ = false;
+  std::optional<SequenceField> given_;
+  std::string origin_;  // of it
+  size_t size_ = 0;     // of the vector
   std::vector<float> numbers_;
   std::optional<ChannelMoments> moments_;
 };

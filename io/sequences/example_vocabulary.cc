@@ -43,9 +43,9 @@ Vocabulary ExampleVocabulary::Build() {
   if (limit == 0 && of_words) limit = kDefaultWordLimit;
   std::shared_ptr<const Subwords> subwords;
   if (kind_ == TokenKind::kSubword) {
-    subwords = options_.codes.empty()
-                   ? builder_.LearnSubwords(options_.merges)
-                   : std::make_shared<const Subwords>(Subwords::ReadCodes(options_.codes));
+    subwords = options_.codes.empty() ? builder_.LearnSubwords(MergesToLearn(options_.merges))
+                                      : std::make_shared<const Subwords>(
+                                            Subwords::ReadCodes(options_.codes, options_.merges));
   }
   return builder_.Build(limit, options_.normalization, options_.lowercase, std::move(subwords));
 }

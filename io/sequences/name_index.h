@@ -18,12 +18,17 @@ class NameIndex {
   size_t size() const { return names_.size(); }
   const std::vector<std::string>& names() const { return names_; }
 
-  /// The names by their bytes, and which of these each number is.
+  /// Names in an order, and which of these each number is.
   struct Sorted {
     std::vector<std::string> names;
     std::vector<uint32_t> place_of_number;
   };
+  /// By their bytes.
   Sorted Sort() const;
+  /// As given; InputError where there is a name that is none of these: `what` ("tags") is not what
+  /// `origin` has.
+  Sorted SortAs(const std::vector<std::string>& given, std::string_view what,
+                const std::string& origin) const;
 
  private:
   struct TextHash {

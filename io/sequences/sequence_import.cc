@@ -17,6 +17,7 @@
 #include "io/sequences/example_spill.h"
 #include "io/sequences/example_vocabulary.h"
 #include "io/sequences/example_writer.h"
+#include "io/sequences/given_fields.h"
 #include "io/sequences/import_meter.h"
 #include "io/sequences/import_sources.h"
 #include "io/sequences/name_index.h"
@@ -44,6 +45,7 @@ void CheckOptions(const SequenceImportOptions& options) {
   if (options.shared_vocabulary && options.KindOf("source") != options.KindOf("target")) {
     throw InputError("a vocabulary that source and target share has tokens of one kind");
   }
+  if (!options.write_codes.empty()) RequirePlaceForCodes(options.write_codes);
   TextDecoder(options.encoding.name, true);  // unknown names
   RequirePlaceForDataset(options.output);
 }
@@ -125,16 +127,19 @@ class ExampleCollector : public ExampleSink {
 class Import {
  public:
   Import(const SequenceImportOptions& options, const ImportMeter::Report& report)
-      : options_(options), meter_(report), collector_(options, &meter_) {}
+      : options_(options), given_(options), meter_(report), collector_(options, &meter_) {
+    if (!options.write_codes.empty()) RequireOneListOfMerges();
+  }
 
   SequenceImportResult Run() {
     sources_ = ListSources(options_);
     ReadSources();
     CutParts();
-    labels_ = collector_.labels().Sort();
-    tags_ = collector_.tags().Sort();
+    labels_ = SortNames(collector_.labels(), "label", "labels");
+    tags_ = SortNames(collector_.tags(), "tags", "tags");
     MakeFields();
     WriteExamples();
+    if (!options_.write_codes.empty()) WriteCodes();
     Tell();
     return std::move(result_);
   }
@@ -180,29 +185,24 @@ class Import {
         collector_.size(), notes_.sources.size(), collector_.size() == 0 ? "" : " and --split"));
   }
 
-  // What the dataset's fields are, from the examples for training alone.
+  NameIndex::Sorted SortNames(const NameIndex& names, std::string_view field,
+                              std::string_view what) const {
+    const SequenceField* const given = given_.Find(field);
+    if (given == nullptr || names.size() == 0) return names.Sort();
+    return names.SortAs(given->names, what, given_.OriginOf(field));
+  }
+
+  // What the dataset's fields are: as given, or from the examples for training alone.
   void MakeFields() {
     const bool has_label = collector_.labels().size() > 0;
-    std::vector<ExampleVocabulary*> of_text;
-    std::deque<ExampleVocabulary> counters;
-    for (const FormField& field : FieldsOf(options_.form)) {
-      if (field.kind != Kind::kTokens) continue;
-      if (of_text.empty() || !options_.shared_vocabulary) {
-        counters.emplace_back(options_.KindOf(field.name), options_);
-      }
-      of_text.push_back(&counters.back());
-    }
-    if (options_.form == SequenceForm::kCaptions) columns_.Decide();
-    CountTraining(of_text);
-    std::vector<Vocabulary> vocabularies;
-    for (ExampleVocabulary& counter : counters) vocabularies.push_back(counter.Build());
+    const std::vector<Vocabulary> vocabularies = MakeVocabularies();
     size_t next_text = 0;
     for (const FormField& field : FieldsOf(options_.form)) {
       if (!field.required && !has_label) continue;
       SequenceField made{std::string(field.name), field.kind, {}, {}};
       switch (field.kind) {
         case Kind::kTokens:
-          made.vocabulary = vocabularies[std::min(next_text++, vocabularies.size() - 1)];
+          made.vocabulary = vocabularies[next_text++];
           break;
         case Kind::kTags:
           made.names = tags_.names;
@@ -217,11 +217,47 @@ class Import {
     }
   }
 
+  // Of each field of tokens.
+  std::vector<Vocabulary> MakeVocabularies() {
+    std::deque<ExampleVocabulary> counters;
+    std::vector<ExampleVocabulary*> of_text;  // null where nothing is to be counted
+    for (const FormField& field : FieldsOf(options_.form)) {
+      if (field.kind != Kind::kTokens) continue;
+      if (given_.Find(field.name) != nullptr) {
+        of_text.push_back(nullptr);
+        continue;
+      }
+      if (counters.empty() || !options_.shared_vocabulary) {
+        counters.emplace_back(options_.KindOf(field.name), options_);
+      }
+      of_text.push_back(&counters.back());
+    }
+    if (options_.form == SequenceForm::kCaptions) {
+      const SequenceField* const given = given_.Find("vector");
+      columns_.Decide(given, given == nullptr ? "" : given_.OriginOf("vector"));
+    }
+    CountTraining(of_text);
+    std::vector<Vocabulary> of_counters;
+    for (ExampleVocabulary& counter : counters) of_counters.push_back(counter.Build());
+    std::vector<Vocabulary> vocabularies;
+    size_t next = 0;
+    for (const FormField& field : FieldsOf(options_.form)) {
+      if (field.kind != Kind::kTokens) continue;
+      const SequenceField* const given = given_.Find(field.name);
+      vocabularies.push_back(given != nullptr ? given->vocabulary
+                                              : of_counters[std::min(next, counters.size() - 1)]);
+      next += given == nullptr ? 1 : 0;
+    }
+    return vocabularies;
+  }
+
   void CountTraining(const std::vector<ExampleVocabulary*>& of_text) {
     meter_.Start("counting", collector_.SizeOf(0));
     uint64_t done = 0;
     collector_.VisitPart(0, [&](const StoredExample& example) {
-      for (size_t i = 0; i < of_text.size(); ++i) of_text[i]->Count(example.texts[i]);
+      for (size_t i = 0; i < of_text.size(); ++i) {
+        if (of_text[i] != nullptr) of_text[i]->Count(example.texts[i]);
+      }
       if (options_.form == SequenceForm::kCaptions) columns_.Learn(example);
       meter_.Advance(++done, collector_.size());
     });
@@ -242,6 +278,33 @@ class Import {
     }
     meter_.Tell();
     result_.fingerprint = writer.Publish(notes_.sources);
+  }
+
+  // A codes file holds one list.
+  void RequireOneListOfMerges() const {
+    int lists = 0;
+    for (const FormField& field : FieldsOf(options_.form)) {
+      if (field.kind != Kind::kTokens) continue;
+      const SequenceField* const given = given_.Find(field.name);
+      const TokenKind kind =
+          given != nullptr ? given->vocabulary.kind() : options_.KindOf(field.name);
+      lists += kind == TokenKind::kSubword ? 1 : 0;
+    }
+    if (lists == 0) {
+      throw InputError("--write-codes is for --tokens bpe.");
+    }
+    if (lists > 1 && !options_.shared_vocabulary) {
+      throw InputError(
+          "sources and targets have merges of their own, which --write-codes would write into one "
+          "file. Add --shared-vocabulary, or leave --write-codes out.");
+    }
+  }
+
+  void WriteCodes() const {
+    for (const SequenceField& field : result_.fields) {
+      if (field.kind != Kind::kTokens || field.vocabulary.subwords() == nullptr) continue;
+      return field.vocabulary.subwords()->WriteCodes(options_.write_codes);
+    }
   }
 
   // What a person should know beside the numbers.
@@ -269,6 +332,7 @@ class Import {
 
   // Names that a model will never be taught.
   void TellUnseenNames(size_t field) {
+    if (given_.Find(result_.fields[field].name) != nullptr) return;
     const auto& train = result_.parts[0].name_counts[field];
     uint64_t names = 0, uses = 0;
     std::string shown;
@@ -291,6 +355,7 @@ class Import {
   }
 
   const SequenceImportOptions& options_;
+  const GivenFields given_;
   ImportMeter meter_;
   std::vector<ImportSource> sources_;
   ExampleCollector collector_;
@@ -302,10 +367,10 @@ class Import {
 
 }  // namespace
 
-TokenKind SequenceImportOptions::KindOf(std::string_view field) const {
+std::optional<TokenKind> SequenceImportOptions::ChosenKindOf(std::string_view field) const {
   if (form == SequenceForm::kTags) return TokenKind::kWhitespace;
-  if (field == "source") return source_tokens.value_or(tokens);
-  if (field == "target") return target_tokens.value_or(tokens);
+  if (field == "source" && source_tokens) return source_tokens;
+  if (field == "target" && target_tokens) return target_tokens;
   return tokens;
 }
 

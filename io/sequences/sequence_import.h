@@ -37,15 +37,23 @@ struct SequenceImportOptions {
   /// As for TextImportOptions; for tokens only, not for labels and tags.
   std::string normalization = "none";
   bool lowercase = false;
-  /// kTags: kWhitespace, whatever this says.
-  TokenKind tokens = TokenKind::kWord;
+  /// By default kWord, or as in `vocabulary_from`. kTags: kWhitespace, whatever this says.
+  std::optional<TokenKind> tokens;
   /// Of sources and of targets; `tokens` where nothing is said.
   std::optional<TokenKind> source_tokens, target_tokens;
   /// One vocabulary of sources and targets.
   bool shared_vocabulary = false;
-  /// For kSubword: most merges to learn, or the codes file (io/text/subwords.h) to take them from.
-  uint64_t merges = 10'000;
-  std::filesystem::path codes;
+  /// A dataset or checkpoint whose vocabularies, labels, tags and numbers are taken over, field by
+  /// field (one with a single vocabulary gives it to every field of tokens), so that ids mean the
+  /// same; or a text file with a token on each line (io/text/vocabulary_file.h). Empty: none.
+  std::filesystem::path vocabulary_from;
+  /// Of sources and of targets; `vocabulary_from` where nothing is said.
+  std::filesystem::path source_vocabulary_from, target_vocabulary_from;
+  /// For kSubword, as TextImportOptions: most merges to learn, 0 for 10,000; of `codes`, how many
+  /// to take, 0 for all.
+  uint64_t merges = 0;
+  /// A codes file of subword-nmt to take the merges from, and one to write.
+  std::filesystem::path codes, write_codes;
   /// Most tokens, the unknown token among them; 0: 50,000 for words and white space, else no limit.
   uint64_t vocabulary_limit = 0;
   /// Tokens that occur less often in the training examples are unknown.
@@ -64,8 +72,12 @@ struct SequenceImportOptions {
   /// kCaptions from HDF5.
   std::string features_array, text_array;
 
-  /// What a token of this field is.
-  TokenKind KindOf(std::string_view field) const;
+  /// What a token of this field is; nullopt where nobody said it.
+  std::optional<TokenKind> ChosenKindOf(std::string_view field) const;
+  /// The same with the default.
+  TokenKind KindOf(std::string_view field) const {
+    return ChosenKindOf(field).value_or(TokenKind::kWord);
+  }
 
   /// Examples beyond are in a temporary file in the output's folder; the result does not depend on
   /// it.

@@ -1,6 +1,7 @@
 #include "io/text/subwords.h"
 
 #include <algorithm>
+#include <fstream>
 #include <limits>
 #include <optional>
 #include <queue>
@@ -217,6 +218,18 @@ void Subwords::WriteCodes(const std::filesystem::path& path) const {
   NewFile file(path);
   file.Append(text);
   file.Publish();
+}
+
+void RequirePlaceForCodes(const std::filesystem::path& path) {
+  const NewFile place(path);
+  std::ifstream old(path);
+  std::string line;
+  if (std::getline(old, line) && !line.starts_with("#version:")) {
+    throw InputError(fmt::format(
+        "{} stands there already and is no codes file, whose place --write-codes would take. Name "
+        "another one.",
+        path.string()));
+  }
 }
 
 }  // namespace lockstep::io

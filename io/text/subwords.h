@@ -90,6 +90,13 @@ class Subwords {
   std::unordered_map<uint64_t, Product> products_;  // by left and right
 };
 
+/// Of an import: as asked, 10,000 where nothing (0) is.
+inline uint64_t MergesToLearn(uint64_t asked) { return asked == 0 ? 10'000 : asked; }
+
+/// InputError where nothing could be written under this name, or Subwords::WriteCodes would take
+/// the place of a file that is no codes file.
+void RequirePlaceForCodes(const std::filesystem::path& path);
+
 }  // namespace lockstep::io
 
 #endif  // LOCKSTEP_IO_TEXT_SUBWORDS_H_

@@ -27,7 +27,6 @@ namespace {
 
 constexpr uint64_t kDefaultWordLimit = 50'000;
 constexpr uint64_t kDefaultSeparatedLimit = 1'000'000;
-constexpr uint64_t kDefaultMerges = 10'000;
 constexpr uint64_t kLeastCountMemoryBytes = 4096;  // as TextImportOptions has it
 
 constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
@@ -222,7 +221,7 @@ class Import {
       counters.pop_back();
     }
     if (learns) {
-      subwords_ = builder.LearnSubwords(options_.merges == 0 ? kDefaultMerges : options_.merges);
+      subwords_ = builder.LearnSubwords(MergesToLearn(options_.merges));
     }
     if (list_.empty()) {
       vocabulary_ = builder.Build(Limit(), form_.normalization, form_.lowercase, subwords_);

@@ -1,15 +1,15 @@
 #include "io/text/text_import_options.h"
 
 #include <algorithm>
-#include <fstream>
 
 #include <fmt/format.h>
 
 #include "io/datasets/dataset.h"
 #include "io/datasets/dataset_place.h"
 #include "io/errors.h"
-#include "io/files/publish.h"
 #include "io/text/printable.h"
+#include "io/text/subwords.h"
+#include "io/text/vocabulary_file.h"
 
 namespace lockstep::io {
 namespace {
@@ -56,33 +56,16 @@ void CheckSubwords(const TextImportOptions& options, TokenKind kind) {
                     TokenKindName(kind)));
   }
   if (options.write_codes.empty()) return;
-  const NewFile place(options.write_codes);
-  std::ifstream old(options.write_codes);
-  std::string line;
-  if (std::getline(old, line) && !line.starts_with("#version:")) {
-    throw InputError(fmt::format(
-        "{} stands there already and is no codes file, whose place --write-codes would take. Name "
-        "another one.",
-        options.write_codes.string()));
-  }
+  RequirePlaceForCodes(options.write_codes);
 }
 
 void CheckGiven(const TextImportOptions& options, const Vocabulary& given) {
-  const auto require = [&](bool fits, const char* option) {
-    if (fits) return;
-    throw InputError(fmt::format(
-        "the vocabulary of {} comes with its own {}; leave {} out, or do not take it over.",
-        options.vocabulary_from.string(), option + 2, option));
-  };
-  require(!options.tokens || *options.tokens == given.kind(), "--tokens");
-  require(options.normalization == "none" || options.normalization == given.normalization(),
-          "--normalize");
-  require(!options.lowercase || given.lowercase(), "--lowercase");
-  require(options.merges == 0, "--merges");
-  require(options.codes.empty(), "--codes");
+  RequireTokensOf(given, options.vocabulary_from,
+                  {options.tokens, options.normalization, options.lowercase, options.merges != 0,
+                   !options.codes.empty()});
   if (!options.line_end) return;
   const std::string line_end = given.line_end() ? given.tokens()[*given.line_end()] : "";
-  require(*options.line_end == line_end, "--line-end");
+  if (*options.line_end != line_end) ThrowComesWithItsOwn(options.vocabulary_from, "--line-end");
 }
 
 }  // namespace

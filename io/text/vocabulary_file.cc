@@ -108,4 +108,23 @@ Vocabulary VocabularyOfList(std::vector<std::string> tokens, const ListedVocabul
                     line_end, form.subwords);
 }
 
+void RequireTokensOf(const Vocabulary& given, const std::filesystem::path& path,
+                     const TokenChoices& choices) {
+  const auto require = [&](bool fits, const char* option) {
+    if (!fits) ThrowComesWithItsOwn(path, option);
+  };
+  require(!choices.tokens || *choices.tokens == given.kind(), "--tokens");
+  require(choices.normalization == "none" || choices.normalization == given.normalization(),
+          "--normalize");
+  require(!choices.lowercase || given.lowercase(), "--lowercase");
+  require(!choices.merges, "--merges");
+  require(!choices.codes, "--codes");
+}
+
+void ThrowComesWithItsOwn(const std::filesystem::path& path, const std::string& option) {
+  throw InputError(fmt::format(
+      "the vocabulary of {} comes with its own {}; leave {} out, or do not take it over.",
+      path.string(), option.substr(2), option));
+}
+
 }  // namespace lockstep::io

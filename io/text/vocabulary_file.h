@@ -38,6 +38,22 @@ struct ListedVocabulary {
 /// them.
 Vocabulary VocabularyOfList(std::vector<std::string> tokens, const ListedVocabulary& form);
 
+/// What options of an import say of tokens.
+struct TokenChoices {
+  std::optional<TokenKind> tokens;
+  std::string normalization = "none";
+  bool lowercase = false;
+  bool merges = false;  ///< how many
+  bool codes = false;   ///< which
+};
+
+/// InputError where they say something else than the vocabulary of `path`, which is taken over.
+void RequireTokensOf(const Vocabulary& given, const std::filesystem::path& path,
+                     const TokenChoices& choices);
+/// The error of such an option.
+[[noreturn]] void ThrowComesWithItsOwn(const std::filesystem::path& path,
+                                       const std::string& option);
+
 }  // namespace lockstep::io
 
 #endif  // LOCKSTEP_IO_TEXT_VOCABULARY_FILE_H_

@@ -40,7 +40,7 @@ std::map<std::string, Value> WithoutSpeed(std::map<std::string, Value> values) {
 SmallRun::SmallRun(const TaskCase& task) : settings_(task.settings) {
   folder_.Write("run.textproto", task.configuration + std::string(kConfiguration));
   for (const auto& [name, text] : task.files) folder_.Write(name, text);
-  const Outcome outcome = Import(task.source, "corpus.h5", {}, task.import);
+  const Outcome outcome = Import(task.source, "corpus.h5", task.tokens, task.import);
   EXPECT_EQ(outcome.status, 0) << outcome.err;
 }
 

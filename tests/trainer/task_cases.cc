@@ -25,6 +25,7 @@ TaskCase LanguageModel() {
           {"text"},
           {},
           "sample",
+          {},
           {"data.lanes=3", "data.time_steps=1", "model.hidden_size=128"}};
 }
 
@@ -56,6 +57,7 @@ TaskCase Forecast(const std::string& name, const std::string& task, const std::s
       {"series", "--series", "id", "--known", "price", "--static", "kind", "--split", "60,20,20"},
       {},
       "forecast",
+      {},
       {"data.lanes=3", "data.time_steps=2", "model.hidden_size=384"}};
 }
 
@@ -79,9 +81,10 @@ TaskCase Classify() {
           "task { classify { pooling: ATTENTION label_weights: \"balanced\" label_smoothing: 0.1 "
           "} }\n",
           LabelTable(),
-          {"labels", "--tokens", "word", "--split", "60,20,20"},
+          {"labels", "--split", "60,20,20"},
           {},
           "predict",
+          {"--tokens", "word"},
           {"data.lanes=3", "model.hidden_size=192"}};
 }
 
@@ -117,6 +120,7 @@ TaskCase Tag() {
            {"b.out", rest.tags},
            {"b.label", rest.labels}},
           "predict",
+          {},
           {"data.tokens_per_batch=40", "model.hidden_size=192"}};
 }
 
@@ -145,9 +149,10 @@ TaskCase Translate() {
           "task { translate { conditioning: LUONG label_smoothing: 0.1 "
           "search { beam: 2 most_tokens: 3 most_tokens_a_token: 1 } } }\n",
           PairTable(300),
-          {"pairs", "--tokens", "bpe", "--merges", "20", "--split", "60,20,20"},
+          {"pairs", "--split", "60,20,20"},
           {},
           "predict",
+          {"--tokens", "bpe", "--merges", "20"},
           {"data.tokens_per_batch=20", "model.hidden_size=160"}};
 }
 
@@ -173,10 +178,10 @@ TaskCase Caption() {
           "model { embedding_size: 12 cell: GRU layers: 2 hidden_size: 16 dropout: 0.2 }\n"
           "task { caption { conditioning: CONTEXT search { most_tokens: 10 } } }\n",
           CaptionTable(300),
-          {"captions", "--features", "size,weight,kind", "--text", "text", "--tokens", "word",
-           "--split", "60,20,20"},
+          {"captions", "--features", "size,weight,kind", "--text", "text", "--split", "60,20,20"},
           {},
           "predict",
+          {"--tokens", "word"},
           {"data.lanes=2", "model.hidden_size=160"}};
 }
 

@@ -19,6 +19,8 @@ struct TaskCase {
   /// Files by name that the importer is told of by its flags; then `source` is empty.
   std::map<std::string, std::string> files = {};
   std::string prediction_command = {};  ///< "sample"
+  /// Further flags of the importer, of those that say what tokens there are.
+  std::vector<std::string> tokens = {};
   /// Settings with which an evaluation takes a second.
   std::vector<std::string> slow_evaluation = {};
   /// Settings of every training, for what SmallRun's part of the configuration has, too.

@@ -1,0 +1,176 @@
+#include "io/sequences/given_fields.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "io/checkpoints/checkpoint.h"
+#include "io/datasets/sequence_layout.h"
+#include "io/errors.h"
+#include "io/files/file_format.h"
+#include "io/files/seal.h"
+#include "io/text/vocabulary_file.h"
+
+namespace lockstep::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Kind = SequenceField::Kind;
+
+const fs::path& FileOf(const SequenceImportOptions& options, std::string_view field) {
+  if (field == "source" && !options.source_vocabulary_from.empty()) {
+    return options.source_vocabulary_from;
+  }
+  if (field == "target" && !options.target_vocabulary_from.empty()) {
+    return options.target_vocabulary_from;
+  }
+  return options.vocabulary_from;
+}
+
+// What a checkpoint of a task on sequences says: io/FORMATS.md.
+std::vector<SequenceField> FieldsOfCheckpoint(const CheckpointHeader& header) {
+  std::vector<SequenceField> fields;
+  for (const auto& [name, vocabulary] : header.vocabularies) {
+    fields.push_back({name, Kind::kTokens, vocabulary, {}});
+  }
+  if (header.vocabulary) {
+    fields.push_back({fields.empty() ? "text" : "target", Kind::kTokens, *header.vocabulary, {}});
+  }
+  const auto facts = nlohmann::json::parse(header.facts, nullptr, false);
+  if (!facts.is_object()) return fields;
+  const auto names = [&](const char* fact, const char* field, Kind kind) {
+    const auto found = facts.find(fact);
+    if (found == facts.end() || !found->is_array() || found->empty()) return;
+    SequenceField made{field, kind, {}, {}};
+    for (const auto& entry : *found) {
+      const bool number = kind == Kind::kVector;
+      made.names.push_back((number ? entry.at("name") : entry).get<std::string>());
+      if (!number) continue;
+      made.means.push_back(entry.at("mean").get<double>());
+      made.deviations.push_back(entry.at("deviation").get<double>());
+    }
+    fields.push_back(std::move(made));
+  };
+  names("labels", "label", Kind::kCategory);
+  names("tags", "tags", Kind::kTags);
+  names("vector", "vector", Kind::kVector);
+  return fields;
+}
+
+std::vector<SequenceField> FieldsOfFile(const fs::path& path) {
+  const std::string format = PeekSeal(path).format;
+  if (format == kSequencesFormat.name) return SequenceDataset::Open(path).fields();
+  if (format == kCheckpointFormat.name) return FieldsOfCheckpoint(CheckpointReader(path).header());
+  return {{"text", Kind::kTokens, *ReadVocabularyOf(path), {}}};
+}
+
+// A file of one vocabulary gives it to fields of any name.
+const SequenceField* TokensFor(std::string_view field, const std::vector<SequenceField>& fields) {
+  const SequenceField* only = nullptr;
+  int vocabularies = 0;
+  for (const SequenceField& one : fields) {
+    if (one.kind != Kind::kTokens) continue;
+    if (one.name == field) return &one;
+    only = &one;
+    ++vocabularies;
+  }
+  return vocabularies == 1 ? only : nullptr;
+}
+
+// Tokens, one on each line, for texts to come: with an unknown token, and without a line end.
+Vocabulary VocabularyOfFile(const fs::path& path, TokenKind kind,
+                            const SequenceImportOptions& options) {
+  ListedVocabulary form;
+  form.kind = kind;
+  form.line_end = "";
+  form.normalization = options.normalization;
+  form.lowercase = options.lowercase;
+  if (kind == TokenKind::kSubword) {
+    if (options.codes.empty()) {
+      throw InputError(fmt::format(
+          "{} lists pieces of words, which are made by merges: name their codes file with --codes.",
+          path.string()));
+    }
+    form.subwords =
+        std::make_shared<const Subwords>(Subwords::ReadCodes(options.codes, options.merges));
+  }
+  return VocabularyOfList(ReadTokenList(path, kind), form);
+}
+
+// What would say something else than given vocabularies, or is of counting alone.
+void RequireNothingCounted(const SequenceImportOptions& options) {
+  if (options.vocabulary_limit == 0 && options.min_count == 1) return;
+  throw InputError(
+      "--vocabulary and --min-count limit what is counted; with --vocabulary-from nothing is.");
+}
+
+}  // namespace
+
+GivenFields::GivenFields(const SequenceImportOptions& options) {
+  for (const FormField& field : FieldsOf(options.form)) {
+    if (field.kind == Kind::kTokens) {
+      ReadTokens(options, field.name);
+    } else {
+      ReadNames(options, field.name, field.kind);
+    }
+  }
+  if (options.shared_vocabulary && options.vocabulary_from.empty() && !given_.empty()) {
+    throw InputError(
+        "with --shared-vocabulary one file gives the vocabulary of both: --vocabulary-from.");
+  }
+}
+
+const SequenceField* GivenFields::Find(std::string_view field) const {
+  const auto found =
+      std::ranges::find_if(given_, [&](const Given& one) { return one.field.name == field; });
+  return found == given_.end() ? nullptr : &found->field;
+}
+
+const std::string& GivenFields::OriginOf(std::string_view field) const {
+  return std::ranges::find_if(given_, [&](const Given& one) { return one.field.name == field; })
+      ->origin;
+}
+
+void GivenFields::Add(SequenceField field, std::string origin) {
+  given_.push_back({std::move(field), std::move(origin)});
+}
+
+void GivenFields::ReadTokens(const SequenceImportOptions& options, std::string_view field) {
+  const fs::path& path = FileOf(options, field);
+  if (path.empty()) return;
+  if (!options.vocabulary_from.empty()) RequireNothingCounted(options);
+  const std::optional<TokenKind> kind = options.ChosenKindOf(field);
+  SequenceField given{std::string(field), Kind::kTokens, {}, {}};
+  if (!LooksLikeOurs(path)) {
+    given.vocabulary = VocabularyOfFile(path, options.KindOf(field), options);
+  } else {
+    const std::vector<SequenceField> fields = FieldsOfFile(path);
+    const SequenceField* const there = TokensFor(field, fields);
+    if (there == nullptr) {
+      throw InputError(fmt::format(
+          "{} has no vocabulary for the field {}. Name another file, or for sources and targets "
+          "one each: --source-vocabulary-from, --target-vocabulary-from.",
+          path.string(), field));
+    }
+    given.vocabulary = there->vocabulary;
+    RequireTokensOf(given.vocabulary, path,
+                    {kind, options.normalization, options.lowercase, options.merges != 0,
+                     !options.codes.empty()});
+  }
+  Add(std::move(given), path.string());
+}
+
+void GivenFields::ReadNames(const SequenceImportOptions& options, std::string_view field,
+                            Kind kind) {
+  const fs::path& path = options.vocabulary_from;
+  if (path.empty() || !LooksLikeOurs(path)) return;
+  for (SequenceField& there : FieldsOfFile(path)) {
+    if (there.name == field && there.kind == kind) Add(std::move(there), path.string());
+  }
+}
+
+}  // namespace lockstep::io

@@ -1,0 +1,42 @@
+#ifndef LOCKSTEP_IO_SEQUENCES_GIVEN_FIELDS_H_
+#define LOCKSTEP_IO_SEQUENCES_GIVEN_FIELDS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/datasets/sequence_dataset.h"
+#include "io/sequences/sequence_import.h"
+
+namespace lockstep::io {
+
+/// What the files that an import's options name say of its fields, so that numbers of the new
+/// dataset mean what they mean there.
+class GivenFields {
+ public:
+  /// Reads the files. InputError for a file that says nothing of the fields, and where it
+  /// contradicts the other options; DamagedFileError.
+  explicit GivenFields(const SequenceImportOptions& options);
+
+  /// The field of this name: of one of tokens the vocabulary, of others the names; null where
+  /// nothing is said of it.
+  const SequenceField* Find(std::string_view field) const;
+  /// The file that says it.
+  const std::string& OriginOf(std::string_view field) const;
+
+ private:
+  void ReadTokens(const SequenceImportOptions& options, std::string_view field);
+  void ReadNames(const SequenceImportOptions& options, std::string_view field,
+                 SequenceField::Kind kind);
+  void Add(SequenceField field, std::string origin);
+
+  struct Given {
+    SequenceField field;
+    std::string origin;
+  };
+  std::vector<Given> given_;
+};
+
+}  // namespace lockstep::io
+
+#endif  // LOCKSTEP_IO_SEQUENCES_GIVEN_FIELDS_H_
