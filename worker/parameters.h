@@ -34,6 +34,12 @@ struct Parameter {
   Draw draw;                   ///< see worker/models/initialization.h
 };
 
+/// Elements [begin, end) of a flat buffer.
+struct ParameterRange {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+};
+
 /// Told during a way back that the flat gradient is final from `offset` on: nothing adds to it any
 /// more, so that it may be summed over ranks while what is in front of it is still computed. The
 /// offset never rises from call to call. Called by the thread that computes; may be empty.

@@ -51,6 +51,38 @@ TEST(RanksTest, GradientsThatLeaveEarlyAreTheSame) {
   ExpectLossesNear(alone, run.Metrics("runs/3"), 6, kTolerance);
 }
 
+// Each rank updates its shares of the parameters: no bit differs, whatever leaves early or is
+// rounded, and a run goes on with or without.
+TEST(RanksTest, ShardedOptimizersAreTheSame) {
+  const SmallRun run;
+  const Settings large = {"model.hidden_size=600",
+                          "model.layers=1",
+                          "data.time_steps=3",
+                          "training.steps=8",
+                          "checkpoint.every_steps=4",
+                          "optimizer.schedule.constant={}",
+                          "optimizer.learning_rate=0.001"};
+  const Settings sharded = large + Settings{"training.reduction.shard_optimizer=true"};
+  run.TrainToTheEnd("runs/whole", 3, large);
+  run.TrainToTheEnd("runs/sharded", 3, sharded + Settings{"training.reduction.overlap=ALWAYS"});
+  ExpectSameMetrics(run.Metrics("runs/whole"), run.Metrics("runs/sharded"), 8);
+  const auto last = [&](const std::string& name) { return run.CheckpointPath(name, 8); };
+  ExpectSameCheckpoints(last("runs/whole"), last("runs/sharded"));
+
+  const Settings half = {"training.steps=4"};
+  run.TrainToTheEnd("runs/on", 3, large + half);
+  run.TrainToTheEnd("runs/on", 3, sharded);
+  ExpectSameCheckpoints(last("runs/whole"), last("runs/on"));
+  run.TrainToTheEnd("runs/off", 3, sharded + half);
+  run.TrainToTheEnd("runs/off", 3, large);
+  ExpectSameCheckpoints(last("runs/whole"), last("runs/off"));
+
+  const Settings rounded = {"training.reduction.wire=BF16"};
+  run.TrainToTheEnd("runs/rounded", 2, large + rounded);
+  run.TrainToTheEnd("runs/rounded_sharded", 2, sharded + rounded);
+  ExpectSameCheckpoints(last("runs/rounded"), last("runs/rounded_sharded"));
+}
+
 // 8 bits of what is summed: the losses are near, and not the same.
 TEST(RanksTest, GradientsThatTravelAsBfloat16) {
   const SmallRun run;

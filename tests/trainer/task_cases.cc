@@ -29,7 +29,7 @@ TaskCase LanguageModel() {
           {"data.lanes=3", "data.time_steps=1", "model.hidden_size=128"}};
 }
 
-// All that regularises it, and averages: Merity et al. 2017.
+// All that regularises it, and averages: Merity et al. 2017. Its ranks update parts.
 TaskCase LanguageModelAwd() {
   TaskCase one = LanguageModel();
   one.name = "language_model_awd";
@@ -40,7 +40,7 @@ TaskCase LanguageModelAwd() {
       "embedding_dropout: 0.05 }\n"
       "task { language_model { softmax_cutoffs: \"8,14\" activation_regularization: 0.02 "
       "temporal_activation_regularization: 0.01 vary_time_steps: true } }\n";
-  one.settings = {"optimizer.averaging.ema.decay=0.8"};
+  one.settings = {"optimizer.averaging.ema.decay=0.8", "training.reduction.shard_optimizer=true"};
   return one;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -85,9 +86,11 @@ class StepMeasure {
     worker::Initialize(task->parameters(), InitializationOptions(config_));
     const auto options = OptimizerOptions(config_.optimizer());
     const auto averaging = AveragingOptions(config_.optimizer().averaging());
-    row.bytes = NeedOf(task->Size(), options, lanes, ranks, averaging).bytes();
+    std::optional<std::vector<worker::ParameterRange>> updated;
+    if (shards()) updated = GradientSum::SharesOf(task->parameters().size(), place.rank, ranks);
+    row.bytes = NeedOf(task->Size(), options, lanes, ranks, averaging, shards()).bytes();
     Replica replica(*task, options, MakeSchedule(config_.optimizer(), kSteps),
-                    LanesOfRank(lanes, place.rank, ranks), averaging);
+                    LanesOfRank(lanes, place.rank, ranks), averaging, std::move(updated));
     MeasureSteps(replica, row);
     if (!costs_) MeasureSum(*task);
     return row;
@@ -98,6 +101,8 @@ class StepMeasure {
   const std::string& unit() const { return unit_; }
 
  private:
+  bool shards() const { return config_.training().reduction().shard_optimizer(); }
+
   void MeasureSteps(Replica& replica, Row& row) {
     const int64_t batches = config_.training().accumulate_batches();
     Task& task = replica.task;
@@ -128,7 +133,8 @@ class StepMeasure {
       const double computed = SecondsSince(start);
       const auto updating = Clock::now();
       weight = std::max(weight, 1.0);
-      const double norm = worker::GlobalNorm(gradient) / weight;
+      const double norm =
+          worker::NormOfBlocks(worker::BlockSquares(gradient, replica.optimizer.ranges())) / weight;
       replica.optimizer.Step(replica.parameters().values(), gradient, kRate,
                              ChangeOf(config_.optimizer().clip(), weight, norm));
       replica.averaging.Update(replica.parameters().values());
@@ -163,15 +169,18 @@ class StepMeasure {
     costs_->parameters = task.parameters().size();
     costs_->bytes_of_float = reduction.wire() == proto::Reduction::BF16 ? 2.0 : 4.0;
     costs_->overlap = reduction.overlap() != proto::Reduction::NEVER;
+    costs_->sharded = shards();
     if (communicator_.size() == 1) return;
     GradientSum sum(communicator_, task.parameters().gradient(),
-                    reduction.wire() == proto::Reduction::BF16 ? Wire::kBfloat16 : Wire::kFloat32);
+                    reduction.wire() == proto::Reduction::BF16 ? Wire::kBfloat16 : Wire::kFloat32,
+                    shards() ? GradientSum::Result::kShares : GradientSum::Result::kWhole);
     std::vector<double> seconds;
     for (int i = -1; i < kSteps; ++i) {
       std::array<double, 1> together = {0.0};
       communicator_.Max(together);
       const auto start = Clock::now();
       sum.Finish();
+      if (shards()) sum.ShareOut(task.parameters().values());
       if (i >= 0) seconds.push_back(SecondsSince(start));
     }
     std::array<double, 1> slowest = {Median(seconds)};

@@ -14,6 +14,7 @@
 #include <mpi.h>
 
 #include "trainer/ranks/mpi_error.h"
+#include "worker/optimizers/clip.h"
 #include "worker/products/bfloat16.h"
 
 namespace lockstep::trainer {
@@ -27,11 +28,24 @@ constexpr auto kPause = std::chrono::milliseconds(1);
 // Tags of this file's messages begin here, two for each slot: in a slot one piece follows another,
 // on every rank, but which slot comes to its sums first differs from rank to rank.
 constexpr int kFirstTag = 100;
+constexpr int kShareOutTag = kFirstTag + 2 * kMostUnderWay;
 
-struct Range {
-  int64_t begin = 0, end = 0;
-  int size() const { return static_cast<int>(end - begin); }
-};
+using Range = worker::ParameterRange;
+
+// A rank's part of a piece. Its blocks are those of the whole array, whose pieces are made of them.
+Range ShareOfPiece(int64_t size, int rank, int ranks) {
+  const int64_t blocks = (size + worker::kNormBlock - 1) / worker::kNormBlock;
+  const auto cut = [&](int64_t at) {
+    return std::min(size, blocks * at / ranks * worker::kNormBlock);
+  };
+  return {cut(rank), cut(rank + 1)};
+}
+
+// The largest one.
+int64_t LargestShare(int64_t size, int ranks) {
+  const int64_t blocks = (size + worker::kNormBlock - 1) / worker::kNormBlock;
+  return std::min(size, (blocks + ranks - 1) / ranks * worker::kNormBlock);
+}
 
 using worker::Bfloat16;
 using worker::RoundToBfloat16;
@@ -41,12 +55,13 @@ using worker::Widened;
 class Exchange {
  public:
   // For pieces of at most `most` floats.
-  void Prepare(int slot, int rank, int ranks, Wire wire, int64_t most) {
+  void Prepare(int slot, int rank, int ranks, Wire wire, GradientSum::Result result, int64_t most) {
     tag_ = kFirstTag + 2 * slot;
     rank_ = rank;
     ranks_ = ranks;
     rounds_ = wire == Wire::kBfloat16;
-    const int64_t all = most + ranks;  // a share may be one larger than another
+    shares_only_ = result == GradientSum::Result::kShares;
+    const int64_t all = LargestShare(most, ranks) * ranks;
     if (rounds_) {
       rounded_.resize(most);
       received_rounded_.resize(all);
@@ -79,6 +94,10 @@ class Exchange {
     requests_.clear();
     if (stage_ == Stage::kShares) {
       AddShares();
+      if (shares_only_) {
+        stage_ = Stage::kIdle;
+        return true;
+      }
       ForOthers([this](int from) { Receive(from, tag_ + 1, ShareOf(from), x_); });
       ForOthers([this](int to) { Send(to, tag_ + 1, ShareOf(rank_)); });
       stage_ = Stage::kSums;
@@ -92,7 +111,7 @@ class Exchange {
  private:
   enum class Stage { kIdle, kShares, kSums };
 
-  Range ShareOf(int rank) const { return {size_ * rank / ranks_, size_ * (rank + 1) / ranks_}; }
+  Range ShareOf(int rank) const { return ShareOfPiece(size_, rank, ranks_); }
 
   // Begins with the next one, so that not all ranks talk to the same one first.
   void ForOthers(const std::function<void(int)>& action) const {
@@ -103,7 +122,7 @@ class Exchange {
   void Send(int to, int tag, Range what) {
     const void* from =
         rounds_ ? static_cast<const void*>(rounded_.data() + what.begin) : x_ + what.begin;
-    CheckMpi(MPI_Isend(from, what.size(), type(), to, tag, MPI_COMM_WORLD,
+    CheckMpi(MPI_Isend(from, static_cast<int>(what.size()), type(), to, tag, MPI_COMM_WORLD,
                        &requests_.emplace_back(MPI_REQUEST_NULL)),
              "MPI_Isend");
   }
@@ -112,7 +131,7 @@ class Exchange {
   void Receive(int from, int tag, Range where, float* place) {
     void* to =
         rounds_ ? static_cast<void*>(received_rounded_.data() + where.begin) : place + where.begin;
-    CheckMpi(MPI_Irecv(to, where.size(), type(), from, tag, MPI_COMM_WORLD,
+    CheckMpi(MPI_Irecv(to, static_cast<int>(where.size()), type(), from, tag, MPI_COMM_WORLD,
                        &requests_.emplace_back(MPI_REQUEST_NULL)),
              "MPI_Irecv");
   }
@@ -154,7 +173,7 @@ class Exchange {
   }
 
   int tag_ = 0, rank_ = 0, ranks_ = 1;
-  bool rounds_ = false;
+  bool rounds_ = false, shares_only_ = false;
   Stage stage_ = Stage::kIdle;
   float* x_ = nullptr;
   int64_t size_ = 0;
@@ -166,25 +185,40 @@ class Exchange {
 }  // namespace
 
 struct GradientSum::Impl {
-  Impl(Communicator& communicator_in, std::span<float> x_in, Wire wire)
+  Impl(Communicator& communicator_in, std::span<float> x_in, Wire wire, Result result)
       : communicator(communicator_in),
         x(x_in),
         piece_floats(GradientSum::PieceFloats(communicator.size())),
         pieces((static_cast<int64_t>(x.size()) + piece_floats - 1) / piece_floats),
         ready_from(static_cast<int64_t>(x.size())) {
     for (int slot = 0; slot < std::min<int64_t>(kMostUnderWay, pieces); ++slot) {
-      slots[slot].Prepare(slot, communicator.rank(), communicator.size(), wire,
+      slots[slot].Prepare(slot, communicator.rank(), communicator.size(), wire, result,
                           std::min<int64_t>(piece_floats, static_cast<int64_t>(x.size())));
     }
     if (communicator.threads_may_call()) thread = std::thread([this] { Run(); });
   }
 
   // Pieces go from the end of x to its beginning.
-  int64_t BeginOf(int64_t piece) const {
-    return std::max<int64_t>(0, static_cast<int64_t>(x.size()) - (piece + 1) * piece_floats);
-  }
+  int64_t BeginOf(int64_t piece) const { return (pieces - 1 - piece) * piece_floats; }
   int64_t EndOf(int64_t piece) const {
-    return static_cast<int64_t>(x.size()) - piece * piece_floats;
+    return std::min<int64_t>(static_cast<int64_t>(x.size()), BeginOf(piece) + piece_floats);
+  }
+
+  // Of one piece; its messages are under way when this returns.
+  void ShareOut(float* y, int64_t size, std::vector<MPI_Request>* requests) const {
+    const int rank = communicator.rank(), ranks = communicator.size();
+    const auto start = [&](Range range, int other, auto call, const char* name) {
+      CheckMpi(call(y + range.begin, static_cast<int>(range.size()), MPI_FLOAT, other, kShareOutTag,
+                    MPI_COMM_WORLD, &requests->emplace_back(MPI_REQUEST_NULL)),
+               name);
+    };
+    for (int i = 1; i < ranks; ++i) {
+      const int from = (rank + i) % ranks;
+      start(ShareOfPiece(size, from, ranks), from, MPI_Irecv, "MPI_Irecv");
+    }
+    for (int i = 1; i < ranks; ++i) {
+      start(ShareOfPiece(size, rank, ranks), (rank + i) % ranks, MPI_Isend, "MPI_Isend");
+    }
   }
 
   // Whether anything has moved. One thread at a time.
@@ -263,8 +297,8 @@ struct GradientSum::Impl {
   std::thread thread;
 };
 
-GradientSum::GradientSum(Communicator& communicator, std::span<float> x, Wire wire) {
-  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, wire);
+GradientSum::GradientSum(Communicator& communicator, std::span<float> x, Wire wire, Result result) {
+  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, wire, result);
 }
 
 GradientSum::~GradientSum() {
@@ -289,7 +323,34 @@ int64_t GradientSum::Bytes(int64_t size, int ranks) {
   const int64_t piece = std::min(PieceFloats(ranks), size);
   const int64_t under_way =
       piece == 0 ? 0 : std::min<int64_t>(kMostUnderWay, (size + piece - 1) / piece);
-  return under_way * (piece + ranks) * static_cast<int64_t>(sizeof(float));
+  return under_way * LargestShare(piece, ranks) * ranks * static_cast<int64_t>(sizeof(float));
+}
+
+std::vector<Range> GradientSum::SharesOf(int64_t size, int rank, int ranks) {
+  if (ranks == 1) return {{0, size}};
+  const int64_t most = PieceFloats(ranks);
+  std::vector<Range> shares;
+  for (int64_t begin = 0; begin < size; begin += most) {
+    const Range share = ShareOfPiece(std::min(most, size - begin), rank, ranks);
+    if (share.size() > 0) shares.push_back({begin + share.begin, begin + share.end});
+  }
+  return shares;
+}
+
+void GradientSum::ShareOut(std::span<float> y) {
+  if (!impl_) return;
+  const Impl& impl = *impl_;
+  impl.communicator.Bounded("sharing out of weights", [&] {
+    std::vector<MPI_Request> requests;
+    for (int64_t piece = 0; piece < impl.pieces; ++piece) {
+      const int64_t begin = impl.BeginOf(piece);
+      impl.ShareOut(y.data() + begin, impl.EndOf(piece) - begin, &requests);
+      if ((piece + 1) % kMostUnderWay != 0 && piece + 1 < impl.pieces) continue;
+      CheckMpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
+               "MPI_Waitall");
+      requests.clear();
+    }
+  });
 }
 
 void GradientSum::Ready(int64_t offset) {

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "trainer/ranks/communicator.h"
+#include "worker/parameters.h"
 
 namespace lockstep::trainer {
 
@@ -22,12 +24,23 @@ enum class Wire { kFloat32, kBfloat16 };
 /// allgather as in Thakur, Rabenseifner and Gropp 2005, all exchanges of pairs at once: of R ranks
 /// each sends 2 (R - 1) messages a piece, and is connected to every other one.
 ///
+/// Where each rank needs its own shares of the sum alone (to update them, and no others: ZeRO's
+/// first stage, Rajbhandari et al. 2020), nothing is sent to all; ShareOut then does that with what
+/// became of them.
+///
 /// A thread of its own moves the messages on, since Open MPI does so only while someone calls it.
 /// Between the first Ready and the return of Finish nobody else may call MPI.
 class GradientSum {
  public:
+  /// What of x is the sum when it is finished.
+  enum class Result {
+    kWhole,
+    kShares,  ///< this rank's shares; the rest has no meaning
+  };
+
   /// On all ranks, with an x of the same size, which must outlive this.
-  GradientSum(Communicator& communicator, std::span<float> x, Wire wire = Wire::kFloat32);
+  GradientSum(Communicator& communicator, std::span<float> x, Wire wire = Wire::kFloat32,
+              Result result = Result::kWhole);
   ~GradientSum();
   GradientSum(const GradientSum&) = delete;
   GradientSum& operator=(const GradientSum&) = delete;
@@ -41,6 +54,14 @@ class GradientSum {
   /// Collective. All of x is final; returns when it is the sum over ranks, within the
   /// communicator's bound, and begins anew.
   void Finish();
+
+  /// Collective, not between Ready and Finish: of an array of x's size, every rank's shares go to
+  /// all others, bit for bit.
+  void ShareOut(std::span<float> y);
+
+  /// The shares of a rank in an array of this size, from its beginning to its end: whole blocks of
+  /// worker::kNormBlock floats, as many for each rank as can be.
+  static std::vector<worker::ParameterRange> SharesOf(int64_t size, int rank, int ranks);
 
   /// The floats of a piece between so many ranks.
   static int64_t PieceFloats(int ranks);

@@ -163,7 +163,25 @@ void LoadPosition(const io::CheckpointHeader& header, const std::string& origin,
   }
 }
 
-std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::RecurrentState& state,
+std::vector<std::span<const float>> ViewSlots(const worker::Optimizer& optimizer) {
+  std::vector<std::span<const float>> views;
+  for (const auto& slot : optimizer.slots()) {
+    views.emplace_back(slot.values.data(), static_cast<size_t>(optimizer.size()));
+  }
+  return views;
+}
+
+std::vector<std::span<float>> MutableSlots(worker::Optimizer& optimizer) {
+  std::vector<std::span<float>> views;
+  for (auto& slot : optimizer.slots()) {
+    views.emplace_back(slot.values.data(), static_cast<size_t>(optimizer.size()));
+  }
+  return views;
+}
+
+std::vector<io::TensorView> ViewTensors(const Replica& replica,
+                                        const std::vector<std::span<const float>>& slots,
+                                        const worker::RecurrentState& state,
                                         const worker::RecurrentState& evaluation) {
   std::vector<io::TensorView> views;
   const worker::Parameters& parameters = replica.parameters();
@@ -171,10 +189,9 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::Re
     const auto at = static_cast<size_t>(p.offset), size = static_cast<size_t>(p.size);
     views.push_back(
         {"parameters/" + p.name, Unsigned(p.shape), parameters.values().subspan(at, size)});
-    for (const auto& slot : replica.optimizer.slots()) {
-      views.push_back({"optimizer/" + slot.name + "/" + p.name,
-                       Unsigned(p.shape),
-                       {slot.values.data() + at, size}});
+    for (size_t i = 0; i < slots.size(); ++i) {
+      views.push_back({"optimizer/" + replica.optimizer.slots()[i].name + "/" + p.name,
+                       Unsigned(p.shape), slots[i].subspan(at, size)});
     }
     if (replica.averaging.active()) {
       views.push_back(
@@ -211,14 +228,16 @@ void LoadTrainedParameters(const io::CheckpointReader& checkpoint, worker::Param
   LoadGroup(checkpoint, "parameters/", parameters, parameters.values());
 }
 
-void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica) {
+void LoadOptimizer(const io::CheckpointReader& checkpoint,
+                   const std::vector<std::span<float>>& slots, Replica& replica) {
   if (replica.averaging.active()) {
     LoadGroup(checkpoint, "averages/", replica.parameters(), replica.averaging.values());
   }
   for (const worker::Parameter& p : replica.parameters().list()) {
-    for (auto& slot : replica.optimizer.slots()) {
-      Read(checkpoint, "optimizer/" + slot.name + "/" + p.name, Unsigned(p.shape),
-           {slot.values.data() + p.offset, static_cast<size_t>(p.size)});
+    for (size_t i = 0; i < slots.size(); ++i) {
+      Read(checkpoint, "optimizer/" + replica.optimizer.slots()[i].name + "/" + p.name,
+           Unsigned(p.shape),
+           slots[i].subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size)));
     }
   }
 }

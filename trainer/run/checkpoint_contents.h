@@ -21,11 +21,16 @@ void LoadPosition(const io::CheckpointHeader& header, const std::string& origin,
 int64_t CounterOf(const io::CheckpointHeader& header, const std::string& name,
                   const std::string& origin);
 
-/// Views of parameters, optimizer state and hidden states: `state` and `evaluation` (empty where
-/// none is under way) are of all lanes of the job, [L, lanes, units]. They borrow from the
-/// arguments.
-std::vector<io::TensorView> ViewTensors(const Replica& replica, const worker::RecurrentState& state,
+/// Views of parameters, optimizer state and hidden states: `slots`, of the optimizer's, are of all
+/// parameters, `state` and `evaluation` (empty where none is under way) of all lanes of the job,
+/// [L, lanes, units]. They borrow from the arguments.
+std::vector<io::TensorView> ViewTensors(const Replica& replica,
+                                        const std::vector<std::span<const float>>& slots,
+                                        const worker::RecurrentState& state,
                                         const worker::RecurrentState& evaluation);
+/// The slots of an optimizer of all parameters.
+std::vector<std::span<const float>> ViewSlots(const worker::Optimizer& optimizer);
+std::vector<std::span<float>> MutableSlots(worker::Optimizer& optimizer);
 
 /// Reads a checkpoint's parameters straight into a model: those that it predicts with, which are
 /// the averages where there are any, or those that it trains. UsageError when names or shapes
@@ -39,11 +44,13 @@ std::string PredictingGroup(const io::CheckpointReader& checkpoint);
 void LoadGroup(const io::CheckpointReader& checkpoint, const std::string& group,
                const worker::Parameters& parameters, std::span<float> out);
 
-/// Reads optimizer state and averages (after LoadPosition) into their places, and a hidden state of
-/// all lanes [L, lanes, units] over `state`, a zero state of the model: that of the training
+/// Reads optimizer state, of all parameters, into `slots`, averages (after LoadPosition) into their
+/// place, and a hidden state of all lanes [L, lanes, units] over `state`, a zero state of the
+/// model: that of the training
 /// ("state") or that of the evaluation under way ("evaluation"). UsageError when names or shapes
 /// differ: the arrays of the file and those of the model must be the same.
-void LoadOptimizer(const io::CheckpointReader& checkpoint, Replica& replica);
+void LoadOptimizer(const io::CheckpointReader& checkpoint,
+                   const std::vector<std::span<float>>& slots, Replica& replica);
 void LoadState(const io::CheckpointReader& checkpoint, const std::string& group,
                worker::RecurrentState& state);
 

@@ -1,5 +1,6 @@
 #include "trainer/run/checkpointer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <thread>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "io/files/digest.h"
 #include "trainer/exit_status.h"
+#include "trainer/ranks/gradient_sum.h"
 #include "trainer/run/checkpoint_contents.h"
 #include "worker/optimizers/clip.h"
 
@@ -35,9 +37,9 @@ Checkpointer::Checkpointer(Communicator& communicator, Console& console,
   writer_.emplace(*checkpoints_, config_.checkpoint().keep());
 }
 
-// Rank 0: reads what is gone on from into `replica`, `state` and, where an evaluation is under way,
-// `evaluation`, those of all lanes; returns its path, empty for a new start.
-std::string Checkpointer::Load(const std::string& resume, Replica& replica,
+// Rank 0: reads what is gone on from into `replica`, `slots`, `state` and, where an evaluation is
+// under way, `evaluation`, those of all lanes; returns its path, empty for a new start.
+std::string Checkpointer::Load(const std::string& resume, Replica& replica, WholeSlots& slots,
                                worker::RecurrentState& state, worker::RecurrentState& evaluation) {
   // Without a lock they may be another run's work.
   if (folder_->locked()) checkpoints_->RemoveLeftovers();
@@ -46,7 +48,14 @@ std::string Checkpointer::Load(const std::string& resume, Replica& replica,
     const proto::RunConfig then = RequireSameTraining(checkpoint);
     LoadPosition(checkpoint.header(), checkpoint.path().string(), replica);
     LoadTrainedParameters(checkpoint, replica.parameters());
-    LoadOptimizer(checkpoint, replica);
+    if (HasPart(replica)) {
+      slots.collected.assign(replica.optimizer.slots().size(),
+                             std::vector<float>(replica.parameters().size()));
+      slots.views = {slots.collected.begin(), slots.collected.end()};
+    } else {
+      slots.views = MutableSlots(replica.optimizer);
+    }
+    LoadOptimizer(checkpoint, slots.views, replica);
     state = task_.ZeroState(config_.data().lanes());
     LoadState(checkpoint, "state", state);
     if (proto::FindDifference(then, config_, proto::EVALUATION)) {
@@ -133,9 +142,10 @@ proto::RunConfig Checkpointer::RequireSameTraining(const io::CheckpointReader& c
 std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   std::string name;
   worker::RecurrentState all, evaluation;
+  WholeSlots slots;
   std::filesystem::path anew;  // where the first checkpoint of a new run goes
   communicator_.OnRoot([&] {
-    name = Load(resume, replica, all, evaluation);
+    name = Load(resume, replica, slots, all, evaluation);
     if (resume != "auto") {
       anew = folder_->PrepareAnew();
       if (resume == "never") BeginAnew();
@@ -159,9 +169,13 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
   communicator_.BroadcastValue(plateau);
   replica.schedule.set_plateau(plateau);
   communicator_.Broadcast(replica.parameters().values());
-  for (auto& slot : replica.optimizer.slots()) {
-    communicator_.Broadcast({slot.values.data(), static_cast<size_t>(replica.optimizer.size())});
+  if (HasPart(replica)) {
+    ShareSlots(slots, replica.optimizer);
+  } else {
+    for (const std::span<float> slot : MutableSlots(replica.optimizer))
+      communicator_.Broadcast(slot);
   }
+  slots = {};
   BroadcastAverages(replica.averaging);
   ScatterLanes(all, replica.state);
   communicator_.BroadcastValue(replica.evaluation.batch);
@@ -193,6 +207,42 @@ std::string Checkpointer::Restore(const std::string& resume, Replica& replica) {
     NoteSaved(checkpoints_->StepPath(step), step, replica.position.bad_steps);
   });
   return name;
+}
+
+bool Checkpointer::HasPart(const Replica& replica) const {
+  return communicator_.size() > 1 && replica.shards_optimizer;
+}
+
+// Rank 0: a slot of all parameters; empty elsewhere.
+std::vector<float> Checkpointer::CollectSlot(const Replica& replica, size_t slot) {
+  const std::vector<float> parts = communicator_.Gather(ViewSlots(replica.optimizer)[slot]);
+  if (!folder_) return {};
+  const int64_t size = replica.parameters().size();
+  std::vector<float> whole(static_cast<size_t>(size));
+  auto from = parts.begin();
+  for (int rank = 0; rank < communicator_.size(); ++rank) {
+    for (const auto& range : GradientSum::SharesOf(size, rank, communicator_.size())) {
+      std::copy_n(from, range.size(), whole.begin() + range.begin);
+      from += range.size();
+    }
+  }
+  return whole;
+}
+
+// The reverse: `whole` is rank 0's.
+void Checkpointer::ShareSlots(const WholeSlots& whole, worker::Optimizer& optimizer) {
+  const std::vector<std::span<float>> mine = MutableSlots(optimizer);
+  for (size_t slot = 0; slot < mine.size(); ++slot) {
+    const auto part_of = [&](int rank) {
+      const std::span<float> all = whole.views[slot];
+      std::vector<float> part;
+      for (const auto& range : GradientSum::SharesOf(std::ssize(all), rank, communicator_.size())) {
+        part.insert(part.end(), all.begin() + range.begin, all.begin() + range.end);
+      }
+      return part;
+    };
+    communicator_.Scatter(part_of, mine[slot]);
+  }
 }
 
 void Checkpointer::BroadcastAverages(worker::Averaging& averaging) {
@@ -293,12 +343,19 @@ Checkpointer::Contents Checkpointer::Collect(const Replica& replica) {
   Contents contents;
   contents.state = GatherLanes(replica.state);
   if (replica.evaluation.batch > 0) contents.evaluation = GatherLanes(replica.evaluation.state);
+  const bool has_part = HasPart(replica);
+  for (size_t slot = 0; has_part && slot < replica.optimizer.slots().size(); ++slot) {
+    contents.slots.push_back(CollectSlot(replica, slot));
+  }
   if (!folder_) return contents;
   contents.header.configuration = proto::PrintRunConfig(config_);
   contents.header.dataset_fingerprint = task_.fingerprint();
   task_.Store(contents.header);
   StorePosition(replica, contents.header);
-  contents.tensors = ViewTensors(replica, contents.state, contents.evaluation);
+  const auto slots =
+      has_part ? std::vector<std::span<const float>>(contents.slots.begin(), contents.slots.end())
+               : ViewSlots(replica.optimizer);
+  contents.tensors = ViewTensors(replica, slots, contents.state, contents.evaluation);
   return contents;
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -99,14 +100,24 @@ class Checkpointer {
     bool step = false;
     bool best = false;
   };
-  std::string Load(const std::string& resume, Replica& replica, worker::RecurrentState& state,
-                   worker::RecurrentState& evaluation);
+  /// The optimizer's slots of all parameters, on rank 0: its own, or put together of all ranks'
+  /// parts.
+  struct WholeSlots {
+    std::vector<std::vector<float>> collected;  // where ranks have parts
+    std::vector<std::span<float>> views;
+  };
+  bool HasPart(const Replica& replica) const;
+  std::vector<float> CollectSlot(const Replica& replica, size_t slot);
+  void ShareSlots(const WholeSlots& whole, worker::Optimizer& optimizer);
+  std::string Load(const std::string& resume, Replica& replica, WholeSlots& slots,
+                   worker::RecurrentState& state, worker::RecurrentState& evaluation);
   void BeginAnew();
   void WarnOfOtherPart(const io::CheckpointHeader& header, const Position& position) const;
   proto::RunConfig RequireSameTraining(const io::CheckpointReader& checkpoint) const;
   // What is written, on rank 0; empty elsewhere. It borrows the parameters from the replica.
   struct Contents {
     io::CheckpointHeader header;
+    std::vector<std::vector<float>> slots;     // where ranks have parts of the optimizer
     worker::RecurrentState state, evaluation;  // of all lanes
     std::vector<io::TensorView> tensors;
   };

@@ -5,20 +5,31 @@
 namespace lockstep::trainer {
 
 MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimizer,
-                  int64_t all_lanes, int ranks, const worker::AveragingOptions& averaging) {
+                  int64_t all_lanes, int ranks, const worker::AveragingOptions& averaging,
+                  bool sharded) {
   constexpr int64_t kFloatBytes = sizeof(float);
-  const auto slots = static_cast<int64_t>(worker::Optimizer(optimizer, 0).slots().size()) +
-                     (worker::Averaging(averaging, 0).enabled() ? 1 : 0);
+  const auto slots = static_cast<int64_t>(worker::Optimizer(optimizer, 0).slots().size());
+  const int64_t averages = worker::Averaging(averaging, 0).enabled() ? 1 : 0;
   MemoryNeed need;
   need.parameters = model.parameters;
-  need.fixed_bytes =
-      need.parameters * (2 + slots) * kFloatBytes + GradientSum::Bytes(need.parameters, ranks);
+  int64_t updated = need.parameters;  // of the rank that has most
+  if (sharded) {
+    updated = 0;
+    for (const auto& range : GradientSum::SharesOf(need.parameters, ranks - 1, ranks)) {
+      updated += range.size();
+    }
+  }
+  need.fixed_bytes = (need.parameters * (2 + averages) + updated * slots) * kFloatBytes +
+                     GradientSum::Bytes(need.parameters, ranks);
   need.working_bytes = model.working_bytes;
   // A copy of all that is saved. States of all lanes, of the training and of an evaluation under
   // way, stand there once more; the one that is being put in order, a third time.
-  need.checkpoint_bytes = (need.parameters * (1 + slots) +
-                           (4 * model.state_floats + model.largest_state_floats) * all_lanes) *
-                          kFloatBytes;
+  // What is put together of the ranks' optimizers stands there, too, while the copy is taken.
+  const int64_t copied = need.parameters * (1 + slots + averages);
+  const int64_t collected = sharded && ranks > 1 ? need.parameters * (slots + 1) : 0;
+  need.checkpoint_bytes =
+      (copied + collected + (4 * model.state_floats + model.largest_state_floats) * all_lanes) *
+      kFloatBytes;
   return need;
 }
 

@@ -18,10 +18,12 @@ struct MemoryNeed {
   int64_t bytes() const { return fixed_bytes + working_bytes; }
 };
 
-/// `all_lanes` and `ranks`: those of the job.
+/// `all_lanes` and `ranks`: those of the job; `sharded`: each of them has its part of the
+/// optimizer.
 MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimizer,
                   int64_t all_lanes, int ranks,
-                  const worker::AveragingOptions& averaging = worker::NoAveraging{});
+                  const worker::AveragingOptions& averaging = worker::NoAveraging{},
+                  bool sharded = false);
 
 }  // namespace lockstep::trainer
 

@@ -55,22 +55,28 @@ double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLa
                       const Network& network) {
   const double ranks = layout.ranks(), of_host = layout.ranks_per_host;
   if (layout.hosts == 1) return layout.ranks_per_host == 1 ? 0.0 : costs.in_host_seconds;
-  const double bytes_of_float = 2.0 * costs.bytes_of_float * of_host * (ranks - of_host) / ranks;
-  const double messages = 2.0 * (ranks - 1.0) * kSecondsOfMessage;
+  const double ways = costs.sharded ? 1.0 : 2.0;
+  const double floats_of_float = of_host * (ranks - of_host) / ranks;
+  const double bytes_of_float = ways * costs.bytes_of_float * floats_of_float;
+  const double messages = ways * (ranks - 1.0) * kSecondsOfMessage;
   const int64_t most = GradientSum::PieceFloats(layout.ranks());
-  double wire_is_free = 0.0;
+  double wire_is_free = 0.0, weights = 0.0;
   size_t told = 0;
-  for (int64_t end = costs.parameters; end > 0; end -= std::min(most, end)) {
-    const int64_t begin = std::max<int64_t>(0, end - most);
+  for (int64_t end = costs.parameters, begin = 0; end > 0; end = begin) {
+    begin = (end - 1) / most * most;
     while (told < step.ready.size() && step.ready[told].offset > begin) ++told;
     const bool early = costs.overlap && told < step.ready.size();
     const double ready = early ? step.ready[told].seconds : step.backward;
     wire_is_free = std::max(wire_is_free, ready) + messages +
                    bytes_of_float * static_cast<double>(end - begin) / network.bytes_per_second;
+    if (!costs.sharded) continue;
+    weights += messages + floats_of_float * sizeof(float) * static_cast<double>(end - begin) /
+                              network.bytes_per_second;
   }
   // Ranks of a host exchange less with each other the more there are elsewhere.
   const double in_host = costs.in_host_seconds * of_host / ranks;
-  return std::max(0.0, wire_is_free + 2.0 * network.latency_seconds - step.backward) + in_host;
+  return std::max(0.0, wire_is_free + 2.0 * network.latency_seconds - step.backward) + in_host +
+         weights;
 }
 
 }  // namespace lockstep::trainer

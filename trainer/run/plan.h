@@ -45,13 +45,15 @@ struct SumCosts {
   int64_t parameters = 0;
   double bytes_of_float = 4.0;   ///< on the wire
   bool overlap = true;           ///< between hosts, pieces go out as they become final
+  bool sharded = false;          ///< ranks update their shares, and send weights behind that
   double in_host_seconds = 0.0;  ///< of the whole gradient between the ranks of a host, measured
 };
 
 /// What is left to wait for when the way back has ended. Pieces of a gradient (GradientSum) go
 /// through a host's network one behind another, each 2 w R (N - R) / N times its size (N ranks, R
 /// of them on the host, w bytes each), and the last one takes two latencies more; then what goes
-/// between the ranks of the host.
+/// between the ranks of the host. Where ranks update shares, half of that, and then the weights,
+/// for which all wait.
 double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLayout& layout,
                       const Network& network);
 

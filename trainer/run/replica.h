@@ -4,7 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "trainer/data/lane_range.h"
 #include "trainer/run/evaluation.h"
@@ -54,16 +56,21 @@ struct Position {
   }
 };
 
-/// All that a rank trains with. The task's parameters, optimizer, schedule, averages and
-/// position are the same on every rank; `state` is of this rank's lanes. `evaluation` is the one of
-/// the last step, while it is under way.
+/// All that a rank trains with. The task's parameters, optimizer (or the ranks' parts of it),
+/// schedule, averages and position are the same on every rank; `state` is of this rank's lanes.
+/// `evaluation` is the one of the last step, while it is under way.
 struct Replica {
-  /// A zero state and position. `task`, whose model is allocated, must outlive this.
+  /// A zero state and position. `task`, whose model is allocated, must outlive this. `updated`:
+  /// what this rank's optimizer updates of the parameters; by default all.
   Replica(Task& task_, const worker::OptimizerOptions& optimizer_options,
           worker::Schedule schedule_, LaneRange lanes_,
-          const worker::AveragingOptions& averaging_options = worker::NoAveraging{})
+          const worker::AveragingOptions& averaging_options = worker::NoAveraging{},
+          std::optional<std::vector<worker::ParameterRange>> updated = std::nullopt)
       : task(task_),
-        optimizer(optimizer_options, task.parameters().size()),
+        optimizer(optimizer_options,
+                  updated ? std::move(*updated)
+                          : std::vector<worker::ParameterRange>{{0, task.parameters().size()}}),
+        shards_optimizer(updated.has_value()),
         schedule(std::move(schedule_)),
         averaging(averaging_options, task.parameters().size()),
         lanes(lanes_),
@@ -74,6 +81,7 @@ struct Replica {
 
   Task& task;
   worker::Optimizer optimizer;
+  bool shards_optimizer;  ///< each rank's has its own part
   worker::Schedule schedule;
   worker::Averaging averaging;
   LaneRange lanes;

@@ -11,11 +11,14 @@
 #include <ratio>
 #include <stdexcept>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "io/run/metrics_log.h"
 #include "io/run/run_folder.h"
+#include "trainer/ranks/gradient_sum.h"
 #include "trainer/ranks/host_memory.h"
 #include "trainer/ranks/rank_threads.h"
 #include "trainer/ranks/stop_signal.h"
@@ -304,14 +307,19 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const auto optimizer = OptimizerOptions(config.optimizer());
   const int64_t lanes = config.data().lanes();
   const auto averaging = AveragingOptions(config.optimizer().averaging());
-  const MemoryNeed need = NeedOf(task->Size(), optimizer, lanes, communicator.size(), averaging);
+  const bool shards = config.training().reduction().shard_optimizer();
+  const MemoryNeed need =
+      NeedOf(task->Size(), optimizer, lanes, communicator.size(), averaging, shards);
   Introduce(communicator, console, config, *task, need, length, threads);
   TellMemory(communicator, console, need);
   std::optional<Replica> allocated;
   Allocate(communicator, [&] {
     task->Allocate(worker::Pass::kForwardAndBackward);
+    const int rank = communicator.rank(), ranks = communicator.size();
+    std::optional<std::vector<worker::ParameterRange>> updated;
+    if (shards) updated = GradientSum::SharesOf(task->parameters().size(), rank, ranks);
     allocated.emplace(*task, optimizer, MakeSchedule(config.optimizer(), length.total_steps),
-                      LanesOfRank(lanes, communicator.rank(), communicator.size()), averaging);
+                      LanesOfRank(lanes, rank, ranks), averaging, std::move(updated));
   });
   Replica& replica = *allocated;
 

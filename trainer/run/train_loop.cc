@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -76,10 +77,11 @@ TrainLoop::TrainLoop(Communicator& communicator, Console& console, const proto::
       replica_(replica),
       task_(replica.task),
       gradient_leaves_early_(LeavesEarly(communicator, config.training().reduction())),
-      gradient_sum_(communicator, replica.parameters().gradient(),
-                    config.training().reduction().wire() == proto::Reduction::BF16
-                        ? Wire::kBfloat16
-                        : Wire::kFloat32),
+      gradient_sum_(
+          communicator, replica.parameters().gradient(),
+          config.training().reduction().wire() == proto::Reduction::BF16 ? Wire::kBfloat16
+                                                                         : Wire::kFloat32,
+          replica.shards_optimizer ? GradientSum::Result::kShares : GradientSum::Result::kWhole),
       best_metric_(MetricIndex(task_, config.evaluation().best_metric())),
       progress_(console, task_,
                 {length.total_steps, length.steps_per_epoch, config.training().progress_seconds()},
@@ -149,11 +151,16 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
   for (const Frozen& part : frozen_) {
     std::ranges::fill(gradient.subspan(part.offset, part.values.size()), 0.0f);
   }
-  const double norm = worker::GlobalNorm(gradient) / weight_or_one;
+  const double norm = GradientNorm() / weight_or_one;
   RequireFinite(norm, "norm of the gradient", position.step + 1);
   const double rate = rate_factor * replica_.schedule.Rate(position.step);
   replica_.optimizer.Step(replica_.parameters().values(), gradient, rate,
                           ChangeOf(config_.optimizer().clip(), weight_or_one, norm));
+  if (replica_.shards_optimizer) {
+    timer_.Enter(Phase::kReduce);
+    gradient_sum_.ShareOut(replica_.parameters().values());
+    timer_.Enter(Phase::kOptimizer);
+  }
   // Weight decay moves what has no gradient, too.
   for (const Frozen& part : frozen_) {
     std::ranges::copy(part.values, replica_.parameters().values().begin() + part.offset);
@@ -173,6 +180,15 @@ std::optional<TrainLoop::StepTotals> TrainLoop::Step() {
       totals.weight / std::chrono::duration<double>(Clock::now() - start).count();
   JudgeStep();
   return totals;
+}
+
+// Of the sum over ranks. Where each has its shares of it alone, their squares are summed in the
+// order in which one rank would sum them.
+double TrainLoop::GradientNorm() {
+  const auto gradient = std::as_const(replica_).parameters().gradient();
+  std::vector<double> squares = worker::BlockSquares(gradient, replica_.optimizer.ranges());
+  if (replica_.shards_optimizer) communicator_.Sum(squares);
+  return worker::NormOfBlocks(squares);
 }
 
 // Sums of losses and gradients over this rank's lanes and the batches of one update. Returns the

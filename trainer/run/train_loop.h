@@ -73,6 +73,7 @@ class TrainLoop {
   std::optional<StepTotals> Step();
   std::optional<double> AccumulateGradient(double* weight, double* rate_factor);
   StepTotals Reduce(double loss, double weight);
+  double GradientNorm();
   void RequireFinite(double value, const char* what, int64_t step) const;
   void EndSaveBeforeError() const;
   void Advance();

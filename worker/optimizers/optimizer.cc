@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "worker/optimizers/update_kernels.h"
 
@@ -20,10 +21,16 @@ double Power(double base, int64_t exponent) {
 
 float Single(double x) { return static_cast<float>(x); }
 
+int64_t SizeOf(const std::vector<ParameterRange>& ranges) {
+  int64_t size = 0;
+  for (const ParameterRange& range : ranges) size += range.size();
+  return size;
+}
+
 }  // namespace
 
-Optimizer::Optimizer(const OptimizerOptions& options, int64_t size)
-    : options_(options), size_(size) {
+Optimizer::Optimizer(const OptimizerOptions& options, std::vector<ParameterRange> ranges)
+    : options_(options), ranges_(std::move(ranges)), size_(SizeOf(ranges_)) {
   if (std::holds_alternative<AdamOptions>(options)) {
     AddSlot("exp_avg", 0.0f);
     AddSlot("exp_avg_sq", 0.0f);
@@ -46,14 +53,18 @@ float* Optimizer::AddSlot(const std::string& name, float value) {
 void Optimizer::Step(std::span<float> weights, std::span<const float> gradient,
                      double learning_rate, const GradientChange& change) {
   ++steps_;
-  UpdateArrays arrays = {.size = size_,
-                         .weights = weights.data(),
-                         .gradient = gradient.data(),
-                         .factor = Single(change.factor),
-                         .limit = Single(change.limit)};
-  if (!slots_.empty()) arrays.first = slots_[0].values.data();
-  if (slots_.size() > 1) arrays.second = slots_[1].values.data();
-  std::visit([&](const auto& o) { Update(o, arrays, learning_rate); }, options_);
+  int64_t at = 0;  // in the slots
+  for (const ParameterRange& range : ranges_) {
+    UpdateArrays arrays = {.size = range.size(),
+                           .weights = weights.data() + range.begin,
+                           .gradient = gradient.data() + range.begin,
+                           .factor = Single(change.factor),
+                           .limit = Single(change.limit)};
+    if (!slots_.empty()) arrays.first = slots_[0].values.data() + at;
+    if (slots_.size() > 1) arrays.second = slots_[1].values.data() + at;
+    std::visit([&](const auto& o) { Update(o, arrays, learning_rate); }, options_);
+    at += range.size();
+  }
 }
 
 void Optimizer::Update(const AdamOptions& o, const UpdateArrays& arrays, double rate) {

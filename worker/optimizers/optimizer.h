@@ -49,22 +49,27 @@ struct UpdateArrays;
 
 using OptimizerOptions = std::variant<AdamOptions, SgdOptions, RmsPropOptions, AdagradOptions>;
 
-/// Updates flat parameters from a flat gradient. Its state is flat buffers of the same layout,
-/// named as in PyTorch, and the number of steps done.
+/// Updates flat parameters, or some ranges of them, from a flat gradient. Its state is flat
+/// buffers, named as in PyTorch, of the elements that it updates, in their order; and the number of
+/// steps done.
 class Optimizer {
  public:
   struct Slot {
     std::string name;
-    Buffer values;  ///< [P]
+    Buffer values;  ///< [size()]
   };
 
-  Optimizer(const OptimizerOptions& options, int64_t size);
+  Optimizer(const OptimizerOptions& options, int64_t parameters)
+      : Optimizer(options, std::vector<ParameterRange>{{0, parameters}}) {}
+  /// Of these ranges alone: their elements become what they would of all.
+  Optimizer(const OptimizerOptions& options, std::vector<ParameterRange> ranges);
 
-  /// One update, in one pass over the buffers. Both spans have the size given at construction.
+  /// One update, in one pass over the buffers. Both spans are those of all parameters.
   void Step(std::span<float> weights, std::span<const float> gradient, double learning_rate,
             const GradientChange& change = {});
 
-  int64_t size() const { return size_; }
+  const std::vector<ParameterRange>& ranges() const { return ranges_; }
+  int64_t size() const { return size_; }  ///< of all ranges
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
   std::vector<Slot>& slots() { return slots_; }
@@ -78,6 +83,7 @@ class Optimizer {
   float* AddSlot(const std::string& name, float value);
 
   const OptimizerOptions options_;
+  const std::vector<ParameterRange> ranges_;
   const int64_t size_;
   int64_t steps_ = 0;
   std::vector<Slot> slots_;

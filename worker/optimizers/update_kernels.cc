@@ -1,8 +1,8 @@
 #include "worker/optimizers/update_kernels.h"
 
 #include <algorithm>
-#include <vector>
 
+#include "worker/optimizers/clip.h"
 #include "worker/products/instruction_set.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -137,7 +137,7 @@ HWY_EXPORT(SquaresPart);
 
 namespace {
 
-constexpr int64_t kPart = 4096;  // elements that a thread takes at a time
+constexpr int64_t kPart = kNormBlock;  // elements that a thread takes at a time
 
 // Calls update(arrays) for parts of the arrays, on all threads.
 template <class Update>
@@ -172,15 +172,11 @@ void UpdateAdagrad(const AdagradNumbers& numbers, const UpdateArrays& arrays) {
   ForEachPart(arrays, [&](const auto& part) { LOCKSTEP_DISPATCH(AdagradPart)(numbers, part); });
 }
 
-double SumOfSquares(int64_t size, const float* x) {
-  std::vector<double> sums((size + kPart - 1) / kPart);
+void SumSquares(int64_t size, const float* x, double* sums) {
 #pragma omp parallel for schedule(static)
   for (int64_t begin = 0; begin < size; begin += kPart) {
     sums[begin / kPart] = LOCKSTEP_DISPATCH(SquaresPart)(std::min(kPart, size - begin), x + begin);
   }
-  double total = 0.0;
-  for (const double sum : sums) total += sum;
-  return total;
 }
 
 }  // namespace lockstep::worker

@@ -48,8 +48,8 @@ struct AdagradNumbers {
 /// first = sum.
 void UpdateAdagrad(const AdagradNumbers& numbers, const UpdateArrays& arrays);
 
-/// The sum of squares, in double.
-double SumOfSquares(int64_t size, const float* x);
+/// The sums of squares of kNormBlock elements each (worker/optimizers/clip.h), in double.
+void SumSquares(int64_t size, const float* x, double* sums);
 
 }  // namespace lockstep::worker
 

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/trainer/ranks/world.h"
+#include "worker/optimizers/clip.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -50,6 +51,61 @@ TEST(GradientSumTest, IsInTheOrderOfTheRanks) {
       Fill(x, 0, size, turn);
       sum.Finish();
       EXPECT_EQ(Wrong(x, turn), 0) << size;
+    }
+  }
+}
+
+// Every float is one rank's, in whole blocks of the norm.
+TEST(GradientSumTest, SharesMakeUpTheWhole) {
+  for (const int64_t size : {int64_t{0}, int64_t{3}, int64_t{10'007}, kSeveralPieces}) {
+    for (const int ranks : {1, 2, 3, 300}) {
+      std::vector<int> owners(size);
+      int64_t least = size, most = 0;
+      for (int rank = 0; rank < ranks; ++rank) {
+        int64_t own = 0, end_before = 0;
+        for (const auto& [begin, end] : GradientSum::SharesOf(size, rank, ranks)) {
+          EXPECT_EQ(begin % worker::kNormBlock, 0);
+          EXPECT_TRUE(end % worker::kNormBlock == 0 || end == size);
+          EXPECT_GE(begin, end_before);
+          end_before = end;
+          for (int64_t i = begin; i < end; ++i) ++owners[i];
+          own += end - begin;
+        }
+        least = std::min(least, own);
+        most = std::max(most, own);
+      }
+      EXPECT_EQ(std::count(owners.begin(), owners.end(), 1), size) << ranks;
+      // A block more of each piece.
+      EXPECT_LE(most - least, 5 * worker::kNormBlock) << ranks;
+    }
+  }
+}
+
+// The sum of the own share alone; then what became of it goes to all.
+TEST(GradientSumTest, MayStayWithItsShares) {
+  for (const Wire wire : {Wire::kFloat32, Wire::kBfloat16}) {
+    std::vector<float> x(kSeveralPieces), whole(kSeveralPieces), weights(kSeveralPieces);
+    GradientSum shares(*world, x, wire, GradientSum::Result::kShares), all(*world, whole, wire);
+    const auto mine = GradientSum::SharesOf(kSeveralPieces, world->rank(), world->size());
+    for (int turn = 0; turn < 2; ++turn) {
+      Fill(x, 0, kSeveralPieces, turn);
+      Fill(whole, 0, kSeveralPieces, turn);
+      if (world->rank() != 1) shares.Ready(1 << 20);
+      shares.Finish();
+      all.Finish();
+      int64_t wrong = 0, others = 0, sums = 0;
+      for (const auto& [begin, end] : mine) {
+        for (int64_t i = begin; i < end; ++i) {
+          wrong += x[i] != whole[i];
+          weights[i] = 2.0f * x[i];
+          ++others;
+        }
+      }
+      EXPECT_EQ(wrong, 0);
+      EXPECT_GT(others, kSeveralPieces / world->size() - 5 * worker::kNormBlock);
+      shares.ShareOut(weights);
+      for (int64_t i = 0; i < kSeveralPieces; ++i) sums += weights[i] == 2.0f * whole[i];
+      EXPECT_EQ(sums, kSeveralPieces);
     }
   }
 }

@@ -55,7 +55,8 @@ class Stored {
     io::CheckpointHeader header;
     StorePosition(replica, header);
     io::WriteCheckpoint(path_, header,
-                        ViewTensors(replica, replica.state, replica.evaluation.state));
+                        ViewTensors(replica, ViewSlots(replica.optimizer), replica.state,
+                                    replica.evaluation.state));
     reader_.emplace(path_);
   }
 
@@ -103,7 +104,8 @@ TEST(CheckpointContentsTest, NoStateStaysNone) {
 TEST(CheckpointContentsTest, NamesAndShapesAreThoseOfTheFormat) {
   const OwnReplica replica;
   std::vector<std::string> first_layer;
-  for (const io::TensorView& view : ViewTensors(replica, replica.state, replica.evaluation.state)) {
+  for (const io::TensorView& view : ViewTensors(replica, ViewSlots(replica.optimizer),
+                                                replica.state, replica.evaluation.state)) {
     if (view.name.ends_with("weight_ih_l0") || view.name.starts_with("state/")) {
       first_layer.push_back(view.name + " " + testing::PrintToString(view.shape));
     }
@@ -138,7 +140,7 @@ TEST(CheckpointContentsTest, AveragesComeBackAndPredict) {
   AveragingReplica other(worker::ExponentialAveraging{});
   LoadPosition((*stored).header(), "a.h5", other);
   LoadTrainedParameters(*stored, other.parameters());
-  LoadOptimizer(*stored, other);
+  LoadOptimizer(*stored, MutableSlots(other.optimizer), other);
   EXPECT_EQ(other.averaging.state(), replica.averaging.state());
   EXPECT_TRUE(std::ranges::equal(other.parameters().values(), replica.parameters().values()));
   EXPECT_TRUE(std::ranges::equal(other.averaging.values(), replica.averaging.values()));
@@ -207,7 +209,7 @@ TEST(CheckpointContentsTest, ArraysComeBack) {
       EXPECT_THAT(*(*stored).Shape("parameters/rnn.weight_hr_l1"), testing::ElementsAre(4, 9));
     }
     LoadParameters(*stored, other.parameters());
-    LoadOptimizer(*stored, other);
+    LoadOptimizer(*stored, MutableSlots(other.optimizer), other);
     LoadState(*stored, "state", other.state);
 
     const auto values = replica.parameters().values();
@@ -324,7 +326,7 @@ TEST(CheckpointContentsTest, AnotherModelIsAnErrorThatNamesTheDifference) {
 
   SmallTask task(SmallModel());
   Replica momentum(task, worker::SgdOptions{.momentum = 0.9}, PlateauSchedule(), {0, kLanes});
-  EXPECT_THAT(ErrorOf([&] { LoadOptimizer(*stored, momentum); }),
+  EXPECT_THAT(ErrorOf([&] { LoadOptimizer(*stored, MutableSlots(momentum.optimizer), momentum); }),
               AllOf(HasSubstr("a.h5"), HasSubstr("momentum_buffer")));
 }
 

@@ -17,9 +17,20 @@ TEST(MemoryNeedTest, IsThatOfTheModelAndTheOptimizer) {
     EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, 1, worker::ExponentialAveraging{}).fixed_bytes,
               need.fixed_bytes + 4 * 1000);
     // Of several ranks the pieces of a sum, too.
-    EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, 3).fixed_bytes, need.fixed_bytes + 4 * 1003);
-    EXPECT_EQ(NeedOf({100'000'000, 77, 0, 0}, rule, 12, 3).fixed_bytes,
-              100'000 * need.fixed_bytes + 4 * (4 * ((1 << 20) + 3)));
+    EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, 12, 3).fixed_bytes, need.fixed_bytes + 4 * 3000);
+    constexpr int64_t kBlock = 4096, kPiece = 1 << 20, kParameters = 100 * kPiece;
+    const ModelSize large = {kParameters, 77, 0, 0};
+    const MemoryNeed whole = NeedOf(large, rule, 12, 4);
+    EXPECT_EQ(whole.fixed_bytes,
+              kParameters * 4 * (2 + std::ssize(optimizer.slots())) + 4 * (4 * kPiece));
+    EXPECT_EQ(NeedOf(large, rule, 12, 3).fixed_bytes,
+              whole.fixed_bytes + 4 * 4 * (3 * 86 * kBlock - kPiece));
+    // A quarter of the optimizer, all of which rank 0 puts together at a checkpoint.
+    const MemoryNeed sharded = NeedOf(large, rule, 12, 4, worker::NoAveraging{}, true);
+    EXPECT_EQ(sharded.fixed_bytes,
+              whole.fixed_bytes - kParameters * 3 * std::ssize(optimizer.slots()));
+    EXPECT_EQ(sharded.checkpoint_bytes,
+              whole.checkpoint_bytes + 4 * kParameters * (1 + std::ssize(optimizer.slots())));
     EXPECT_EQ(need.working_bytes, 77);
     const int64_t copied = 4 * 1000 * (1 + std::ssize(optimizer.slots()));
     EXPECT_EQ(need.checkpoint_bytes, copied + (4 * 82 + 50) * 3 * 12 * 4);

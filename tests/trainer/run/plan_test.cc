@@ -61,15 +61,25 @@ TEST_F(ExposedSecondsTest, WithoutOverlapAllIs) {
 }
 
 TEST_F(ExposedSecondsTest, PiecesGoOutAsTheyBecomeFinal) {
-  // The last one, which is the half, is final at the end only.
+  // The last one is final at the end only.
   step_.ready = {{3 * piece_, 1.0}, {piece_ / 2, 5.0}};
-  EXPECT_NEAR(Exposed(), 0.5 + 0.5, kNear);
+  EXPECT_NEAR(Exposed(), 1.0 + 0.5, kNear);
   // The wire is busy with the others until then, and longer.
   step_.ready = {{3 * piece_, 1.0}, {piece_ / 2, 9.5}};
-  EXPECT_NEAR(Exposed(), 9.5 + 3.0 + 0.5 + 0.5 - 10.0, kNear);
+  EXPECT_NEAR(Exposed(), 9.5 + 2.0 + 1.0 + 0.5 - 10.0, kNear);
   // All is gone before.
   step_.ready = {{0, 1.0}};
   EXPECT_DOUBLE_EQ(Exposed(), 0.0);
+}
+
+TEST_F(ExposedSecondsTest, WeightsOfShardsAreWaitedFor) {
+  costs_.sharded = true;
+  EXPECT_NEAR(Exposed(), 1.75 + 0.5 + 1.75, kNear);
+  // Weights travel as they are.
+  costs_.bytes_of_float = 2.0;
+  EXPECT_NEAR(Exposed(), 1.75 / 2 + 0.5 + 1.75, kNear);
+  step_.ready = {{0, 1.0}};
+  EXPECT_NEAR(Exposed(), 1.75, kNear);
 }
 
 TEST_F(ExposedSecondsTest, OneHostHasNoWire) {

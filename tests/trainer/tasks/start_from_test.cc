@@ -62,7 +62,8 @@ class Finished {
     io::CheckpointHeader header;
     header.vocabulary = Words({"a", "b"});
     StorePosition(replica_, header);
-    io::WriteCheckpoint(folder_ / "old.h5", header, ViewTensors(replica_, replica_.state, {}));
+    io::WriteCheckpoint(folder_ / "old.h5", header,
+                        ViewTensors(replica_, ViewSlots(replica_.optimizer), replica_.state, {}));
   }
 
   std::filesystem::path path() const { return folder_ / "old.h5"; }

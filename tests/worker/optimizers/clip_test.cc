@@ -57,6 +57,15 @@ TEST(ClipTest, NormIsExactOverBlocksAndDoesNotDependOnThreads) {
   EXPECT_NEAR(one, std::sqrt(squares), 1e-14);
   EXPECT_EQ(one, three);
   EXPECT_EQ(GlobalNorm({}), 0.0);
+
+  // Of two who have parts.
+  const std::vector<ParameterRange> first = {{0, kNormBlock}, {2 * kNormBlock, 10007}},
+                                    second = {{kNormBlock, 2 * kNormBlock}};
+  std::vector<double> blocks = BlockSquares(x, first);
+  EXPECT_EQ(blocks[1], 0.0);
+  const std::vector<double> others = BlockSquares(x, second);
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i] += others[i];
+  EXPECT_EQ(NormOfBlocks(blocks), one);
 }
 
 TEST(ClipTest, NormOfWhatOverflowsFloatAndOfNan) {

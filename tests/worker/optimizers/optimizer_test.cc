@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <random>
 #include <string>
 #include <vector>
@@ -89,6 +90,30 @@ TEST(OptimizerTest, GoesOnFromItsSlotsAndSteps) {
     }
     EXPECT_EQ(straight, stopped) << "bit for bit";
     EXPECT_EQ(second.steps(), 5);
+  }
+}
+
+// Three optimizers of parts, the last one of two, come to what one comes to.
+TEST(OptimizerTest, RangesAreUpdatedAsInTheWhole) {
+  constexpr int64_t kBlock = kNormBlock, kSize = 5 * kBlock + 7;
+  const std::vector<std::vector<ParameterRange>> parts = {
+      {{2 * kBlock, 3 * kBlock}}, {}, {{0, 2 * kBlock}, {3 * kBlock, kSize}}};
+  for (const json& golden : Golden()["optimizers"]) {
+    SCOPED_TRACE(golden["name"].get<std::string>() + " " + golden["options"].dump());
+    const OptimizerOptions options = OptionsFor(golden["name"], golden["options"]);
+    std::mt19937 generator(3);
+    Floats whole = UniformValues(generator, kSize, 1.0f), shared = whole;
+    Optimizer alone(options, kSize);
+    std::deque<Optimizer> several;
+    for (const auto& ranges : parts) several.emplace_back(options, ranges);
+    EXPECT_EQ(several[1].size(), 0);
+    EXPECT_EQ(several[2].size(), 4 * kBlock + 7);
+    for (int step = 0; step < 3; ++step) {
+      const Floats gradient = UniformValues(generator, kSize, 2.0f);
+      alone.Step(whole, gradient, 0.01, {0.5, 0.7});
+      for (Optimizer& one : several) one.Step(shared, gradient, 0.01, {0.5, 0.7});
+      ASSERT_EQ(whole, shared) << step;
+    }
   }
 }
 

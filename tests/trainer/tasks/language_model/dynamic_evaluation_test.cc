@@ -43,7 +43,8 @@ class Finished {
     io::CheckpointHeader header;
     StorePosition(replica_, header);
     header.configuration = kData + "optimizer { " + configured + " } " + model;
-    io::WriteCheckpoint(folder_ / "a.h5", header, ViewTensors(replica_, replica_.state, {}));
+    io::WriteCheckpoint(folder_ / "a.h5", header,
+                        ViewTensors(replica_, ViewSlots(replica_.optimizer), replica_.state, {}));
     reader_.emplace(folder_ / "a.h5");
   }
 
