@@ -39,6 +39,11 @@ void CheckPretrained(const RunConfig& config) {
   const Task& task = config.task();
   const bool some =
       !model.pretrained_vectors().empty() || !model.pretrained_target_vectors().empty();
+  if (!some && model.freeze_pretrained()) {
+    throw ConfigError(
+        "model.freeze_pretrained is true; allowed: true only with model.pretrained_vectors or "
+        "model.pretrained_target_vectors");
+  }
   if (some && model.embedding_size() == 0) {
     throw ConfigError(
         "model.embedding_size is 0; allowed: the size of the vectors in the file of pretrained "
@@ -91,6 +96,12 @@ void CheckRegularization(const RunConfig& config) {
     throw ConfigError(fmt::format(
         "data.unknown_singletons is {}; allowed: 0, but with task.classify and task.tag",
         singletons));
+  }
+  if (const int64_t tokens = config.data().tokens_per_batch(); tokens > 0 && language_model) {
+    throw ConfigError(fmt::format(
+        "data.tokens_per_batch is {}; allowed: 0 with task.language_model, whose batches are "
+        "data.lanes times data.time_steps",
+        tokens));
   }
   const double output = model.output_dropout();
   if (output < 0.0 && output != -1.0) {

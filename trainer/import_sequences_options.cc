@@ -19,12 +19,12 @@ using Options = io::SequenceImportOptions;
 // The files, and which examples are for what.
 void AddFiles(CLI::App* app, Options& options, const std::string& source) {
   auto* paths = app->add_option("PATH", options.paths, source + "; to be cut by --split");
-  auto* split =
-      app->add_option("--split", options.split, "Shares of train, validation and test, in examples")
-          ->delimiter(',')
-          ->type_name("TRAIN,VALIDATION,TEST")
-          ->allow_extra_args(false)
-          ->default_str("90,5,5");
+  auto* split = app->add_option("--split", options.split,
+                                "Shares of train, validation and test, in examples; of their sum")
+                    ->delimiter(',')
+                    ->type_name("TRAIN,VALIDATION,TEST")
+                    ->allow_extra_args(false)
+                    ->default_str("90,5,5");
   const auto files = [&](const char* name, std::vector<std::string>& given,
                          const char* description) {
     app->add_option(name, given, description)
@@ -45,7 +45,7 @@ void AddFiles(CLI::App* app, Options& options, const std::string& source) {
 
 void AddVocabularyFrom(CLI::App* app, const char* name, std::filesystem::path& file,
                        const char* description) {
-  app->add_option(name, file, description)->type_name("FILE");
+  app->add_option(name, file, description)->type_name("FILE")->check(CheckNotEmpty);
 }
 
 // What texts are made of, and what their vocabulary is.
@@ -64,7 +64,7 @@ void AddTokens(CLI::App* app, Options& options, bool chosen) {
   app->add_option("--min-count", options.min_count,
                   "Tokens that occur less often in the training examples are <unk>")
       ->type_name("N")
-      ->check(CLI::PositiveNumber)
+      ->check(CheckPositive)
       ->capture_default_str();
   app->add_option("--longest", options.longest, "Leave out examples with more tokens; 0: none")
       ->type_name("N")
@@ -120,11 +120,11 @@ void AddTags(CLI::App* app, Options& options) {
            "TOKENS,TAGS or TOKENS,TAGS,LABELS: files with an example on each line");
   app->add_option("--token-column", options.token_column, "The column of the token, from 1")
       ->type_name("N")
-      ->check(CLI::PositiveNumber)
+      ->check(CheckPositive)
       ->capture_default_str();
   app->add_option("--tag-column", options.tag_column, "The column of the tag, from 1; 0: the last")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CheckNotNegative)
       ->capture_default_str();
   AddTokens(app, options, false);
 }

@@ -163,7 +163,8 @@ void AddTokenOptions(CLI::App* text, io::TextImportOptions& options) {
   text->add_option("--vocabulary-from", options.vocabulary_from,
                    "Take the vocabulary of this dataset or checkpoint, or the tokens of this text "
                    "file, one on each line")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(CheckNotEmpty);
   text->add_option_function<std::string>(
           "--line-end",
           [&options](const std::string& given) {
@@ -179,7 +180,8 @@ void AddTokenOptions(CLI::App* text, io::TextImportOptions& options) {
 // The files of a text: all in one to be cut, or those of each split.
 void AddTextFiles(CLI::App* text, io::TextImportOptions& options) {
   auto* paths = text->add_option("PATH", options.paths, "Files and folders, cut by --split");
-  auto* split = text->add_option("--split", options.split, "Shares of train, validation and test")
+  auto* split = text->add_option("--split", options.split,
+                                 "Shares of train, validation and test, of their sum")
                     ->delimiter(',')
                     ->type_name("TRAIN,VALIDATION,TEST")
                     ->allow_extra_args(false)
@@ -287,7 +289,7 @@ void AddDynamic(CLI::App* app, DynamicOptions& options) {
              "A language model learns on from what it has just been measured on "
              "(dynamic evaluation), with this rate: 0.002, say; it reads from the beginning")
           ->type_name("RATE")
-          ->check(CLI::PositiveNumber);
+          ->check(CheckPositive);
   app->add_option("--dynamic-decay", options.decay,
                   "With --dynamic: how far weights go back towards the checkpoint's, each time")
       ->check(CLI::Range(0.0, 1.0))
@@ -300,6 +302,11 @@ void AddDynamic(CLI::App* app, DynamicOptions& options) {
       ->capture_default_str();
 }
 
+void AddInvalid(CLI::App* app, bool& replace) {
+  AddChoice<bool>(app, "--invalid", replace, {{"error", false}, {"replace", true}}, "error",
+                  "A byte that is not UTF-8 is an error, or is replaced by U+FFFD");
+}
+
 void AddEvaluate(CLI::App& app, Command& command) {
   CLI::App* evaluate =
       app.add_subcommand("evaluate", "Measure a checkpoint on a split; under mpirun on all ranks");
@@ -310,12 +317,15 @@ void AddEvaluate(CLI::App& app, Command& command) {
   evaluate
       ->add_option("--most-tokens", arguments->most_tokens,
                    "Read about this many tokens of the split only, spread over it; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CheckNotNegative)
       ->capture_default_str();
   evaluate->add_option(
       "--data", arguments->data,
       "Another dataset with the same vocabulary, or the same channels and covariates");
   AddDynamic(evaluate, arguments->dynamic);
+  evaluate->add_flag("--trained-weights", arguments->trained_weights,
+                     "Where the checkpoint has averages of the weights (optimizer.averaging), "
+                     "measure the weights themselves");
   evaluate->add_flag("--json", arguments->json, "The result as JSON on standard output");
   AddProgress(evaluate, arguments->progress);
   evaluate->callback([&command, arguments] {
@@ -332,17 +342,17 @@ void AddSample(CLI::App& app, Command& command) {
   sample->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
   sample->add_option("--prompt", arguments->prompt, "Text to go on from");
   sample->add_option("--length", arguments->length, "Tokens to write")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CheckNotNegative)
       ->capture_default_str();
   sample
       ->add_option("--temperature", arguments->options.temperature,
                    "Below 1 bolder, above 1 more varied; 0 always takes the likeliest token")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CheckNotNegative)
       ->capture_default_str();
   sample
       ->add_option("--top-k", arguments->options.top_k,
                    "Draw among the k likeliest tokens only; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CheckNotNegative)
       ->capture_default_str();
   sample->add_option("--seed", arguments->options.seed, "The same seed writes the same text")
       ->capture_default_str();
@@ -361,6 +371,7 @@ void AddScore(CLI::App& app, Command& command) {
   score->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
   AddDynamic(score, arguments->dynamic);
   score->add_flag("--json", arguments->json, "A JSON object for each line");
+  AddInvalid(score, arguments->replace_invalid);
   score->callback([&command, arguments] {
     command = [arguments] { return RunAlone([&] { return ScoreLines(*arguments); }); };
   });
@@ -375,6 +386,7 @@ void AddPredict(CLI::App& app, Command& command) {
   PredictionOptions& options = arguments->options;
   predict->add_option("CHECKPOINT", arguments->checkpoint, "The checkpoint")->required();
   predict->add_flag("--json", options.json, "A JSON object for each line");
+  AddInvalid(predict, arguments->replace_invalid);
   predict
       ->add_option("--beam", options.beam,
                    "Translations, captions: beginnings that are followed at a time; by default "
@@ -391,7 +403,7 @@ void AddPredict(CLI::App& app, Command& command) {
       ->add_option("--temperature", options.temperature,
                    "Translations, captions: drawn, not searched for; below 1 bolder, above 1 more "
                    "varied")
-      ->check(CLI::PositiveNumber);
+      ->check(CheckPositive);
   predict->add_option("--seed", options.seed, "The same seed draws the same texts")
       ->capture_default_str();
   predict->add_flag("--each-line", arguments->each_line,

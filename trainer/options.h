@@ -33,6 +33,24 @@ void AddChoice(CLI::App* app, const std::string& name, T& value,
       ->default_str(standard);
 }
 
+/// Checks of numbers and names: what is wrong, or nothing.
+inline std::string CheckPositive(const std::string& given) {
+  double number = 0.0;
+  return CLI::detail::lexical_cast(given, number) && number > 0.0
+             ? ""
+             : given + " is not allowed: it must be above 0";
+}
+inline std::string CheckNotNegative(const std::string& given) {
+  double number = 0.0;
+  return CLI::detail::lexical_cast(given, number) && number >= 0.0
+             ? ""
+             : given + " is not allowed: it must be 0 or above";
+}
+/// Of a file that is named by a variable of a script, say.
+inline std::string CheckNotEmpty(const std::string& given) {
+  return given.empty() ? "the name is empty" : "";
+}
+
 inline void AddProgress(CLI::App* app, Console::Mode& mode) {
   AddChoice<Console::Mode>(app, "--progress", mode,
                            {{"auto", Console::Mode::kAuto},
@@ -68,13 +86,15 @@ void AddMerges(CLI::App* app, ImportOptions& options) {
                   "For bpe: how many merges to learn on the training split, 10,000 by default; of "
                   "--codes, how many to take, by default all")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(CheckPositive);
   app->add_option("--codes", options.codes,
                   "For bpe: take the merges of this codes file of subword-nmt")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(CheckNotEmpty);
   app->add_option("--write-codes", options.write_codes,
                   "For bpe: write the merges as a codes file of subword-nmt")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(CheckNotEmpty);
 }
 
 }  // namespace lockstep::trainer

@@ -17,7 +17,7 @@ std::string CaptionColumns::Place::Text() const {
 
 void CaptionColumns::SetNames(std::vector<std::string> names, bool chosen) {
   chosen_ = chosen;
-  for (std::string& name : names) columns_.push_back({std::move(name), {}, {}, {}});
+  for (std::string& name : names) columns_.emplace_back().name = std::move(name);
 }
 
 std::vector<std::string> CaptionColumns::names() const {
@@ -30,11 +30,11 @@ void CaptionColumns::Look(std::span<const std::string_view> cells, const std::st
                           uint64_t line) {
   for (size_t i = 0; i < columns_.size(); ++i) {
     Column& column = columns_[i];
-    if (column.other) continue;
     float number = 0;
     const CellKind kind = ParseNumber(cells[i], '.', &number);
+    ++(kind == CellKind::kNumber ? column.numbers_seen : column.others_seen);
     if (kind == CellKind::kOther) {
-      column.other = Place{file, line, std::string(cells[i])};
+      if (!column.other) column.other = Place{file, line, std::string(cells[i])};
     } else if (kind == CellKind::kMissing && !column.missing) {
       column.missing = Place{file, line, std::string(cells[i])};
     }
@@ -196,6 +196,12 @@ std::vector<std::string> CaptionColumns::Notes() const {
 std::vector<std::string> CaptionColumns::Warnings() const {
   std::vector<std::string> warnings;
   for (const Column& column : columns_) {
+    if (!given_ && column.other && column.numbers_seen > 9 * column.others_seen) {
+      warnings.push_back(fmt::format(
+          "the column {} is not taken for one of numbers because of {} cells ({}), where {} are "
+          "numbers",
+          Quoted(column.name), column.others_seen, column.other->Text(), column.numbers_seen));
+    }
     if (column.unseen == 0) continue;
     warnings.push_back(
         fmt::format("{} examples {}have a value in the column {} that {} lacks; it stands as zeros",

@@ -55,7 +55,8 @@ class CaptionColumns {
   };
   struct Column {
     std::string name;
-    std::optional<Place> other;    // the first cell that is no number
+    std::optional<Place> other;  // the first cell that is no number
+    uint64_t numbers_seen = 0, others_seen = 0;
     std::optional<Place> missing;  // the first one without a number
     // By value, where the column is no numbers: its place in the vector.
     std::map<std::string, uint32_t, std::less<>> values;

@@ -11,6 +11,7 @@
 #include "io/series/number_text.h"
 #include "io/series/table_rows.h"
 #include "io/text/printable.h"
+#include "io/text/text_decoder.h"
 
 namespace lockstep::io {
 namespace {
@@ -29,7 +30,8 @@ std::vector<std::string> Others(const std::vector<std::string>& names, const std
 void ReadTable(const std::filesystem::path& path, const SequenceImportOptions& options,
                CaptionColumns* columns, ExampleSink* sink, ReadingNotes* notes) {
   if (options.text_column.empty()) {
-    throw InputError("name the column of the texts with --text");
+    throw InputError(fmt::format(
+        "{} is a table (no HDF5): name the column of its texts with --text", path.string()));
   }
   CsvReader table(OpenText(path, options, &notes->replaced), options.delimiter, false);
   const std::vector<std::string> names = ReadColumnNames(&table);
@@ -63,6 +65,11 @@ void ReadArrays(const std::filesystem::path& path, const SequenceImportOptions& 
   if (!options.features.empty() || !options.text_column.empty()) {
     throw InputError(fmt::format(
         "{} is HDF5 and has no columns with names: use --features-array and --text-array",
+        path.string()));
+  }
+  if (!SameEncoding(options.encoding.name, "utf-8") || options.encoding.replace_invalid) {
+    throw InputError(fmt::format(
+        "{} is HDF5, whose strings are taken as UTF-8: leave --encoding and --invalid out",
         path.string()));
   }
   const ForeignArray features(path, options.features_array, "--features-array");

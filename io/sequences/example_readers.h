@@ -19,7 +19,7 @@ struct ReadingNotes {
   uint64_t replaced = 0;         ///< wrong byte sequences that became U+FFFD
   uint64_t further_columns = 0;  ///< rows with columns that nobody asked for
   uint64_t joined_tokens = 0;    ///< tokens with white space inside, which became "_"
-  uint64_t beside_classes = 0;   ///< files that lie beside the folders of classes
+  uint64_t beside_classes = 0;   ///< files that lie beside the folders of classes, or are hidden
 };
 
 // Each reads one source to its end. InputError with file and line.

@@ -47,7 +47,15 @@ bool ExampleWriter::Encode(const StoredExample& example) {
   for (size_t i = 0; i < fields_.size(); ++i) {
     switch (fields_[i].kind) {
       case Kind::kTokens:
-        ids_[i] = encoders_[text].Encode(example.texts[text]);
+        try {
+          ids_[i] = encoders_[text].Encode(example.texts[text]);
+        } catch (const InputError& error) {  // of a vocabulary that was given
+          constexpr size_t kShown = 60;
+          throw InputError(
+              fmt::format("{} ({}{}). Take over a vocabulary with an unknown token, or none.",
+                          error.what(), Quoted(example.texts[text].substr(0, kShown)),
+                          example.texts[text].size() > kShown ? "..." : ""));
+        }
         ++text;
         empty = empty || ids_[i].empty();
         too_long = too_long || (longest_ != 0 && ids_[i].size() > longest_);

@@ -31,6 +31,13 @@ const fs::path& FileOf(const SequenceImportOptions& options, std::string_view fi
   return options.vocabulary_from;
 }
 
+// Where a field has a file of its own, --tokens is of the other one.
+std::optional<TokenKind> KindSaidOf(const SequenceImportOptions& options, std::string_view field) {
+  if (field == "source" && !options.source_vocabulary_from.empty()) return options.source_tokens;
+  if (field == "target" && !options.target_vocabulary_from.empty()) return options.target_tokens;
+  return options.ChosenKindOf(field);
+}
+
 // What a checkpoint of a task on sequences says: io/FORMATS.md.
 std::vector<SequenceField> FieldsOfCheckpoint(const CheckpointHeader& header) {
   std::vector<SequenceField> fields;
@@ -65,7 +72,7 @@ std::vector<SequenceField> FieldsOfFile(const fs::path& path) {
   const std::string format = PeekSeal(path).format;
   if (format == kSequencesFormat.name) return SequenceDataset::Open(path).fields();
   if (format == kCheckpointFormat.name) return FieldsOfCheckpoint(CheckpointReader(path).header());
-  return {{"text", Kind::kTokens, *ReadVocabularyOf(path), {}}};
+  return {{"text", Kind::kTokens, *ReadVocabularyOf(path), {}}};  // a dataset of tokens
 }
 
 // A file of one vocabulary gives it to fields of any name.
@@ -118,10 +125,40 @@ GivenFields::GivenFields(const SequenceImportOptions& options) {
       ReadNames(options, field.name, field.kind);
     }
   }
-  if (options.shared_vocabulary && options.vocabulary_from.empty() && !given_.empty()) {
+  RequireOneWhereShared(options);
+  RequireUseOfMerges(options);
+}
+
+void GivenFields::RequireOneWhereShared(const SequenceImportOptions& options) const {
+  if (!options.shared_vocabulary || given_.empty()) return;
+  const SequenceField *source = Find("source"), *target = Find("target");
+  if (source == nullptr || target == nullptr) {
     throw InputError(
         "with --shared-vocabulary one file gives the vocabulary of both: --vocabulary-from.");
   }
+  if (source->vocabulary == target->vocabulary) return;
+  throw InputError(fmt::format(
+      "{}: its sources and targets have vocabularies of their own; leave --shared-vocabulary out.",
+      OriginOf("source")));
+}
+
+// Somewhere there must be pieces of words that do not come with merges.
+void GivenFields::RequireUseOfMerges(const SequenceImportOptions& options) const {
+  if (options.merges == 0 && options.codes.empty()) return;
+  const char* const option = options.codes.empty() ? "--merges" : "--codes";
+  const Given* with_its_own = nullptr;
+  for (const FormField& field : FieldsOf(options.form)) {
+    if (field.kind != Kind::kTokens) continue;
+    const auto given = std::ranges::find_if(
+        given_, [&](const Given& one) { return one.field.name == field.name; });
+    if (given == given_.end() || given->is_list) {
+      if (options.KindOf(field.name) == TokenKind::kSubword) return;
+    } else {
+      with_its_own = &*given;
+    }
+  }
+  if (with_its_own != nullptr) ThrowComesWithItsOwn(with_its_own->origin, option);
+  throw InputError(fmt::format("{} is for --tokens bpe.", option));
 }
 
 const SequenceField* GivenFields::Find(std::string_view field) const {
@@ -135,17 +172,13 @@ const std::string& GivenFields::OriginOf(std::string_view field) const {
       ->origin;
 }
 
-void GivenFields::Add(SequenceField field, std::string origin) {
-  given_.push_back({std::move(field), std::move(origin)});
-}
-
 void GivenFields::ReadTokens(const SequenceImportOptions& options, std::string_view field) {
   const fs::path& path = FileOf(options, field);
   if (path.empty()) return;
   if (!options.vocabulary_from.empty()) RequireNothingCounted(options);
-  const std::optional<TokenKind> kind = options.ChosenKindOf(field);
   SequenceField given{std::string(field), Kind::kTokens, {}, {}};
-  if (!LooksLikeOurs(path)) {
+  const bool is_list = !LooksLikeOurs(path);
+  if (is_list) {
     given.vocabulary = VocabularyOfFile(path, options.KindOf(field), options);
   } else {
     const std::vector<SequenceField> fields = FieldsOfFile(path);
@@ -157,11 +190,16 @@ void GivenFields::ReadTokens(const SequenceImportOptions& options, std::string_v
           path.string(), field));
     }
     given.vocabulary = there->vocabulary;
+    if (options.form == SequenceForm::kTags && given.vocabulary.kind() != TokenKind::kWhitespace) {
+      throw InputError(fmt::format(
+          "{} has a vocabulary of kind {}, but what is tagged are tokens between white space. Name "
+          "another file.",
+          path.string(), TokenKindName(given.vocabulary.kind())));
+    }
     RequireTokensOf(given.vocabulary, path,
-                    {kind, options.normalization, options.lowercase, options.merges != 0,
-                     !options.codes.empty()});
+                    {KindSaidOf(options, field), options.normalization, options.lowercase});
   }
-  Add(std::move(given), path.string());
+  given_.push_back({std::move(given), path.string(), is_list});
 }
 
 void GivenFields::ReadNames(const SequenceImportOptions& options, std::string_view field,
@@ -169,7 +207,8 @@ void GivenFields::ReadNames(const SequenceImportOptions& options, std::string_vi
   const fs::path& path = options.vocabulary_from;
   if (path.empty() || !LooksLikeOurs(path)) return;
   for (SequenceField& there : FieldsOfFile(path)) {
-    if (there.name == field && there.kind == kind) Add(std::move(there), path.string());
+    if (there.name != field || there.kind != kind) continue;
+    given_.push_back({std::move(there), path.string(), false});
   }
 }
 

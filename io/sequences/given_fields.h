@@ -28,11 +28,13 @@ class GivenFields {
   void ReadTokens(const SequenceImportOptions& options, std::string_view field);
   void ReadNames(const SequenceImportOptions& options, std::string_view field,
                  SequenceField::Kind kind);
-  void Add(SequenceField field, std::string origin);
+  void RequireOneWhereShared(const SequenceImportOptions& options) const;
+  void RequireUseOfMerges(const SequenceImportOptions& options) const;
 
   struct Given {
     SequenceField field;
     std::string origin;
+    bool is_list = false;  ///< a text file's
   };
   std::vector<Given> given_;
 };

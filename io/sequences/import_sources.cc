@@ -59,6 +59,13 @@ ImportSource MakeSource(const SequenceImportOptions& options, const std::string&
   return source;
 }
 
+// As they were given.
+std::string NamesOf(const ImportSource& source) {
+  std::string names;
+  for (const fs::path& file : source.files) names += (names.empty() ? "" : ",") + file.string();
+  return names;
+}
+
 }  // namespace
 
 std::vector<ImportSource> ListSources(const SequenceImportOptions& options) {
@@ -85,9 +92,8 @@ std::vector<ImportSource> ListSources(const SequenceImportOptions& options) {
     const bool has_label = source.files.size() == 3;
     if (has_label != (sources.front().files.size() == 3)) {
       throw InputError(fmt::format("{} {} a file of labels and {} {}. All must have one, or none.",
-                                   source.files.front().string(), has_label ? "has" : "lacks",
-                                   sources.front().files.front().string(),
-                                   has_label ? "lacks it" : "has it"));
+                                   NamesOf(source), has_label ? "has" : "lacks",
+                                   NamesOf(sources.front()), has_label ? "lacks it" : "has it"));
     }
   }
   return sources;

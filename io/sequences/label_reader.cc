@@ -85,6 +85,10 @@ void ReadFolder(const fs::path& folder, const SequenceImportOptions& options, Ex
     SourceExample example;
     example.label = CheckedLabel(name, of_class.string());
     for (TextFile& file : ListTextFiles({of_class}, options.output)) {
+      if (fs::path(file.path).filename().string().starts_with('.')) {  // a file manager's
+        ++notes->beside_classes;
+        continue;
+      }
       const std::string text = ReadText(file.path, options, &notes->replaced);
       std::string room;
       example.texts[0] = OneLine(text, &room);

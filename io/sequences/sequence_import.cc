@@ -45,7 +45,7 @@ void CheckOptions(const SequenceImportOptions& options) {
   if (options.shared_vocabulary && options.KindOf("source") != options.KindOf("target")) {
     throw InputError("a vocabulary that source and target share has tokens of one kind");
   }
-  if (!options.write_codes.empty()) RequirePlaceForCodes(options.write_codes);
+  if (!options.write_codes.empty()) RequirePlaceForCodes(options.write_codes, options.output);
   TextDecoder(options.encoding.name, true);  // unknown names
   RequirePlaceForDataset(options.output);
 }
@@ -319,15 +319,35 @@ class Import {
                                           notes_.joined_tokens));
     }
     if (notes_.beside_classes > 0) {
-      result_.warnings.push_back(fmt::format("{} files beside the folders of classes are left out",
-                                             notes_.beside_classes));
+      result_.warnings.push_back(
+          fmt::format("{} files beside the folders of classes, or hidden, are left out",
+                      notes_.beside_classes));
     }
     if (notes_.further_columns > 0) {
       result_.warnings.push_back(
           fmt::format("{} lines have columns behind the second one, which are left out",
                       notes_.further_columns));
     }
-    for (size_t i = 0; i < result_.fields.size(); ++i) TellUnseenNames(i);
+    for (size_t i = 0; i < result_.fields.size(); ++i) {
+      TellUnseenNames(i);
+      TellUnknownTokens(i);
+    }
+  }
+
+  // Of a vocabulary that is not made of these texts.
+  void TellUnknownTokens(size_t field) {
+    const std::string& name = result_.fields[field].name;
+    if (result_.fields[field].kind != Kind::kTokens || given_.Find(name) == nullptr) return;
+    uint64_t tokens = 0, unknown = 0;
+    for (const SequenceImportResult::Part& part : result_.parts) {
+      tokens += part.tokens[field];
+      unknown += part.unknown[field];
+    }
+    if (2 * unknown <= tokens) return;
+    result_.warnings.push_back(fmt::format(
+        "{:.1f}% of the tokens of {} are none of {}: is it the vocabulary of such texts?",
+        100.0 * static_cast<double>(unknown) / static_cast<double>(tokens), name,
+        given_.OriginOf(name)));
   }
 
   // Names that a model will never be taught.
@@ -348,8 +368,8 @@ class Import {
     }
     if (names == 0) return;
     result_.warnings.push_back(fmt::format(
-        "{} of the {} {} come in validation and test alone ({} times), where no model can get them "
-        "right: {}{}",
+        "validation and test alone have {} of the {} {} ({} times), which no model can get right: "
+        "{}{}",
         names, train.size(), result_.fields[field].kind == Kind::kTags ? "tags" : "labels", uses,
         shown, names > kMostShown ? ", ..." : ""));
   }

@@ -40,6 +40,10 @@ std::string_view CheckedLabel(std::string_view label, const std::string& place) 
   if (!IsUtf8(label)) {
     throw InputError(fmt::format("{}: found {}, expected a label in UTF-8", place, Quoted(label)));
   }
+  if (label.find_first_of("\t\n\r") != std::string_view::npos) {
+    throw InputError(fmt::format("{}: found {}, expected a label without tabs and line ends", place,
+                                 Quoted(label)));
+  }
   return label;
 }
 

@@ -220,7 +220,11 @@ void Subwords::WriteCodes(const std::filesystem::path& path) const {
   file.Publish();
 }
 
-void RequirePlaceForCodes(const std::filesystem::path& path) {
+void RequirePlaceForCodes(const std::filesystem::path& path, const std::filesystem::path& output) {
+  if (std::filesystem::weakly_canonical(path) == std::filesystem::weakly_canonical(output)) {
+    throw InputError(
+        fmt::format("--write-codes and --output both name {}: name two files.", output.string()));
+  }
   const NewFile place(path);
   std::ifstream old(path);
   std::string line;

@@ -93,9 +93,9 @@ class Subwords {
 /// Of an import: as asked, 10,000 where nothing (0) is.
 inline uint64_t MergesToLearn(uint64_t asked) { return asked == 0 ? 10'000 : asked; }
 
-/// InputError where nothing could be written under this name, or Subwords::WriteCodes would take
-/// the place of a file that is no codes file.
-void RequirePlaceForCodes(const std::filesystem::path& path);
+/// InputError where nothing could be written under this name, it is that of the dataset `output`,
+/// or Subwords::WriteCodes would take the place of a file that is no codes file.
+void RequirePlaceForCodes(const std::filesystem::path& path, const std::filesystem::path& output);
 
 }  // namespace lockstep::io
 

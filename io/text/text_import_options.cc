@@ -56,13 +56,14 @@ void CheckSubwords(const TextImportOptions& options, TokenKind kind) {
                     TokenKindName(kind)));
   }
   if (options.write_codes.empty()) return;
-  RequirePlaceForCodes(options.write_codes);
+  RequirePlaceForCodes(options.write_codes, options.output);
 }
 
 void CheckGiven(const TextImportOptions& options, const Vocabulary& given) {
   RequireTokensOf(given, options.vocabulary_from,
-                  {options.tokens, options.normalization, options.lowercase, options.merges != 0,
-                   !options.codes.empty()});
+                  {options.tokens, options.normalization, options.lowercase});
+  if (options.merges != 0) ThrowComesWithItsOwn(options.vocabulary_from, "--merges");
+  if (!options.codes.empty()) ThrowComesWithItsOwn(options.vocabulary_from, "--codes");
   if (!options.line_end) return;
   const std::string line_end = given.line_end() ? given.tokens()[*given.line_end()] : "";
   if (*options.line_end != line_end) ThrowComesWithItsOwn(options.vocabulary_from, "--line-end");

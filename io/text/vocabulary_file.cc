@@ -8,9 +8,11 @@
 
 #include "io/checkpoints/checkpoint.h"
 #include "io/datasets/dataset.h"
+#include "io/datasets/sequence_dataset.h"
 #include "io/errors.h"
 #include "io/files/file_format.h"
 #include "io/files/seal.h"
+#include "io/hdf5/h5_foreign.h"
 #include "io/text/line_reader.h"
 #include "io/text/printable.h"
 #include "io/text/subword_learner.h"
@@ -66,17 +68,36 @@ std::optional<Vocabulary> ReadVocabularyOf(const std::filesystem::path& path) {
   if (!LooksLikeOurs(path)) return std::nullopt;
   const std::string format = PeekSeal(path).format;
   if (format == kDatasetFormat.name) return Dataset::Open(path).vocabulary();
-  if (format == kCheckpointFormat.name) {
-    std::optional<Vocabulary> vocabulary = CheckpointReader(path).header().vocabulary;
-    if (vocabulary) return vocabulary;
+  std::vector<Vocabulary> vocabularies;
+  if (format == kSequencesFormat.name) {
+    const SequenceDataset dataset = SequenceDataset::Open(path);
+    for (const SequenceField& field : dataset.fields()) {
+      if (field.kind == SequenceField::Kind::kTokens) vocabularies.push_back(field.vocabulary);
+    }
+  } else if (format == kCheckpointFormat.name) {
+    const CheckpointHeader header = CheckpointReader(path).header();
+    for (const auto& [name, vocabulary] : header.vocabularies) vocabularies.push_back(vocabulary);
+    if (header.vocabulary) vocabularies.push_back(*header.vocabulary);
   }
-  throw InputError(
-      fmt::format("{} ({}) has no vocabulary to take. Name a dataset of tokens, a checkpoint of a "
-                  "language model, or a text file with a token on each line.",
-                  path.string(), format));
+  if (vocabularies.empty()) {
+    throw InputError(fmt::format(
+        "{} ({}) has no vocabulary to take. Name a dataset of tokens or sequences, a checkpoint, "
+        "or a text file with a token on each line.",
+        path.string(), format));
+  }
+  if (vocabularies.front() == vocabularies.back()) return vocabularies.front();
+  throw InputError(fmt::format(
+      "{} has two vocabularies, of sources and of targets: which one is meant? Name another file, "
+      "or a text file with a token on each line.",
+      path.string()));
 }
 
 std::vector<std::string> ReadTokenList(const std::filesystem::path& path, TokenKind kind) {
+  if (IsHdf5(path)) {
+    throw InputError(fmt::format(
+        "{} is HDF5, but neither a dataset nor a checkpoint of Lockstep's, and no list of tokens.",
+        path.string()));
+  }
   LineReader lines(path);
   std::vector<std::string> tokens;
   std::unordered_map<std::string, uint64_t> line_of;
@@ -117,8 +138,6 @@ void RequireTokensOf(const Vocabulary& given, const std::filesystem::path& path,
   require(choices.normalization == "none" || choices.normalization == given.normalization(),
           "--normalize");
   require(!choices.lowercase || given.lowercase(), "--lowercase");
-  require(!choices.merges, "--merges");
-  require(!choices.codes, "--codes");
 }
 
 void ThrowComesWithItsOwn(const std::filesystem::path& path, const std::string& option) {

@@ -12,8 +12,8 @@
 
 namespace lockstep::io {
 
-/// The vocabulary of a dataset of tokens or of a checkpoint; nullopt when the file is none of ours.
-/// InputError when it is another file of ours, or has no vocabulary; DamagedFileError.
+/// The vocabulary of a dataset or of a checkpoint; nullopt when the file is none of ours.
+/// InputError when it has none, or two; DamagedFileError.
 std::optional<Vocabulary> ReadVocabularyOf(const std::filesystem::path& path);
 
 /// The tokens of a text file, one on each line, in the order of their ids. Where tokens have no
@@ -43,8 +43,6 @@ struct TokenChoices {
   std::optional<TokenKind> tokens;
   std::string normalization = "none";
   bool lowercase = false;
-  bool merges = false;  ///< how many
-  bool codes = false;   ///< which
 };
 
 /// InputError where they say something else than the vocabulary of `path`, which is taken over.

@@ -150,6 +150,11 @@ TEST(ValidateTest, WhatNotEveryTaskHas) {
   EXPECT_THAT(
       ParseFailure("", {"data.unknown_singletons=0.5"}),
       HasSubstr("data.unknown_singletons is 0.5; allowed: 0, but with task.classify and task.tag"));
+  EXPECT_THAT(ParseFailure("", {"data.tokens_per_batch=100"}),
+              HasSubstr("data.tokens_per_batch is 100; allowed: 0 with task.language_model"));
+  EXPECT_EQ(ParseFailure("task { tag { } }", {"data.tokens_per_batch=100"}), "");
+  EXPECT_THAT(ParseFailure("", {"model.freeze_pretrained=true"}),
+              HasSubstr("allowed: true only with model.pretrained_vectors"));
   EXPECT_EQ(ParseFailure("", {"evaluation.sample_tokens=7"}), "");
   EXPECT_THAT(ParseFailure("task { classify { } }", {"evaluation.sample_tokens=7"}),
               HasSubstr("evaluation.sample_tokens is 7; allowed: 0, but with task.language_model"));

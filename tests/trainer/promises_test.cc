@@ -184,6 +184,12 @@ TEST_P(PromisesTest, EvaluationIsThatOfTheTrainingAndTheSameOnAnyNumberOfRanks) 
   run_.TrainToTheEnd("runs/a", 2, {"evaluation.most_tokens=0"});
   const std::string checkpoint = run_.CheckpointPath("runs/a", kSteps);
   const auto validation = Evaluate(checkpoint, "validation", 2);
+  if (validation.contains("weights")) {  // of averages
+    const Outcome trained = RunProgram(run_.Command(
+        {"evaluate", checkpoint, "--json", "--split", "validation", "--trained-weights"}, 2));
+    EXPECT_EQ(nlohmann::json::parse(trained.out).at("weights"), "trained");
+    EXPECT_NE(nlohmann::json::parse(trained.out).at("loss"), validation.at("loss"));
+  }
   EXPECT_EQ(validation.at("loss"), run_.Metrics("runs/a").back().at("validation_loss"));
   for (const char* split : {"train", "validation", "test"}) {
     const auto one = Evaluate(checkpoint, split, 1), three = Evaluate(checkpoint, split, 3);

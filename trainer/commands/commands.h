@@ -51,6 +51,7 @@ struct EvaluateArguments {
   int64_t most_tokens = 0;     ///< as evaluation.most_tokens; 0: the whole split
   std::filesystem::path data;  ///< empty: the dataset that the checkpoint names
   DynamicOptions dynamic;
+  bool trained_weights = false;  ///< not their averages
   bool json = false;
   Console::Mode progress = Console::Mode::kAuto;
 };
@@ -68,6 +69,7 @@ ExitStatus Sample(const SampleArguments& arguments);
 struct ScoreArguments {
   std::filesystem::path checkpoint;
   DynamicOptions dynamic;
+  bool replace_invalid = false;  ///< as PredictArguments
   bool json = false;
 };
 /// Lines of standard input: to each its tokens, log-probability (nats) and perplexity.
@@ -76,7 +78,8 @@ ExitStatus ScoreLines(const ScoreArguments& arguments);
 struct PredictArguments {
   std::filesystem::path checkpoint;
   PredictionOptions options;
-  bool each_line = false;  ///< answers what has come before it waits for more
+  bool each_line = false;        ///< answers what has come before it waits for more
+  bool replace_invalid = false;  ///< bytes that are not UTF-8 become U+FFFD
   Console::Mode progress = Console::Mode::kAuto;
 };
 /// Collective; rank 0 reads standard input and writes.

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <memory>
 
 #include <fmt/format.h>
@@ -22,6 +23,7 @@ struct Trained {
   std::unique_ptr<Measurement> measurement;
   proto::RunConfig config;
   int64_t step = 0;
+  bool averaged = false;  // the checkpoint has averages of the weights
 };
 
 Trained Load(const EvaluateArguments& arguments, const RankPlace& place) {
@@ -63,7 +65,16 @@ Trained Load(const EvaluateArguments& arguments, const RankPlace& place) {
                     data.path(), arguments.split));
   }
   task.Allocate(dynamic.on() ? worker::Pass::kForwardAndBackward : worker::Pass::kForward);
-  LoadParameters(reader, task.parameters());
+  trained.averaged = PredictingGroup(reader) != kTrainedGroup;
+  if (arguments.trained_weights) {
+    if (!trained.averaged) {
+      throw UsageError(
+          fmt::format("{}: has no averages of its weights: leave --trained-weights out.", origin));
+    }
+    LoadTrainedParameters(reader, task.parameters());
+  } else {
+    LoadParameters(reader, task.parameters());
+  }
   const int64_t most = arguments.most_tokens;
   trained.measurement = dynamic.on()
                             ? task.MeasureDynamically(reader, dynamic, arguments.split, most)
@@ -75,8 +86,13 @@ void Report(const EvaluateArguments& arguments, const Trained& trained,
             const std::vector<double>& sums) {
   const Measurement& measurement = *trained.measurement;
   const DynamicOptions& dynamic = arguments.dynamic;
+  const char* const weights = arguments.trained_weights ? "trained" : "averages";
   if (!arguments.json) {
-    Tell(fmt::format("{} at step {}, split {}: {}{}\n", arguments.checkpoint.string(), trained.step,
+    Tell(fmt::format("{} at step {}{}, split {}: {}{}\n", arguments.checkpoint.string(),
+                     trained.step,
+                     !trained.averaged           ? ""
+                     : arguments.trained_weights ? " (the trained weights)"
+                                                 : " (averages of the weights)",
                      arguments.split, measurement.Sentence(sums),
                      dynamic.on() ? fmt::format("; learning on, rate {}, decay {}, {} tokens at a "
                                                 "time",
@@ -87,6 +103,7 @@ void Report(const EvaluateArguments& arguments, const Trained& trained,
   nlohmann::ordered_json json = {{"checkpoint", arguments.checkpoint.string()},
                                  {"step", trained.step},
                                  {"split", arguments.split}};
+  if (trained.averaged) json["weights"] = weights;
   if (dynamic.on()) {
     json["dynamic"] = {
         {"rate", dynamic.rate}, {"decay", dynamic.decay}, {"segment", dynamic.segment}};
@@ -117,6 +134,13 @@ ExitStatus EvaluateCheckpoint(Communicator& communicator, const EvaluateArgument
       [&](double share) { console.Live(fmt::format("evaluating {:.0f}%", 100 * share)); });
   console.EndLive();
   if (!done) throw AgreedError("the evaluation was stopped by a signal", kFailed);
+  const bool learns = arguments.dynamic.on();  // a language model, whose loss has a perplexity
+  if (learns && !std::isfinite(std::exp(trained.measurement->Finish(partial.sums)[0]))) {
+    throw AgreedError(
+        fmt::format("the model diverged while it learnt on with --dynamic {}: lower the rate.",
+                    arguments.dynamic.rate),
+        kDiverged);
+  }
   communicator.OnRoot([&] { Report(arguments, trained, partial.sums); });
   return kDone;
 }

@@ -80,13 +80,12 @@ class InputLines {
   size_t begin_ = 0;  // of what is not yet handed out
 };
 
-std::vector<InputLine> Split(const std::string& block, int64_t first) {
+std::vector<InputLine> Split(const std::string& block, int64_t first, bool replace_invalid) {
   std::vector<InputLine> lines;
   for (size_t begin = 0; begin < block.size();) {
     const size_t end = block.find('\n', begin);
-    std::string text = block.substr(begin, end - begin);
-    if (!text.empty() && text.back() == '\r') text.pop_back();
-    lines.push_back({std::move(text), first + static_cast<int64_t>(lines.size())});
+    lines.push_back(LineOfInput(block.substr(begin, end - begin),
+                                first + static_cast<int64_t>(lines.size()), replace_invalid));
     begin = end + 1;
   }
   return lines;
@@ -155,7 +154,7 @@ ExitStatus Predict(Communicator& communicator, const PredictArguments& arguments
     communicator.OnRoot([&] { block = input.NextBlock(); });
     communicator.Broadcast(block);
     if (block.empty()) break;
-    const std::vector<InputLine> lines = Split(block, done + 1);
+    const std::vector<InputLine> lines = Split(block, done + 1, arguments.replace_invalid);
     std::string mine;
     communicator.Together([&] { mine = AnswersOfRank(*predictor, lines, communicator); });
     const std::vector<std::string> sent = communicator.Gather(mine);

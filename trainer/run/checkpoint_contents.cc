@@ -209,7 +209,7 @@ std::vector<io::TensorView> ViewTensors(const Replica& replica,
 
 std::string PredictingGroup(const io::CheckpointReader& checkpoint) {
   const bool averaged = AtOr<int64_t>(checkpoint.header().counters, "averaging_count", 0) > 0;
-  return averaged ? "averages/" : "parameters/";
+  return averaged ? "averages/" : kTrainedGroup;
 }
 
 void LoadGroup(const io::CheckpointReader& checkpoint, const std::string& group,
@@ -225,7 +225,7 @@ void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& 
 }
 
 void LoadTrainedParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters) {
-  LoadGroup(checkpoint, "parameters/", parameters, parameters.values());
+  LoadGroup(checkpoint, kTrainedGroup, parameters, parameters.values());
 }
 
 void LoadOptimizer(const io::CheckpointReader& checkpoint,

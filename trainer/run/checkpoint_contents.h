@@ -37,7 +37,8 @@ std::vector<std::span<float>> MutableSlots(worker::Optimizer& optimizer);
 /// differ.
 void LoadParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters);
 void LoadTrainedParameters(const io::CheckpointReader& checkpoint, worker::Parameters& parameters);
-/// The group of tensors that LoadParameters reads: "averages/" or "parameters/".
+/// The group of tensors that LoadParameters reads: "averages/" or kTrainedGroup.
+inline constexpr char kTrainedGroup[] = "parameters/";
 std::string PredictingGroup(const io::CheckpointReader& checkpoint);
 
 /// Reads an array of the layout of the parameters: "optimizer/exp_avg_sq/", say. The same errors.

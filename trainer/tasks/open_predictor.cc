@@ -1,9 +1,12 @@
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "io/checkpoints/checkpoint.h"
 #include "io/errors.h"
+#include "io/text/printable.h"
 #include "proto/run_config.h"
 #include "trainer/exit_status.h"
 #include "trainer/tasks/label/label_predictor.h"
@@ -13,12 +16,22 @@
 
 namespace lockstep::trainer {
 
+InputLine LineOfInput(std::string bytes, int64_t number, bool replace_invalid) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (number == 1 && bytes.starts_with(kByteOrderMark)) bytes.erase(0, kByteOrderMark.size());
+  if (!bytes.empty() && bytes.back() == '\r') bytes.pop_back();
+  if (replace_invalid && !io::IsUtf8(bytes)) bytes = io::Repaired(bytes);
+  return {std::move(bytes), number};
+}
+
 std::vector<int32_t> EncodeLine(const io::Vocabulary& vocabulary, const InputLine& line) {
   try {
     const std::vector<uint32_t> ids = vocabulary.Encode(line.text);
     return {ids.begin(), ids.end()};
   } catch (const io::InputError& error) {
-    throw UsageError(fmt::format("standard input, line {}: {}", line.number, error.what()));
+    throw UsageError(
+        fmt::format("standard input, line {}: {}{}", line.number, error.what(),
+                    io::IsUtf8(line.text) ? "" : ". --invalid replace lets it pass, as U+FFFD."));
   }
 }
 

@@ -29,6 +29,10 @@ struct InputLine {
   int64_t number = 0;
 };
 
+/// From a line as it was read: without a carriage return at its end, the first one without a byte
+/// order mark; with `replace_invalid`, wrong sequences of UTF-8 are U+FFFD.
+InputLine LineOfInput(std::string bytes, int64_t number, bool replace_invalid);
+
 /// Its tokens. UsageError, with the number of the line, where it is not UTF-8 or has a token that
 /// the vocabulary does not know and cannot stand for.
 std::vector<int32_t> EncodeLine(const io::Vocabulary& vocabulary, const InputLine& line);

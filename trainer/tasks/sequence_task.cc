@@ -26,7 +26,8 @@ void RequireSameMeaning(bool same, const io::SequenceDataset& dataset, const std
   if (same) return;
   throw UsageError(
       fmt::format("{}: its {} are not those that {} was trained with, so its numbers would mean "
-                  "others. Evaluate on a dataset of the same import.",
+                  "others. Evaluate on a dataset of the same import, or of one with "
+                  "--vocabulary-from this checkpoint.",
                   dataset.path().string(), what, origin));
 }
 

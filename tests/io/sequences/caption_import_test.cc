@@ -46,6 +46,18 @@ TEST_F(CaptionImportTest, AColumnOfNamesBecomesANumberForEach) {
                                                       "value in the column 'kind'")));
 }
 
+// One cell in the way of a column of numbers.
+TEST_F(CaptionImportTest, AColumnOfAlmostOnlyNumbersIsWarnedOf) {
+  std::string table = "n,m,text\n";
+  for (int i = 0; i < 20; ++i) table += std::to_string(i) + ",1,x\n";
+  Table(table + "1e400,1,x\n");
+  Import();
+  EXPECT_THAT(result_.fields[0].names, ElementsAre("m"));
+  EXPECT_THAT(result_.warnings,
+              ElementsAre(HasSubstr("'n' is not taken for one of numbers because of 1 cells")));
+  EXPECT_THAT(result_.warnings[0], HasSubstr("t.csv, line 22: '1e400'), where 20 are numbers"));
+}
+
 TEST_F(CaptionImportTest, WhatIsWrongIsSaid) {
   Table("n,text\n1,x\n,y\n");
   EXPECT_THAT(Error(), HasSubstr("t.csv, line 3: found no number in the column 'n'"));

@@ -1,6 +1,9 @@
 // What another dataset says of fields; checkpoints are tried by the promises of tasks.
+#include <utility>
+
 #include <gmock/gmock.h>
 
+#include "io/datasets/dataset.h"
 #include "io/text/subwords.h"
 #include "io/text/text_import.h"
 #include "tests/io/file_bytes.h"
@@ -77,7 +80,27 @@ TEST_F(GivenFieldsTest, ADatasetOfOneVocabularyGivesItToAllFields) {
   EXPECT_THAT(Error(), HasSubstr("out.h5 has no vocabulary for the field text"));
 }
 
-TEST_F(GivenFieldsTest, ATextImportGivesItsVocabulary) {
+TEST_F(GivenFieldsTest, AVocabularyOfOtherTextsIsWarnedOf) {
+  options_.form = SequenceForm::kLabels;
+  options_.train = {Write("t", "a\tone two\n")};
+  ImportAndTakeOver();
+  options_.train = {Write("t", "a\tun deux\n")};
+  Import();
+  EXPECT_THAT(result_.warnings, ElementsAre(HasSubstr("100.0% of the tokens of text are none of")));
+}
+
+TEST_F(GivenFieldsTest, WhatIsTaggedStandsBetweenWhiteSpace) {
+  options_.form = SequenceForm::kLabels;
+  options_.train = {Write("t", "a\tone two\n")};
+  ImportAndTakeOver();
+  options_.form = SequenceForm::kTags;
+  options_.train = {Write("t.in", "one\n") + "," + Write("t.out", "A\n")};
+  EXPECT_THAT(Error(), HasSubstr("has a vocabulary of kind word, but what is tagged"));
+  options_.vocabulary_from = Write("foreign.h5", std::string("\x89HDF\r\n\x1a\n") + "rest");
+  EXPECT_THAT(Error(), HasSubstr("foreign.h5 is HDF5, but neither a dataset"));
+}
+
+TEST_F(GivenFieldsTest, ATextImportGivesItsVocabularyAndTakesOne) {
   TextImportOptions text;
   text.paths = {Write("text", "ab\nba\n")};
   text.output = folder_ / "text.h5";
@@ -89,7 +112,19 @@ TEST_F(GivenFieldsTest, ATextImportGivesItsVocabulary) {
   EXPECT_EQ(result_.fields[0].vocabulary.kind(), TokenKind::kChar);
   EXPECT_THAT(Field("text"), ElementsAre("b a"));
   options_.train = {Write("t", "x\tbc\n")};
-  EXPECT_THAT(Error(), HasSubstr("has no unknown token"));
+  EXPECT_THAT(Error(), AllOf(HasSubstr("has no unknown token"), HasSubstr("('bc')")));
+  text.vocabulary_from = options_.output;
+  text.output = folder_ / "again.h5";
+  ImportText(text);
+  EXPECT_EQ(Dataset::Open(text.output).vocabulary(), result_.fields[0].vocabulary);
+  // Which of two is not clear.
+  options_.form = SequenceForm::kPairs;
+  options_.vocabulary_from.clear();
+  options_.train = {Write("t", "x\ty\n")};
+  Import();
+  text.vocabulary_from = options_.output;
+  EXPECT_THAT([&] { ImportText(text); },
+              testing::ThrowsMessage<InputError>(HasSubstr("has two vocabularies")));
 }
 
 TEST_F(GivenFieldsTest, SourcesAndTargetsTakeListsOfTheirOwn) {
@@ -105,6 +140,8 @@ TEST_F(GivenFieldsTest, SourcesAndTargetsTakeListsOfTheirOwn) {
   Import();
   EXPECT_THAT(Field("target"), ElementsAre("<unk> y"));
   options_.shared_vocabulary = true;
+  EXPECT_THAT(Error(), HasSubstr("leave --shared-vocabulary out"));
+  options_.target_vocabulary_from.clear();
   EXPECT_THAT(Error(), HasSubstr("one file gives the vocabulary of both"));
   options_.shared_vocabulary = false;
   options_.tokens = TokenKind::kSubword;
@@ -114,6 +151,33 @@ TEST_F(GivenFieldsTest, SourcesAndTargetsTakeListsOfTheirOwn) {
   Import();
   EXPECT_THAT(result_.fields[0].vocabulary.tokens(), ElementsAre("ab", "<unk>"));
   EXPECT_EQ(result_.fields[0].vocabulary.subwords()->merges().size(), 1u);
+}
+
+TEST_F(GivenFieldsTest, MergesAreForTheFieldThatLearnsThem) {
+  options_.form = SequenceForm::kPairs;
+  options_.tokens = TokenKind::kSubword;
+  options_.train = {Write("t", "lower lower low\tlowest low\n")};
+  ImportAndTakeOver();
+  options_.source_vocabulary_from = std::exchange(options_.vocabulary_from, "");
+  options_.merges = 1;
+  Import();
+  EXPECT_GT(result_.fields[0].vocabulary.subwords()->merges().size(), 1u);
+  EXPECT_EQ(result_.fields[1].vocabulary.subwords()->merges().size(), 1u);
+  options_.tokens = TokenKind::kWhitespace;  // of targets: sources have a file of their own
+  options_.merges = 0;
+  Import();
+  EXPECT_EQ(result_.fields[0].vocabulary.kind(), TokenKind::kSubword);
+  EXPECT_EQ(result_.fields[1].vocabulary.kind(), TokenKind::kWhitespace);
+  options_.merges = 1;
+  EXPECT_THAT(Error(), HasSubstr("comes with its own merges"));
+  options_.source_vocabulary_from.clear();
+  EXPECT_THAT(Error(), HasSubstr("--merges is for --tokens bpe"));
+  // Two vocabularies are not one.
+  options_.merges = 0;
+  options_.tokens = std::nullopt;
+  options_.vocabulary_from = folder_ / "first.h5";
+  options_.shared_vocabulary = true;
+  EXPECT_THAT(Error(), HasSubstr("leave --shared-vocabulary out"));
 }
 
 TEST_F(GivenFieldsTest, MergesAreWrittenAsCodes) {
@@ -136,7 +200,10 @@ TEST_F(GivenFieldsTest, MergesAreWrittenAsCodes) {
   options_.write_codes = Write("notes", "mine\n");
   EXPECT_THAT(Error(), HasSubstr("is no codes file"));
   EXPECT_EQ(Bytes(options_.write_codes), "mine\n");
+  options_.write_codes = folder_ / "." / "out.h5";
+  EXPECT_THAT(Error(), HasSubstr("name two files"));
   options_.tokens = TokenKind::kWord;
+  options_.codes.clear();
   options_.write_codes = folder_ / "words";
   EXPECT_THAT(Error(), HasSubstr("--write-codes is for --tokens bpe"));
 }

@@ -48,6 +48,11 @@ TEST_F(LabelImportTest, WhatIsWrongIsSaidWithFileAndLine) {
   EXPECT_THAT(Error(), HasSubstr("train.tsv, line 2: found 1 column, expected 2"));
   Train("good\tfine\n  \tfine\n");
   EXPECT_THAT(Error(), HasSubstr("train.tsv, line 2: found no label"));
+  options_.train = {Write("t.csv", "label,text\n\"go\nod\",fine\n")};
+  options_.label_column = "label";
+  options_.text_column = "text";
+  EXPECT_THAT(Error(), HasSubstr("expected a label without tabs and line ends"));
+  options_.label_column = options_.text_column = "";
   Train("good\tfine\ngood\t\xff\n");
   EXPECT_THAT(Error(), HasSubstr("train.tsv, line 2: found FF, which is no utf-8"));
   Train("");
@@ -62,7 +67,7 @@ TEST_F(LabelImportTest, WhatIsWrongIsSaidWithFileAndLine) {
   options_.validation = options_.paths;
   options_.paths.clear();
   EXPECT_THAT(Error(), HasSubstr("--train"));
-  EXPECT_THAT(folder_.Names(), ElementsAre("a", "train.tsv"));
+  EXPECT_THAT(folder_.Names(), ElementsAre("a", "t.csv", "train.tsv"));
 }
 
 TEST_F(LabelImportTest, ColumnsByNumberAreOfLines) {
@@ -136,8 +141,8 @@ TEST_F(LabelImportTest, TheVocabularyIsOfTheTrainingAndLabelsOfAll) {
   EXPECT_EQ(result_.parts[1].unknown[0], 3u);
   EXPECT_EQ(result_.parts[2].unknown[0], 1u);
   EXPECT_THAT(result_.warnings,
-              ElementsAre(HasSubstr("1 of the 3 labels come in validation and test alone (2 "
-                                    "times), where no model can get them right: 'c'")));
+              ElementsAre(HasSubstr("validation and test alone have 1 of the 3 labels (2 "
+                                    "times), which no model can get right: 'c'")));
 }
 
 TEST_F(LabelImportTest, SharesAreDrawnAndKeepTheirOrder) {

@@ -73,10 +73,11 @@ TEST_F(TagImportTest, ParallelFilesWithLabels) {
   EXPECT_THAT(Field("tags", "validation"), ElementsAre("O B-from"));
   EXPECT_EQ(result_.left_out_empty, 1u);
   EXPECT_EQ(result_.files, 6u);
-  EXPECT_THAT(result_.warnings,
-              ElementsAre(HasSubstr("1 of the 3 tags come in validation and test alone (1 times), "
-                                    "where no model can get them right: 'B-from'"),
-                          HasSubstr("1 of the 4 labels")));
+  EXPECT_THAT(
+      result_.warnings,
+      ElementsAre(HasSubstr("validation and test alone have 1 of the 3 tags (1 times), which "
+                            "no model can get right: 'B-from'"),
+                  HasSubstr("1 of the 4 labels")));
 }
 
 TEST_F(TagImportTest, ParallelFilesThatDoNotFit) {

@@ -80,9 +80,9 @@ const io::SequenceField& Require(const io::SequenceDataset& dataset, const std::
                                  const std::string& task, const std::string& import) {
   if (dataset.Find(field) >= 0) return dataset.field(field);
   throw UsageError(fmt::format(
-      "{}: is a dataset of {} without {}s; task {{ {} {{ }} }} needs one of `lockstep "
+      "{}: is a dataset of {} without {}; task {{ {} {{ }} }} needs one of `lockstep "
       "import {}`.",
-      dataset.path().string(), io::SequenceFormName(dataset.form()), field, task, import));
+      dataset.path().string(), io::SequenceFormName(dataset.form()), import, task, import));
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ int32_t Likeliest(std::span<const float> probabilities) {
   return static_cast<int32_t>(std::ranges::max_element(probabilities) - probabilities.begin());
 }
 
+// Tags that are no parts of spans have no F1.
+bool HasSpans(const LabelFacts& facts) { return !SpanF1(facts.tags).scheme().empty(); }
+
 double Share(double part, double all) {
   return all > 0.0 ? part / all : std::numeric_limits<double>::quiet_NaN();
 }
@@ -44,7 +47,7 @@ std::vector<MetricFacts> LabelMeasurement::MetricsOf(const LabelFacts& facts) {
   }
   if (!facts.tags.empty()) {
     metrics.push_back({"token_accuracy", true});
-    metrics.push_back({"span_f1", true});
+    if (HasSpans(facts)) metrics.push_back({"span_f1", true});
     metrics.push_back({"exact_match", true});
   }
   return metrics;
@@ -122,9 +125,7 @@ std::vector<double> LabelMeasurement::Finish(std::span<const double> sums) const
   if (has_tags()) {
     const SpanScores scores = Spans(sums);
     values.push_back(scores.token_accuracy);
-    // Tags that are no parts of spans have no F1.
-    values.push_back(SpanF1(facts_.tags).scheme().empty() ? std::numeric_limits<double>::quiet_NaN()
-                                                          : scores.all.f1());
+    if (HasSpans(facts_)) values.push_back(scores.all.f1());
     values.push_back(Share(sums[kRightTexts], sums[kTexts]));
   }
   return values;

@@ -1,6 +1,7 @@
 #include "trainer/tasks/label/label_tables.h"
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,29 @@ std::string Row(const std::string& name, size_t width, double precision, double 
                      f1, number);
 }
 
+// "label  taken for  number", the most frequent first.
+std::string Mistakes(const ClassScores& scores, const std::vector<std::string>& names,
+                     size_t width) {
+  constexpr size_t kMostRows = 12;
+  const size_t classes = names.size();
+  std::vector<size_t> places;
+  for (size_t i = 0; i < classes * classes; ++i) {
+    if (i / classes != i % classes && scores.confusion[i] > 0) places.push_back(i);
+  }
+  if (places.empty()) return "";
+  std::ranges::stable_sort(places, std::greater<>(), [&](size_t i) { return scores.confusion[i]; });
+  const size_t second = std::max(width, std::string_view("taken for").size());
+  std::string text = fmt::format("\n\n{:<{}}  {:<{}}  times", "label", width, "taken for", second);
+  for (size_t i = 0; i < std::min(places.size(), kMostRows); ++i) {
+    text += fmt::format("\n{:<{}}  {:<{}}  {:5}", names[places[i] / classes], width,
+                        names[places[i] % classes], second, scores.confusion[places[i]]);
+  }
+  if (places.size() > kMostRows) {
+    text += fmt::format("\n({} more; --json has all)", places.size() - kMostRows);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string ClassTable(const ClassScores& scores, const std::vector<std::string>& names) {
@@ -36,7 +60,8 @@ std::string ClassTable(const ClassScores& scores, const std::vector<std::string>
     if (row.support == 0 && row.found == 0) continue;
     text += Row(names[i], width, row.precision, row.recall, row.f1, row.support);
   }
-  if (scores.confusion.empty() || names.size() > kWidestConfusion) return text;
+  if (scores.confusion.empty()) return text;
+  if (names.size() > kWidestConfusion) return text + Mistakes(scores, names, width);
   text += fmt::format("\n\n{:<{}}  taken for", "label", width);
   for (size_t i = 0; i < names.size(); ++i) {
     text += fmt::format("\n{:<{}}", names[i], width);

@@ -15,8 +15,8 @@ namespace lockstep::trainer {
 // What `lockstep evaluate` shows of labels and of spans.
 
 /// For a person: a row for each label with precision, recall, F1 and number, and, where it was
-/// counted and is narrow enough to be read, which label was taken for which. Begins with a line
-/// feed.
+/// counted, which label was taken for which: a table where it is narrow enough to be read, else
+/// what was mistaken most often. Begins with a line feed.
 std::string ClassTable(const ClassScores& scores, const std::vector<std::string>& names);
 std::string SpanTable(const SpanScores& scores);
 

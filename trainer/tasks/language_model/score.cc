@@ -4,6 +4,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -74,8 +75,8 @@ ExitStatus ScoreLines(const ScoreArguments& arguments) {
   int64_t lines = 0;
   for (std::string line; std::getline(std::cin, line);) {
     ++lines;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    const Score score = ScoreLine(trained, {line, lines}, most_steps);
+    const Score score = ScoreLine(
+        trained, LineOfInput(std::move(line), lines, arguments.replace_invalid), most_steps);
     total.tokens += score.tokens;
     total.log_probability += score.log_probability;
     Write(score, arguments.json);

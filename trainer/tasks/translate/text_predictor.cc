@@ -92,6 +92,7 @@ std::string TextPredictor::Lines(const InputLine& line, const Source& source,
     std::string text = TextOfHypothesis(source, hypothesis);
     for (const char end : {'\n', '\r'}) std::ranges::replace(text, end, ' ');
     if (options_.nbest == 1) return text;
+    std::ranges::replace(text, '\t', ' ');
     if (!lines.empty()) lines += "\n";
     lines += fmt::format("{}\t{}\t{:.4f}", line.number, text, hypothesis.score);
   }

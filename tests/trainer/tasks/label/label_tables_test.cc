@@ -1,8 +1,13 @@
 #include "trainer/tasks/label/label_tables.h"
 
+#include <string>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "trainer/tasks/label/label_measurement.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -25,6 +30,38 @@ TEST(ClassTableTest, ARowForEachLabelThatIsThereAndWhatWasTakenForWhat) {
             "\nspam        3       1       0"
             "\nham         0       1       0"
             "\neggs        0       0       0");
+}
+
+// Of more labels than a terminal is wide.
+TEST(ClassTableTest, OfManyLabelsTheMostFrequentMistakes) {
+  constexpr int32_t kLabels = 13;
+  ClassificationCounts counts(kLabels, true);
+  std::vector<std::string> names;
+  for (int32_t i = 0; i < kLabels; ++i) {
+    names.push_back("n" + std::to_string(i));
+    counts.Add(i, (i + 1) % kLabels);
+  }
+  counts.Add(3, 3);
+  counts.Add(5, 2);
+  counts.Add(5, 2);
+  const std::string table = ClassTable(counts.Finish(counts.sums()), names);
+  EXPECT_THAT(table, testing::HasSubstr("\n\nlabel  taken for  times\nn5     n2             2"
+                                        "\nn0     n1             1\nn1     n2             1\n"));
+  EXPECT_THAT(table, testing::EndsWith("\nn10    n11            1\n(2 more; --json has all)"));
+}
+
+TEST(LabelMeasurementTest, TagsThatAreNoPartsOfSpansHaveNoF1) {
+  const auto names = [](const LabelFacts& facts) {
+    std::vector<std::string> all;
+    for (const MetricFacts& metric : LabelMeasurement::MetricsOf(facts)) all.push_back(metric.name);
+    return all;
+  };
+  LabelFacts facts;
+  facts.tags = {"O", "B-city", "I-city"};
+  EXPECT_THAT(names(facts),
+              testing::ElementsAre("loss", "token_accuracy", "span_f1", "exact_match"));
+  facts.tags = {"NN", "VB"};
+  EXPECT_THAT(names(facts), testing::ElementsAre("loss", "token_accuracy", "exact_match"));
 }
 
 TEST(ClassTableTest, AsJson) {
