@@ -111,6 +111,13 @@ void CheckRegularization(const RunConfig& config) {
 
 void CheckSoftmax(const RunConfig& config) {
   const LanguageModel& task = config.task().language_model();
+  if (task.sampled_softmax() > 0 &&
+      (!task.softmax_cutoffs().empty() || task.label_smoothing() > 0.0)) {
+    throw ConfigError(
+        fmt::format("task.language_model.sampled_softmax is {}; allowed: 0 with "
+                    "task.language_model.softmax_cutoffs (\"{}\") or label_smoothing ({})",
+                    task.sampled_softmax(), task.softmax_cutoffs(), task.label_smoothing()));
+  }
   if (SoftmaxCutoffs(task).empty()) return;
   if (config.model().tie_embedding()) {
     throw ConfigError(

@@ -42,6 +42,7 @@ enum class RandomPurpose : uint32_t {
   kEmbeddingDropout = 9,
   kTimeSteps = 10,
   kUnknownSingletons = 11,
+  kClassSample = 12,
 };
 
 constexpr PhiloxKey SeedKey(uint64_t seed) {

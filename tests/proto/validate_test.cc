@@ -153,6 +153,8 @@ TEST(ValidateTest, WhatNotEveryTaskHas) {
   EXPECT_THAT(ParseFailure("", {"data.tokens_per_batch=100"}),
               HasSubstr("data.tokens_per_batch is 100; allowed: 0 with task.language_model"));
   EXPECT_EQ(ParseFailure("task { tag { } }", {"data.tokens_per_batch=100"}), "");
+  EXPECT_THAT(ParseFailure("task { language_model { sampled_softmax: 9 label_smoothing: 0.1 } }"),
+              HasSubstr("task.language_model.sampled_softmax is 9; allowed: 0 with"));
   EXPECT_THAT(ParseFailure("", {"model.freeze_pretrained=true"}),
               HasSubstr("allowed: true only with model.pretrained_vectors"));
   EXPECT_EQ(ParseFailure("", {"evaluation.sample_tokens=7"}), "");

@@ -147,6 +147,8 @@ TEST(InputErrorsTest, ADatasetThatDoesNotFit) {
                  {"3 ranks", "data.lanes 2", "at most 2"});
   ExpectOneError(RunProgram(run.Train("runs/a", 2, {"task.language_model.softmax_cutoffs=3,5000"})),
                  kWrongInput, {"softmax_cutoffs", "3,5000", "below 22", "corpus.h5"});
+  ExpectOneError(RunProgram(run.Train("runs/a", 2, {"task.language_model.sampled_softmax=12"})),
+                 kWrongInput, {"sampled_softmax is 12", "at most 11", "corpus.h5"});
   ASSERT_EQ(run.Import(EnglishLikeText(1800), "all.h5", {"--split", "100"}).status, 0);
   // Without a validation split it trains, and says what is missing; early stopping needs one.
   const Outcome outcome = RunProgram(run.Train("runs/all", 2, {"data.path=all.h5"}));

@@ -83,6 +83,22 @@ TEST(RanksTest, ShardedOptimizersAreTheSame) {
   ExpectSameCheckpoints(last("runs/rounded"), last("runs/rounded_sharded"));
 }
 
+// Every rank draws the same tokens, and goes on drawing them after a stop.
+TEST(RanksTest, SampledSoftmaxesAgree) {
+  const SmallRun run;
+  const Settings sampled = {"task.language_model.sampled_softmax=6"};
+  ExpectRanksAgree(run, sampled);
+  const Settings more = sampled + Settings{"training.steps=40", "optimizer.schedule.constant={}",
+                                           "evaluation.every_steps=20"};
+  run.TrainToTheEnd("runs/a", 2, more);
+  run.TrainToTheEnd("runs/b", 2, more + Settings{"training.steps=20"});
+  run.TrainToTheEnd("runs/b", 2, more);
+  ExpectSameMetrics(run.Metrics("runs/a"), run.Metrics("runs/b"), 40);
+  // The evaluation is over all tokens, the training is not.
+  const auto last = run.Metrics("runs/a").back();
+  EXPECT_LT(last.at("loss").get<double>(), 0.9 * last.at("validation_loss").get<double>());
+}
+
 // 8 bits of what is summed: the losses are near, and not the same.
 TEST(RanksTest, GradientsThatTravelAsBfloat16) {
   const SmallRun run;

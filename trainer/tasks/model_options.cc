@@ -99,6 +99,7 @@ worker::LanguageModelOptions ModelOptions(const proto::RunConfig& config, int64_
   options.temporal_activation_regularization = task.temporal_activation_regularization();
   options.label_smoothing = task.label_smoothing();
   options.softmax = {proto::SoftmaxCutoffs(task), task.softmax_division()};
+  options.sampled_classes = task.sampled_softmax();
   if (ranks > 0) options.lanes_of_rank = config.data().lanes() / ranks;
   return options;
 }

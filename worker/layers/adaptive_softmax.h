@@ -42,13 +42,19 @@ class AdaptiveSoftmax {
   double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y,
                          double label_smoothing = 0.0);
 
+  /// As OutputLayer's: of one softmax, without clusters.
+  double SampledLossAndGradient(int64_t rows, const float* y, const int32_t* targets,
+                                const ClassSample& sample, float* d_y) {
+    return head_.SampledLossAndGradient(rows, y, targets, sample, d_y);
+  }
+
   /// Packs the weights for the calls of Logits up to the next change of them.
   void PackWeights();
   /// [rows, V], which live until the next call: logits, whose softmax is p; with clusters log p.
   const float* Logits(int64_t rows, const float* y);
 
-  /// The most floats that a pass over so many rows keeps.
-  int64_t WorkingFloats(int64_t rows) const;
+  /// The most floats that a pass over so many rows keeps, with `sampled` classes of a sample.
+  int64_t WorkingFloats(int64_t rows, int64_t sampled = 0) const;
 
  private:
   struct Cluster {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <omp.h>
+
+#include "worker/layers/pooling_kernels.h"
 #include "worker/losses/softmax_cross_entropy.h"
 #include "worker/products/column_sum.h"
 #include "worker/products/gemm.h"
@@ -10,10 +13,13 @@
 namespace lockstep::worker {
 namespace {
 
-// Logits that stand in memory at a time: 32 MB, but of no fewer rows than make it worth while that
-// all of W streams through the caches for them.
-constexpr int64_t kBlockFloats = int64_t{8} << 20;
-constexpr int64_t kLeastRows = 128;
+// Logits that stand in memory at a time: 64 MB, or as much as W where that is more, so that it is
+// worth while that all of W is packed for them; of 128 to 512 rows.
+int64_t RowsOfBlock(int64_t rows, int64_t classes, int64_t hidden_size) {
+  constexpr int64_t kFloats = int64_t{16} << 20;
+  const int64_t least = std::clamp<int64_t>(hidden_size, 128, 512);
+  return std::min(std::max(kFloats / classes, least), rows);
+}
 
 }  // namespace
 
@@ -28,7 +34,7 @@ OutputLayer::OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_
 }
 
 int64_t OutputLayer::BlockRows(int64_t rows) const {
-  return std::min(std::max(kBlockFloats / vocabulary_size_, kLeastRows), rows);
+  return RowsOfBlock(rows, vocabulary_size_, hidden_size_);
 }
 
 const float* OutputLayer::Logits(int64_t rows, const float* y) {
@@ -62,7 +68,9 @@ int64_t OutputLayer::CountLikeliest(int64_t rows, const int32_t* targets) const 
 template <class UseBlock>
 double OutputLayer::OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
                                double label_smoothing, double* correct, const UseBlock& use_block) {
-  const int64_t block = BlockRows(rows);
+  if (rows == 0) return 0.0;
+  const int64_t blocks = (rows - 1) / BlockRows(rows) + 1;
+  const int64_t block = (rows - 1) / blocks + 1;  // of one size
   double loss = 0.0;
   for (int64_t begin = 0; begin < rows; begin += block) {
     const int64_t count = std::min(block, rows - begin);
@@ -93,6 +101,85 @@ double OutputLayer::LossAndGradient(int64_t rows, const float* y, const int32_t*
                true);
         if (bias_ >= 0) AddColumnSums(count, V, d_logits, V, parameters_.gradient(bias_));
       });
+}
+
+int64_t OutputLayer::SampledFloats(int64_t rows, int64_t classes) const {
+  return RowsOfBlock(rows, classes + 1, hidden_size_) * (classes + 1) +
+         classes * (2 * hidden_size_ + 1);
+}
+
+// The columns of logits are the classes of the sample and, last, the row's own target, which is
+// nowhere near where the sample has it already.
+double OutputLayer::SampledLossAndGradient(int64_t rows, const float* y, const int32_t* targets,
+                                           const ClassSample& sample, float* d_y) {
+  constexpr float kNowhere = -1e30f;
+  const int64_t N = std::ssize(sample.classes()), H = hidden_size_, columns = N + 1;
+  const float *weight = parameters_.value(weight_), *own_bias = bias();
+  float* weights = sampled_weights_.Require(N * H);
+  float* gradient = sampled_gradient_.Require(N * H);
+  float* biases = sampled_bias_.Require(N);
+#pragma omp parallel for schedule(static)
+  for (int64_t j = 0; j < N; ++j) {
+    const int32_t c = sample.classes()[j];
+    std::copy_n(weight + c * H, H, weights + j * H);
+    std::fill_n(gradient + j * H, H, 0.0f);
+    biases[j] = static_cast<float>((own_bias ? own_bias[c] : 0.0f) - sample.LogExpected(c));
+  }
+  std::vector<float> bias_sums(N);
+  std::vector<int32_t> places;  // of the targets among the columns
+  double loss = 0.0;
+  const int64_t block = RowsOfBlock(rows, columns, H);
+  for (int64_t begin = 0; begin < rows; begin += block) {
+    const int64_t count = std::min(block, rows - begin);
+    const float* block_y = y + begin * H;
+    const int32_t* block_targets = targets + begin;
+    float* logits = logits_.Require(count * columns);
+    MatMul(count, N, H, {block_y, H}, {weights, H, true}, logits, columns, false, biases);
+    places.assign(count, -1);
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < count; ++row) {
+      float& own = logits[row * columns + N];
+      own = kNowhere;
+      const int32_t target = block_targets[row];
+      if (target < 0) continue;
+      const int64_t place = sample.Find(target);
+      places[row] = static_cast<int32_t>(place >= 0 ? place : N);
+      if (place >= 0) continue;
+      own = static_cast<float>(RowProduct(H, block_y + row * H, weight + target * H) +
+                               (own_bias ? own_bias[target] : 0.0f) - sample.LogExpected(target));
+    }
+    loss += SoftmaxCrossEntropy(count, columns, places.data(), logits, true);
+    MatMul(count, H, N, {logits, columns}, {weights, H}, d_y + begin * H, H);
+    MatMul(N, H, count, {logits, columns, true}, {block_y, H}, gradient, H, true);
+    AddColumnSums(count, N, logits, columns, bias_sums.data());
+    AddOwnTargets(count, N, block_y, block_targets, places.data(), d_y + begin * H);
+  }
+#pragma omp parallel for schedule(static)
+  for (int64_t j = 0; j < N; ++j) {
+    const int32_t c = sample.classes()[j];
+    AddScaledRow(H, 1.0f, gradient + j * H, parameters_.gradient(weight_) + c * H);
+    if (own_bias) parameters_.gradient(bias_)[c] += bias_sums[j];
+  }
+  return loss;
+}
+
+// Of targets that the sample has not. A class is one thread's, so that its rows are added in their
+// order.
+void OutputLayer::AddOwnTargets(int64_t rows, int64_t sampled, const float* y,
+                                const int32_t* targets, const int32_t* places, float* d_y) {
+  const int64_t H = hidden_size_;
+  const auto share_of = [&](int64_t row) { return logits_.data()[row * (sampled + 1) + sampled]; };
+#pragma omp parallel
+  {
+    const int threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    for (int64_t row = 0; row < rows; ++row) {
+      const int32_t target = targets[row];
+      if (places[row] != sampled || target % threads != thread) continue;
+      AddScaledRow(H, share_of(row), parameters_.value(weight_) + target * H, d_y + row * H);
+      AddScaledRow(H, share_of(row), y + row * H, parameters_.gradient(weight_) + target * H);
+      if (bias_ >= 0) parameters_.gradient(bias_)[target] += share_of(row);
+    }
+  }
 }
 
 }  // namespace lockstep::worker

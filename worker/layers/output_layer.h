@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "worker/buffer.h"
+#include "worker/losses/class_sample.h"
 #include "worker/parameters.h"
 #include "worker/products/gemm.h"
 
@@ -32,7 +34,15 @@ class OutputLayer {
   double LossAndGradient(int64_t rows, const float* y, const int32_t* targets, float* d_y,
                          double label_smoothing = 0.0);
 
-  /// How many of `rows` rows have their logits in memory at a time.
+  /// The same over the classes of a sample and each row's own target alone, whose logits are
+  /// lowered by the sample's LogExpected: an estimate of the loss, whose time is that of the
+  /// sample.
+  double SampledLossAndGradient(int64_t rows, const float* y, const int32_t* targets,
+                                const ClassSample& sample, float* d_y);
+  /// Floats that it keeps for so many rows and sampled classes.
+  int64_t SampledFloats(int64_t rows, int64_t classes) const;
+
+  /// How many of `rows` rows have their logits in memory at a time, at most.
   int64_t BlockRows(int64_t rows) const;
 
   /// Packs the weights, for the calls of PackedLogits up to the next change of them.
@@ -49,6 +59,9 @@ class OutputLayer {
   double OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
                     double label_smoothing, double* correct, const UseBlock& use_block);
 
+  void AddOwnTargets(int64_t rows, int64_t sampled, const float* y, const int32_t* targets,
+                     const int32_t* places, float* d_y);
+
   const float* bias() const { return bias_ >= 0 ? parameters_.value(bias_) : nullptr; }
 
   const int64_t vocabulary_size_, hidden_size_;
@@ -56,6 +69,8 @@ class OutputLayer {
   int weight_, bias_;  // -1: there is no bias
   Buffer logits_;
   PackedMatrix packed_;
+  // Of a sample: its rows of W and of the gradient [N, H], biases less LogExpected [N + 1].
+  Buffer sampled_weights_, sampled_gradient_, sampled_bias_;
 };
 
 }  // namespace lockstep::worker

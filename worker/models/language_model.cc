@@ -16,6 +16,10 @@ const LanguageModelOptions& Checked(const LanguageModelOptions& options) {
       (options.input_dropout > 0.0 || options.embedding_dropout > 0.0)) {
     throw std::invalid_argument("one-hot vectors cannot be dropped");
   }
+  if (options.sampled_classes > 0 &&
+      (!options.softmax.cutoffs.empty() || options.label_smoothing > 0.0)) {
+    throw std::invalid_argument("classes are sampled of one softmax that is not smoothed");
+  }
   return options;
 }
 
@@ -74,8 +78,15 @@ double LanguageModel::Forward(const TokenBatch& batch, RecurrentState& state,
   DropoutSite own = site;
   own.layer = 0;
   const float* y = RunStack(batch, state, &own);
-  const double loss = output_.LossAndGradient(batch.time_steps * batch.lanes, y, batch.targets,
-                                              stack_.d_output(), options_.label_smoothing);
+  const int64_t rows = batch.time_steps * batch.lanes;
+  const double loss = options_.sampled_classes > 0
+                          ? output_.SampledLossAndGradient(
+                                rows, y, batch.targets,
+                                ClassSample(options_.vocabulary_size, options_.sampled_classes,
+                                            site.seed, site.batch),
+                                stack_.d_output())
+                          : output_.LossAndGradient(rows, y, batch.targets, stack_.d_output(),
+                                                    options_.label_smoothing);
   Regularize(y);
   return loss;
 }
@@ -129,7 +140,7 @@ int64_t LanguageModel::WorkingBytes(int64_t time_steps, int64_t lanes) const {
   int64_t floats_of_row = stack_.FloatsOfRow() + input_.FloatsOfRow();
   if (options_.temporal_activation_regularization > 0.0) floats_of_row += options_.hidden_size;
   const int64_t floats = rows * floats_of_row + stack_.FloatsOfWeights() +
-                         output_.WorkingFloats(rows) +
+                         output_.WorkingFloats(rows, options_.sampled_classes) +
                          (UsesTable(time_steps, lanes) ? options_.vocabulary_size * table : 0);
   return floats * static_cast<int64_t>(sizeof(float));
 }

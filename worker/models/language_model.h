@@ -26,9 +26,12 @@ struct LanguageModelOptions {
   int64_t cell_size = 0;                ///< see StackOptions
   double dropout = 0.0;                 ///< between the layers and after the last one
   bool tie_embedding = false;           ///< needs I == H
-  AdaptiveSoftmaxOptions softmax = {};  ///< with clusters it is not tied, nor smoothed
-  bool residual = false;                ///< see StackOptions
-  bool layer_norm = false;              ///< likewise
+  AdaptiveSoftmaxOptions softmax = {};  ///< with clusters it is not tied, nor smoothed, nor sampled
+  /// Forward's loss is that over so many classes of a sample (see ClassSample; 0: over all, as
+  /// Evaluate's always is), not smoothed.
+  int64_t sampled_classes = 0;
+  bool residual = false;    ///< see StackOptions
+  bool layer_norm = false;  ///< likewise
 
   // Merity et al. 2017 (AWD-LSTM), in training only. See StackOptions and DropTokens.
   bool locked_dropout = false;

@@ -242,24 +242,32 @@ void NotePanels(const ProductShape& shape) {
   if (noted.insert(family).second) Note(shape, PanelProduct::Name());
 }
 
-// C in blocks of columns, so that few of B stand in panels at a time.
+// In blocks of B, so that little of it stands in panels at a time: of its rows as long as these
+// have few columns (C is added to, in the order of K as ever; A is read once), else of its columns
+// (A is read for each).
 void MultiplyByPanels(const ProductShape& shape, Matrix a, Matrix b, const float* bias, float* c) {
   constexpr int64_t kMostFloats = 2 << 20;
-  constexpr int64_t kLeastColumns = 192;
+  constexpr int64_t kLeastColumns = 192, kLeastRows = 1024;
   static PanelProduct panels;
-  int64_t columns = shape.n;
+  int64_t columns = shape.n, rows = shape.k;
   if (!Rounds(shape) && shape.n * shape.k > kMostFloats) {
-    // Whole panels under every instruction set.
-    columns = std::max(kMostFloats / shape.k, kLeastColumns) / kLeastColumns * kLeastColumns;
+    if (shape.n * kLeastRows <= kMostFloats) {
+      rows = kMostFloats / shape.n;
+    } else {
+      // Whole panels under every instruction set.
+      columns = std::max(kMostFloats / shape.k, kLeastColumns) / kLeastColumns * kLeastColumns;
+    }
   }
-  const int64_t row_stride = b.transposed ? 1 : b.stride;
-  const int64_t column_stride = b.transposed ? b.stride : 1;
-  for (int64_t first = 0; first < shape.n; first += columns) {
-    panels.Pack(std::min(columns, shape.n - first), shape.k, b.data + first * column_stride,
-                row_stride, column_stride, shape.precision);
-    panels.Multiply(shape.m,
-                    {a.data, a.transposed ? 1 : a.stride, a.transposed ? a.stride : 1, c + first,
-                     shape.c_stride, shape.accumulate, bias ? bias + first : nullptr});
+  const int64_t b_row = b.transposed ? 1 : b.stride, b_column = b.transposed ? b.stride : 1;
+  const int64_t a_row = a.transposed ? 1 : a.stride, a_column = a.transposed ? a.stride : 1;
+  for (int64_t k = 0; k < shape.k; k += rows) {
+    for (int64_t first = 0; first < shape.n; first += columns) {
+      panels.Pack(std::min(columns, shape.n - first), std::min(rows, shape.k - k),
+                  b.data + k * b_row + first * b_column, b_row, b_column, shape.precision);
+      const bool adds = shape.accumulate || k > 0;
+      panels.Multiply(shape.m, {a.data + k * a_column, a_row, a_column, c + first, shape.c_stride,
+                                adds, bias && !adds ? bias + first : nullptr});
+    }
   }
 }
 

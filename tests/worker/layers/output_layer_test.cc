@@ -12,9 +12,9 @@
 namespace lockstep::worker {
 namespace {
 
-// OutputLayer keeps 8 Mi logits at a time, but no fewer than 128 rows, so 300 rows of 50,000
-// classes are blocks of 167 and 133 rows. Weights of one hidden unit keep the products cheap.
-constexpr int64_t kClasses = 50'000, kHidden = 1, kRows = 300;
+// OutputLayer keeps 16 Mi logits at a time, but no fewer than 128 rows of one hidden unit, so 599
+// rows of 40,000 classes are two blocks of 300 rows. One unit keeps the products cheap.
+constexpr int64_t kClasses = 40'000, kHidden = 1, kRows = 599;
 
 struct Projection {
   Projection() : layer(kClasses, kHidden, -1, parameters) {
@@ -102,13 +102,14 @@ TEST(OutputLayerTest, SmoothingIsInTheGradientsLossAlone) {
   }
 }
 
-// All of [V, H] streams through the caches once for each block.
+// All of [V, H] is packed once for each block.
 TEST(OutputLayerTest, BlocksHoldEnoughRows) {
   Parameters parameters;
-  const OutputLayer small(65, 512, -1, parameters), words(50'000, 512, -1, parameters),
-      huge(1'000'000, 512, -1, parameters);
+  const OutputLayer small(65, 512, -1, parameters), words(50'000, 200, -1, parameters),
+      huge(1'000'000, 64, -1, parameters), wide(1'000'000, 1024, -1, parameters);
   EXPECT_EQ(small.BlockRows(4096), 4096);
-  EXPECT_EQ(words.BlockRows(4096), 167);
+  EXPECT_EQ(words.BlockRows(4096), 335);
+  EXPECT_EQ(wide.BlockRows(4096), 512);
   EXPECT_EQ(huge.BlockRows(4096), 128);
   EXPECT_EQ(huge.BlockRows(100), 100);
 }

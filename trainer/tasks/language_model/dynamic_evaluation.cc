@@ -55,6 +55,7 @@ proto::RunConfig ForDynamicEvaluation(proto::RunConfig config, const DynamicOpti
     task.clear_activation_regularization();
     task.clear_temporal_activation_regularization();
     task.clear_label_smoothing();
+    task.clear_sampled_softmax();
     task.clear_vary_time_steps();
   }
   return config;

@@ -73,6 +73,13 @@ LanguageModelTask::LanguageModelTask(const proto::RunConfig& config, const RankP
                     "size of the vocabulary of {}",
                     softmax_cutoffs(), vocabulary, config.data().path()));
   }
+  const int64_t sampled = config_.task().language_model().sampled_softmax();
+  if (2 * sampled > vocabulary) {
+    throw UsageError(
+        fmt::format("task.language_model.sampled_softmax is {}; allowed: at most {}, half of the "
+                    "vocabulary of {}",
+                    sampled, vocabulary / 2, config.data().path()));
+  }
 }
 
 void LanguageModelTask::PrepareTraining() {
@@ -113,8 +120,10 @@ std::string LanguageModelTask::DescribeData() const {
 
 std::string LanguageModelTask::DescribeModel() const {
   const int64_t embedding = config_.model().embedding_size();
+  const int64_t sampled = config_.task().language_model().sampled_softmax();
   return (embedding > 0 ? fmt::format("embedding {}", embedding) : "one-hot input") +
-         (softmax_cutoffs().empty() ? "" : ", softmax with clusters from " + softmax_cutoffs());
+         (softmax_cutoffs().empty() ? "" : ", softmax with clusters from " + softmax_cutoffs()) +
+         (sampled > 0 ? fmt::format(", softmax over {} sampled tokens", sampled) : "");
 }
 
 worker::LanguageModelOptions LanguageModelTask::Options() const {
