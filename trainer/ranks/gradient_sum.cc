@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -72,9 +73,11 @@ class Exchange {
 
   bool busy() const { return stage_ != Stage::kIdle; }
 
-  void Start(float* x, int64_t size) {
+  // `whole`: all ranks get the sum, whatever was prepared.
+  void Start(float* x, int64_t size, bool whole = false) {
     x_ = x;
     size_ = size;
+    ends_with_shares_ = shares_only_ && !whole;
     if (rounds_) std::transform(x, x + size, rounded_.begin(), RoundToBfloat16);
     ForOthers([this](int from) {
       const int64_t share = ShareOf(rank_).size(), at = share * from;
@@ -94,7 +97,7 @@ class Exchange {
     requests_.clear();
     if (stage_ == Stage::kShares) {
       AddShares();
-      if (shares_only_) {
+      if (ends_with_shares_) {
         stage_ = Stage::kIdle;
         return true;
       }
@@ -173,7 +176,7 @@ class Exchange {
   }
 
   int tag_ = 0, rank_ = 0, ranks_ = 1;
-  bool rounds_ = false, shares_only_ = false;
+  bool rounds_ = false, shares_only_ = false, ends_with_shares_ = false;
   Stage stage_ = Stage::kIdle;
   float* x_ = nullptr;
   int64_t size_ = 0;
@@ -185,11 +188,15 @@ class Exchange {
 }  // namespace
 
 struct GradientSum::Impl {
-  Impl(Communicator& communicator_in, std::span<float> x_in, Wire wire, Result result)
+  Impl(Communicator& communicator_in, std::span<float> x_in, Wire wire, Result result,
+       RowTable table)
       : communicator(communicator_in),
         x(x_in),
         piece_floats(GradientSum::PieceFloats(communicator.size())),
         pieces((static_cast<int64_t>(x.size()) + piece_floats - 1) / piece_floats),
+        row_width(table.width),
+        row_pieces(table.rows * table.width / piece_floats),
+        pieces_to_send(pieces - row_pieces),
         ready_from(static_cast<int64_t>(x.size())) {
     for (int slot = 0; slot < std::min<int64_t>(kMostUnderWay, pieces); ++slot) {
       slots[slot].Prepare(slot, communicator.rank(), communicator.size(), wire, result,
@@ -224,7 +231,7 @@ struct GradientSum::Impl {
   // Whether anything has moved. One thread at a time.
   bool Progress() {
     bool moved = false;
-    for (; next < pieces && BeginOf(next) >= ready_from; ++next, moved = true) {
+    for (; next < pieces_to_send && BeginOf(next) >= ready_from; ++next, moved = true) {
       Exchange& slot = slots[next % kMostUnderWay];
       if (slot.busy()) break;
       slot.Start(x.data() + BeginOf(next), EndOf(next) - BeginOf(next));
@@ -238,7 +245,83 @@ struct GradientSum::Impl {
     return moved;
   }
 
-  bool HasWork() const { return busy || (next < pieces && BeginOf(next) >= ready_from); }
+  bool HasWork() const { return busy || (next < pieces_to_send && BeginOf(next) >= ready_from); }
+
+  // A row of the table; what whole pieces have of it ends within the last one, perhaps.
+  Range Row(int64_t row) const {
+    const int64_t end = row_pieces * piece_floats;
+    return {std::min(end, row * row_width), std::min(end, (row + 1) * row_width)};
+  }
+
+  // The rows that are not all zero on every rank, by their bits.
+  std::vector<int64_t> TouchedRows() const {
+    constexpr int64_t kBits = 64;
+    const int64_t rows = (row_pieces * piece_floats + row_width - 1) / row_width;
+    std::vector<uint64_t> bits((rows + kBits - 1) / kBits);
+    for (int64_t row = 0; row < rows; ++row) {
+      const Range range = Row(row);
+      uint32_t any = 0;  // of all its bits: the compiler takes vectors of them
+      for (int64_t i = range.begin; i < range.end; ++i) any |= std::bit_cast<uint32_t>(x[i]);
+      if (any != 0) bits[row / kBits] |= uint64_t{1} << row % kBits;
+    }
+    CheckMpi(MPI_Allreduce(MPI_IN_PLACE, bits.data(), static_cast<int>(bits.size()), MPI_UINT64_T,
+                           MPI_BOR, MPI_COMM_WORLD),
+             "MPI_Allreduce");
+    std::vector<int64_t> touched;
+    for (int64_t row = 0; row < rows; ++row) {
+      if ((bits[row / kBits] >> row % kBits & 1) != 0) touched.push_back(row);
+    }
+    return touched;
+  }
+
+  // What was put off: the table, by rows where these are few.
+  void SumTable() {
+    const std::vector<int64_t> rows = TouchedRows();
+    if (2 * std::ssize(rows) * row_width > row_pieces * piece_floats) {
+      pieces_to_send = pieces;
+      while (HasWork()) Progress();
+      pieces_to_send = pieces - row_pieces;
+      summed += row_pieces * piece_floats;
+      return;
+    }
+    struct Packed {
+      size_t first = 0, end = 0;  // of `rows`
+      bool under_way = false;
+    };
+    std::array<Packed, kMostUnderWay> packed;
+    size_t row = 0;
+    for (int64_t piece = 0; row < rows.size() || AnyBusy();) {
+      const int64_t slot = piece % kMostUnderWay;
+      if (row < rows.size() && !slots[slot].busy()) {
+        const size_t first = row;
+        staging[slot].clear();
+        for (; row < rows.size() && std::ssize(staging[slot]) + row_width <= piece_floats; ++row) {
+          const Range range = Row(rows[row]);
+          staging[slot].insert(staging[slot].end(), x.begin() + range.begin, x.begin() + range.end);
+        }
+        packed[slot] = {first, row, true};
+        summed += std::ssize(staging[slot]);
+        slots[slot].Start(staging[slot].data(), std::ssize(staging[slot]), true);
+        ++piece;
+      }
+      for (int i = 0; i < kMostUnderWay; ++i) {
+        if (!packed[i].under_way) continue;
+        slots[i].Advance();
+        if (slots[i].busy()) continue;
+        packed[i].under_way = false;
+        auto from = staging[i].begin();
+        for (size_t r = packed[i].first; r < packed[i].end; ++r) {
+          const Range range = Row(rows[r]);
+          std::copy_n(from, range.size(), x.begin() + range.begin);
+          from += range.size();
+        }
+      }
+    }
+  }
+
+  bool AnyBusy() const {
+    return std::ranges::any_of(slots, [](const Exchange& slot) { return slot.busy(); });
+  }
 
   void Run() {
     while (true) {
@@ -281,11 +364,16 @@ struct GradientSum::Impl {
   Communicator& communicator;
   const std::span<float> x;
   const int64_t piece_floats, pieces;
+  const int64_t row_width, row_pieces;  // of the table
+  int64_t summed = 0;
+  std::array<std::vector<float>, kMostUnderWay> staging;  // rows, one behind another
 
   std::mutex calling;  // whoever holds it may call MPI
   std::array<Exchange, kMostUnderWay> slots;
   std::atomic<int64_t> next = 0;   // the first piece that has not gone out
   std::atomic<bool> busy = false;  // some slot is
+
+  std::atomic<int64_t> pieces_to_send;
 
   std::mutex state;  // of what follows
   std::condition_variable wake;
@@ -297,9 +385,12 @@ struct GradientSum::Impl {
   std::thread thread;
 };
 
-GradientSum::GradientSum(Communicator& communicator, std::span<float> x, Wire wire, Result result) {
-  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, wire, result);
+GradientSum::GradientSum(Communicator& communicator, std::span<float> x, Wire wire, Result result,
+                         RowTable table) {
+  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, wire, result, table);
 }
+
+int64_t GradientSum::summed_floats() const { return impl_ ? impl_->summed : 0; }
 
 GradientSum::~GradientSum() {
   if (!impl_) return;
@@ -365,6 +456,8 @@ void GradientSum::Finish() {
     const std::lock_guard calling(impl.calling);
     impl.RethrowFailure();
     while (impl.HasWork()) impl.Progress();
+    impl.summed = static_cast<int64_t>(impl.x.size()) - impl.row_pieces * impl.piece_floats;
+    if (impl.row_pieces > 0) impl.SumTable();
     const std::lock_guard lock(impl.state);
     impl.next = 0;
     impl.ready_from = static_cast<int64_t>(impl.x.size());

@@ -15,6 +15,11 @@ namespace lockstep::trainer {
 /// rank has the same bits of them; kBfloat16 rounds what others have to add, and the sum.
 enum class Wire { kFloat32, kBfloat16 };
 
+/// What an array begins with: rows * width floats.
+struct RowTable {
+  int64_t rows = 0, width = 0;
+};
+
 /// The sum of a gradient over ranks, behind the computing of what is still missing of it. An array
 /// becomes final from its end to its beginning (the last layer is done first); as it does, pieces
 /// of it (4 MB; more where there are more than 256 ranks) go out: each rank sends every other one
@@ -28,6 +33,10 @@ enum class Wire { kFloat32, kBfloat16 };
 /// first stage, Rajbhandari et al. 2020), nothing is sent to all; ShareOut then does that with what
 /// became of them.
 ///
+/// x may begin with a table, such as an embedding, of which batches touch some rows only. What it
+/// has of whole pieces goes last; ranks first tell each other which rows are not all zero anywhere,
+/// and where these are at most half of it, they alone travel, with the same sums.
+///
 /// A thread of its own moves the messages on, since Open MPI does so only while someone calls it.
 /// Between the first Ready and the return of Finish nobody else may call MPI.
 class GradientSum {
@@ -40,7 +49,7 @@ class GradientSum {
 
   /// On all ranks, with an x of the same size, which must outlive this.
   GradientSum(Communicator& communicator, std::span<float> x, Wire wire = Wire::kFloat32,
-              Result result = Result::kWhole);
+              Result result = Result::kWhole, RowTable table = {});
   ~GradientSum();
   GradientSum(const GradientSum&) = delete;
   GradientSum& operator=(const GradientSum&) = delete;
@@ -54,6 +63,9 @@ class GradientSum {
   /// Collective. All of x is final; returns when it is the sum over ranks, within the
   /// communicator's bound, and begins anew.
   void Finish();
+
+  /// How many floats the last Finish has summed: fewer than x has where rows were left out.
+  int64_t summed_floats() const;
 
   /// Collective, not between Ready and Finish: of an array of x's size, every rank's shares go to
   /// all others, bit for bit.

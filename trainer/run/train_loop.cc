@@ -27,6 +27,12 @@ bool LeavesEarly(const Communicator& communicator, const proto::Reduction& confi
   return communicator.host_share().ranks < communicator.size();
 }
 
+// (Of a tied embedding all rows have gradients, which the sum finds.)
+RowTable TableOf(const Task& task) {
+  const worker::Parameter* const table = task.leading_embedding();
+  return table == nullptr ? RowTable() : RowTable{table->shape[0], table->shape[1]};
+}
+
 }  // namespace
 
 TrainingLength LengthOf(const proto::Training& config, int64_t batches) {
@@ -81,7 +87,8 @@ TrainLoop::TrainLoop(Communicator& communicator, Console& console, const proto::
           communicator, replica.parameters().gradient(),
           config.training().reduction().wire() == proto::Reduction::BF16 ? Wire::kBfloat16
                                                                          : Wire::kFloat32,
-          replica.shards_optimizer ? GradientSum::Result::kShares : GradientSum::Result::kWhole),
+          replica.shards_optimizer ? GradientSum::Result::kShares : GradientSum::Result::kWhole,
+          TableOf(replica.task)),
       best_metric_(MetricIndex(task_, config.evaluation().best_metric())),
       progress_(console, task_,
                 {length.total_steps, length.steps_per_epoch, config.training().progress_seconds()},

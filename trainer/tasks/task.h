@@ -123,6 +123,9 @@ class Task {
   virtual std::vector<std::string> StartFrom(const io::CheckpointReader& checkpoint);
   /// Indices of parameters that stay as they are.
   std::vector<int> frozen() const;
+  /// The embedding, where the parameters begin with it: of its gradient's rows a batch touches some
+  /// only. nullptr where they do not.
+  const worker::Parameter* leading_embedding() const;
 
   /// Reads this rank's lanes of a batch, until the next call. Returns their weight: the number of
   /// their predictions. io's errors.

@@ -57,6 +57,12 @@ std::unique_ptr<Measurement> Task::MeasureDynamically(const io::CheckpointReader
                   checkpoint.path().string()));
 }
 
+const worker::Parameter* Task::leading_embedding() const {
+  const std::vector<Embedding> all = embeddings();
+  if (all.empty() || all.front().parameter != 0) return nullptr;
+  return &parameters().list().front();
+}
+
 std::vector<int> Task::frozen() const {
   std::vector<int> indices;
   if (!freezes_pretrained()) return indices;

@@ -110,6 +110,45 @@ TEST(GradientSumTest, MayStayWithItsShares) {
   }
 }
 
+// Of a table few rows travel, with the bits of all.
+TEST(GradientSumTest, RowsThatNobodyTouchesStay) {
+  constexpr int64_t kWidth = 50, kRows = 60'000;  // 3,000,000 of the floats, 2 whole pieces
+  for (const Wire wire : {Wire::kFloat32, Wire::kBfloat16}) {
+    for (const auto result : {GradientSum::Result::kWhole, GradientSum::Result::kShares}) {
+      std::vector<float> x(kSeveralPieces), all(kSeveralPieces);
+      GradientSum rows(*world, x, wire, result, {kRows, kWidth}), plain(*world, all, wire);
+      for (const int64_t every : {int64_t{400}, int64_t{1}, kRows}) {
+        // Each rank some of its own.
+        std::ranges::fill(x, 0.0f);
+        for (int64_t row = world->rank(); row < kRows; row += every) {
+          Fill(x, row * kWidth, (row + 1) * kWidth, static_cast<int>(every % 5));
+        }
+        Fill(x, kRows * kWidth, kSeveralPieces, 2);
+        all = x;
+        rows.Ready(kRows * kWidth);
+        rows.Finish();
+        plain.Finish();
+        int64_t wrong = 0;
+        const auto mine = result == GradientSum::Result::kWhole
+                              ? std::vector<worker::ParameterRange>{{0, kSeveralPieces}}
+                              : GradientSum::SharesOf(kSeveralPieces, world->rank(), world->size());
+        for (const auto& [begin, end] : mine) {
+          for (int64_t i = begin; i < end; ++i) wrong += x[i] != all[i];
+        }
+        EXPECT_EQ(wrong, 0) << every;
+        if (world->size() == 1) continue;
+        const int64_t rest = kSeveralPieces - 2 * (1 << 20), touched = kRows / every;
+        if (every == 1) {
+          EXPECT_EQ(rows.summed_floats(), kSeveralPieces);
+        } else {
+          EXPECT_GE(rows.summed_floats(), rest + touched / 2 * kWidth);
+          EXPECT_LE(rows.summed_floats(), rest + touched * world->size() * kWidth);
+        }
+      }
+    }
+  }
+}
+
 // What is not ready is still written, while what is behind it travels; ranks say so at times of
 // their own, and rank 1 only at the end.
 TEST(GradientSumTest, TakesNothingBeforeItIsReady) {
