@@ -153,7 +153,7 @@ TEST_P(PromisesTest, ItsStepsCanBePlanned) {
 }
 
 TEST_P(PromisesTest, KillsChangeNothing) {
-  constexpr int kKills = 3;
+  constexpr int kKills = 2;
   const int64_t steps = 24 * (kKills + 1);
   const Settings settings = {"checkpoint.every_steps=2", "checkpoint.keep=2",
                              "evaluation.every_steps=3", "training.accumulate_batches=4",

@@ -58,7 +58,9 @@ TaskCase Forecast(const std::string& name, const std::string& task, const std::s
       {},
       "forecast",
       {},
-      {"data.lanes=3", "data.time_steps=2", "model.hidden_size=384"}};
+      // A stream of few series has few batches.
+      {"data.lanes=3", "data.time_steps=2",
+       fmt::format("model.hidden_size={}", name == "stream" ? 512 : 256)}};
 }
 
 // Each line "LABEL TAB TEXT".

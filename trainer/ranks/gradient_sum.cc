@@ -195,7 +195,7 @@ struct GradientSum::Impl {
         piece_floats(GradientSum::PieceFloats(communicator.size())),
         pieces((static_cast<int64_t>(x.size()) + piece_floats - 1) / piece_floats),
         row_width(table.width),
-        row_pieces(table.rows * table.width / piece_floats),
+        row_pieces(row_width > piece_floats ? 0 : table.rows * row_width / piece_floats),
         pieces_to_send(pieces - row_pieces),
         ready_from(static_cast<int64_t>(x.size())) {
     for (int slot = 0; slot < std::min<int64_t>(kMostUnderWay, pieces); ++slot) {
