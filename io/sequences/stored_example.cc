@@ -51,7 +51,7 @@ void DecodeExample(std::string_view record, StoredExample* example) {
   example->cells.resize(TakeNumber(&record));
   for (std::string_view& cell : example->cells) cell = TakeText(&record);
   example->numbers.resize(record.size() / sizeof(float));
-  std::memcpy(example->numbers.data(), record.data(), record.size());
+  if (!record.empty()) std::memcpy(example->numbers.data(), record.data(), record.size());
 }
 
 }  // namespace lockstep::io
