@@ -97,15 +97,20 @@ void CheckRegularization(const RunConfig& config) {
         "data.unknown_singletons is {}; allowed: 0, but with task.classify and task.tag",
         singletons));
   }
-  if (const int64_t tokens = config.data().tokens_per_batch(); tokens > 0 && language_model) {
+  const double output = model.output_dropout();
+  if (output < 0.0 && output != -1.0) {
+    throw ConfigError(fmt::format("model.output_dropout is {}; allowed: -1 and [0, 1)", output));
+  }
+}
+
+void CheckBatches(const RunConfig& config) {
+  const Task& task = config.task();
+  const int64_t tokens = config.data().tokens_per_batch();
+  if (tokens > 0 && (task.has_language_model() || task.kind_case() == Task::KIND_NOT_SET)) {
     throw ConfigError(fmt::format(
         "data.tokens_per_batch is {}; allowed: 0 with task.language_model, whose batches are "
         "data.lanes times data.time_steps",
         tokens));
-  }
-  const double output = model.output_dropout();
-  if (output < 0.0 && output != -1.0) {
-    throw ConfigError(fmt::format("model.output_dropout is {}; allowed: -1 and [0, 1)", output));
   }
 }
 
@@ -227,6 +232,7 @@ void ValidateRunConfig(const RunConfig& config) {
   CheckForecaster(config);
   CheckPretrained(config);
   CheckRegularization(config);
+  CheckBatches(config);
   CheckSoftmax(config);
   CheckTask(config.task());
   CheckOptimizer(config.optimizer());

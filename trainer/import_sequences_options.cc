@@ -80,9 +80,7 @@ void AddText(CLI::App* app, Options& options) {
   app->add_option("--encoding", options.encoding.name,
                   "Any name that ICU knows: utf-8, gbk, gb18030, latin-1, ...")
       ->capture_default_str();
-  AddChoice<bool>(app, "--invalid", options.encoding.replace_invalid,
-                  {{"error", false}, {"replace", true}}, "error",
-                  "A wrong byte is an error, or is replaced by U+FFFD");
+  AddInvalid(app, options.encoding.replace_invalid);
 }
 
 void AddColumn(CLI::App* app, const char* name, std::string& column, const char* description) {

@@ -219,8 +219,7 @@ void AddImportText(CLI::App* import, Command& command) {
   text->add_option("--encoding", options.encoding,
                    "Any name that ICU knows: utf-8, gbk, gb18030, latin-1, ...")
       ->capture_default_str();
-  AddChoice<bool>(text, "--invalid", options.replace_invalid, {{"error", false}, {"replace", true}},
-                  "error", "A wrong byte is an error, or is replaced by U+FFFD");
+  AddInvalid(text, options.replace_invalid);
   text->add_option("--normalize", options.normalization, "Unicode normalisation")
       ->check(CLI::IsMember({"none", "nfc", "nfd", "nfkc", "nfkd"}))
       ->capture_default_str();
@@ -300,11 +299,6 @@ void AddDynamic(CLI::App* app, DynamicOptions& options) {
       ->check(CLI::Range(1, 100000))
       ->needs(rate)
       ->capture_default_str();
-}
-
-void AddInvalid(CLI::App* app, bool& replace) {
-  AddChoice<bool>(app, "--invalid", replace, {{"error", false}, {"replace", true}}, "error",
-                  "A byte that is not UTF-8 is an error, or is replaced by U+FFFD");
 }
 
 void AddEvaluate(CLI::App& app, Command& command) {

@@ -51,6 +51,11 @@ inline std::string CheckNotEmpty(const std::string& given) {
   return given.empty() ? "the name is empty" : "";
 }
 
+inline void AddInvalid(CLI::App* app, bool& replace) {
+  AddChoice<bool>(app, "--invalid", replace, {{"error", false}, {"replace", true}}, "error",
+                  "A wrong byte is an error, or is replaced by U+FFFD");
+}
+
 inline void AddProgress(CLI::App* app, Console::Mode& mode) {
   AddChoice<Console::Mode>(app, "--progress", mode,
                            {{"auto", Console::Mode::kAuto},

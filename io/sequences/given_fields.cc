@@ -1,6 +1,7 @@
 #include "io/sequences/given_fields.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -68,11 +69,14 @@ std::vector<SequenceField> FieldsOfCheckpoint(const CheckpointHeader& header) {
   return fields;
 }
 
-std::vector<SequenceField> FieldsOfFile(const fs::path& path) {
+// nullopt where the file is none of ours.
+std::optional<std::vector<SequenceField>> FieldsOfFile(const fs::path& path) {
+  if (!LooksLikeOurs(path)) return std::nullopt;
   const std::string format = PeekSeal(path).format;
   if (format == kSequencesFormat.name) return SequenceDataset::Open(path).fields();
   if (format == kCheckpointFormat.name) return FieldsOfCheckpoint(CheckpointReader(path).header());
-  return {{"text", Kind::kTokens, *ReadVocabularyOf(path), {}}};  // a dataset of tokens
+  // A dataset of tokens.
+  return std::vector<SequenceField>{{"text", Kind::kTokens, *ReadVocabularyOf(path), {}}};
 }
 
 // A file of one vocabulary gives it to fields of any name.
@@ -118,11 +122,19 @@ void RequireNothingCounted(const SequenceImportOptions& options) {
 }  // namespace
 
 GivenFields::GivenFields(const SequenceImportOptions& options) {
+  std::map<fs::path, std::optional<std::vector<SequenceField>>> files;
+  const auto fields_of = [&](const fs::path& path) -> const auto& {
+    const auto known = files.find(path);
+    return known != files.end() ? known->second : files[path] = FieldsOfFile(path);
+  };
   for (const FormField& field : FieldsOf(options.form)) {
-    if (field.kind == Kind::kTokens) {
-      ReadTokens(options, field.name);
-    } else {
-      ReadNames(options, field.name, field.kind);
+    const bool tokens = field.kind == Kind::kTokens;
+    const fs::path& path = tokens ? FileOf(options, field.name) : options.vocabulary_from;
+    if (path.empty()) continue;
+    if (tokens) {
+      TakeTokens(options, field.name, path, fields_of(path));
+    } else if (const auto& there = fields_of(path)) {
+      TakeNames(field, path, *there);
     }
   }
   RequireOneWhereShared(options);
@@ -172,17 +184,15 @@ const std::string& GivenFields::OriginOf(std::string_view field) const {
       ->origin;
 }
 
-void GivenFields::ReadTokens(const SequenceImportOptions& options, std::string_view field) {
-  const fs::path& path = FileOf(options, field);
-  if (path.empty()) return;
+void GivenFields::TakeTokens(const SequenceImportOptions& options, std::string_view field,
+                             const fs::path& path,
+                             const std::optional<std::vector<SequenceField>>& fields) {
   if (!options.vocabulary_from.empty()) RequireNothingCounted(options);
   SequenceField given{std::string(field), Kind::kTokens, {}, {}};
-  const bool is_list = !LooksLikeOurs(path);
-  if (is_list) {
+  if (!fields) {
     given.vocabulary = VocabularyOfFile(path, options.KindOf(field), options);
   } else {
-    const std::vector<SequenceField> fields = FieldsOfFile(path);
-    const SequenceField* const there = TokensFor(field, fields);
+    const SequenceField* const there = TokensFor(field, *fields);
     if (there == nullptr) {
       throw InputError(fmt::format(
           "{} has no vocabulary for the field {}. Name another file, or for sources and targets "
@@ -199,16 +209,14 @@ void GivenFields::ReadTokens(const SequenceImportOptions& options, std::string_v
     RequireTokensOf(given.vocabulary, path,
                     {KindSaidOf(options, field), options.normalization, options.lowercase});
   }
-  given_.push_back({std::move(given), path.string(), is_list});
+  given_.push_back({std::move(given), path.string(), !fields});
 }
 
-void GivenFields::ReadNames(const SequenceImportOptions& options, std::string_view field,
-                            Kind kind) {
-  const fs::path& path = options.vocabulary_from;
-  if (path.empty() || !LooksLikeOurs(path)) return;
-  for (SequenceField& there : FieldsOfFile(path)) {
-    if (there.name != field || there.kind != kind) continue;
-    given_.push_back({std::move(there), path.string(), false});
+void GivenFields::TakeNames(const FormField& field, const fs::path& path,
+                            const std::vector<SequenceField>& fields) {
+  for (const SequenceField& there : fields) {
+    if (there.name != field.name || there.kind != field.kind) continue;
+    given_.push_back({there, path.string(), false});
   }
 }
 

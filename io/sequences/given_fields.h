@@ -1,11 +1,14 @@
 #ifndef LOCKSTEP_IO_SEQUENCES_GIVEN_FIELDS_H_
 #define LOCKSTEP_IO_SEQUENCES_GIVEN_FIELDS_H_
 
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/datasets/sequence_dataset.h"
+#include "io/datasets/sequence_layout.h"
 #include "io/sequences/sequence_import.h"
 
 namespace lockstep::io {
@@ -25,9 +28,12 @@ class GivenFields {
   const std::string& OriginOf(std::string_view field) const;
 
  private:
-  void ReadTokens(const SequenceImportOptions& options, std::string_view field);
-  void ReadNames(const SequenceImportOptions& options, std::string_view field,
-                 SequenceField::Kind kind);
+  /// `fields`: the file's; nullopt where it is a list of tokens.
+  void TakeTokens(const SequenceImportOptions& options, std::string_view field,
+                  const std::filesystem::path& path,
+                  const std::optional<std::vector<SequenceField>>& fields);
+  void TakeNames(const FormField& field, const std::filesystem::path& path,
+                 const std::vector<SequenceField>& fields);
   void RequireOneWhereShared(const SequenceImportOptions& options) const;
   void RequireUseOfMerges(const SequenceImportOptions& options) const;
 

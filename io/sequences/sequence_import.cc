@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <numeric>
 #include <system_error>
 #include <utility>
@@ -237,16 +238,14 @@ class Import {
       columns_.Decide(given, given == nullptr ? "" : given_.OriginOf("vector"));
     }
     CountTraining(of_text);
-    std::vector<Vocabulary> of_counters;
-    for (ExampleVocabulary& counter : counters) of_counters.push_back(counter.Build());
+    std::map<ExampleVocabulary*, Vocabulary> counted;
+    for (ExampleVocabulary& counter : counters) counted.emplace(&counter, counter.Build());
     std::vector<Vocabulary> vocabularies;
-    size_t next = 0;
     for (const FormField& field : FieldsOf(options_.form)) {
       if (field.kind != Kind::kTokens) continue;
-      const SequenceField* const given = given_.Find(field.name);
-      vocabularies.push_back(given != nullptr ? given->vocabulary
-                                              : of_counters[std::min(next, counters.size() - 1)]);
-      next += given == nullptr ? 1 : 0;
+      ExampleVocabulary* const counter = of_text[vocabularies.size()];
+      vocabularies.push_back(counter == nullptr ? given_.Find(field.name)->vocabulary
+                                                : counted.at(counter));
     }
     return vocabularies;
   }

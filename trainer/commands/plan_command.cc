@@ -171,9 +171,7 @@ class StepMeasure {
     costs_->overlap = reduction.overlap() != proto::Reduction::NEVER;
     costs_->sharded = shards();
     if (communicator_.size() == 1) return;
-    GradientSum sum(communicator_, task.parameters().gradient(),
-                    reduction.wire() == proto::Reduction::BF16 ? Wire::kBfloat16 : Wire::kFloat32,
-                    shards() ? GradientSum::Result::kShares : GradientSum::Result::kWhole);
+    GradientSum sum(communicator_, task.parameters().gradient(), SumFormOf(reduction, task));
     std::vector<double> seconds;
     for (int i = -1; i < kSteps; ++i) {
       std::array<double, 1> together = {0.0};

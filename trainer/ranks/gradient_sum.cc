@@ -56,12 +56,11 @@ using worker::Widened;
 class Exchange {
  public:
   // For pieces of at most `most` floats.
-  void Prepare(int slot, int rank, int ranks, Wire wire, GradientSum::Result result, int64_t most) {
+  void Prepare(int slot, int rank, int ranks, Wire wire, int64_t most) {
     tag_ = kFirstTag + 2 * slot;
     rank_ = rank;
     ranks_ = ranks;
     rounds_ = wire == Wire::kBfloat16;
-    shares_only_ = result == GradientSum::Result::kShares;
     const int64_t all = LargestShare(most, ranks) * ranks;
     if (rounds_) {
       rounded_.resize(most);
@@ -73,11 +72,10 @@ class Exchange {
 
   bool busy() const { return stage_ != Stage::kIdle; }
 
-  // `whole`: all ranks get the sum, whatever was prepared.
-  void Start(float* x, int64_t size, bool whole = false) {
+  void Start(float* x, int64_t size, SumResult result) {
     x_ = x;
     size_ = size;
-    ends_with_shares_ = shares_only_ && !whole;
+    result_ = result;
     if (rounds_) std::transform(x, x + size, rounded_.begin(), RoundToBfloat16);
     ForOthers([this](int from) {
       const int64_t share = ShareOf(rank_).size(), at = share * from;
@@ -97,7 +95,7 @@ class Exchange {
     requests_.clear();
     if (stage_ == Stage::kShares) {
       AddShares();
-      if (ends_with_shares_) {
+      if (result_ == SumResult::kShares) {
         stage_ = Stage::kIdle;
         return true;
       }
@@ -176,7 +174,8 @@ class Exchange {
   }
 
   int tag_ = 0, rank_ = 0, ranks_ = 1;
-  bool rounds_ = false, shares_only_ = false, ends_with_shares_ = false;
+  bool rounds_ = false;
+  SumResult result_ = SumResult::kWhole;
   Stage stage_ = Stage::kIdle;
   float* x_ = nullptr;
   int64_t size_ = 0;
@@ -188,18 +187,18 @@ class Exchange {
 }  // namespace
 
 struct GradientSum::Impl {
-  Impl(Communicator& communicator_in, std::span<float> x_in, Wire wire, Result result,
-       RowTable table)
+  Impl(Communicator& communicator_in, std::span<float> x_in, const SumForm& form)
       : communicator(communicator_in),
         x(x_in),
+        result(form.result),
         piece_floats(GradientSum::PieceFloats(communicator.size())),
         pieces((static_cast<int64_t>(x.size()) + piece_floats - 1) / piece_floats),
-        row_width(table.width),
-        row_pieces(row_width > piece_floats ? 0 : table.rows * row_width / piece_floats),
+        row_width(form.table.width),
+        row_pieces(row_width > piece_floats ? 0 : form.table.rows * row_width / piece_floats),
         pieces_to_send(pieces - row_pieces),
         ready_from(static_cast<int64_t>(x.size())) {
     for (int slot = 0; slot < std::min<int64_t>(kMostUnderWay, pieces); ++slot) {
-      slots[slot].Prepare(slot, communicator.rank(), communicator.size(), wire, result,
+      slots[slot].Prepare(slot, communicator.rank(), communicator.size(), form.wire,
                           std::min<int64_t>(piece_floats, static_cast<int64_t>(x.size())));
     }
     if (communicator.threads_may_call()) thread = std::thread([this] { Run(); });
@@ -234,7 +233,7 @@ struct GradientSum::Impl {
     for (; next < pieces_to_send && BeginOf(next) >= ready_from; ++next, moved = true) {
       Exchange& slot = slots[next % kMostUnderWay];
       if (slot.busy()) break;
-      slot.Start(x.data() + BeginOf(next), EndOf(next) - BeginOf(next));
+      slot.Start(x.data() + BeginOf(next), EndOf(next) - BeginOf(next), result);
     }
     bool any = false;
     for (Exchange& slot : slots) {
@@ -301,7 +300,7 @@ struct GradientSum::Impl {
         }
         packed[slot] = {first, row, true};
         summed += std::ssize(staging[slot]);
-        slots[slot].Start(staging[slot].data(), std::ssize(staging[slot]), true);
+        slots[slot].Start(staging[slot].data(), std::ssize(staging[slot]), SumResult::kWhole);
         ++piece;
       }
       for (int i = 0; i < kMostUnderWay; ++i) {
@@ -363,6 +362,7 @@ struct GradientSum::Impl {
 
   Communicator& communicator;
   const std::span<float> x;
+  const SumResult result;
   const int64_t piece_floats, pieces;
   const int64_t row_width, row_pieces;  // of the table
   int64_t summed = 0;
@@ -385,9 +385,8 @@ struct GradientSum::Impl {
   std::thread thread;
 };
 
-GradientSum::GradientSum(Communicator& communicator, std::span<float> x, Wire wire, Result result,
-                         RowTable table) {
-  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, wire, result, table);
+GradientSum::GradientSum(Communicator& communicator, std::span<float> x, const SumForm& form) {
+  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, form);
 }
 
 int64_t GradientSum::summed_floats() const { return impl_ ? impl_->summed : 0; }

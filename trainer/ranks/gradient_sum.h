@@ -20,6 +20,19 @@ struct RowTable {
   int64_t rows = 0, width = 0;
 };
 
+/// What of x is the sum when it is finished.
+enum class SumResult {
+  kWhole,
+  kShares,  ///< this rank's shares; the rest has no meaning
+};
+
+/// How a gradient is summed.
+struct SumForm {
+  Wire wire = Wire::kFloat32;
+  SumResult result = SumResult::kWhole;
+  RowTable table = {};
+};
+
 /// The sum of a gradient over ranks, behind the computing of what is still missing of it. An array
 /// becomes final from its end to its beginning (the last layer is done first); as it does, pieces
 /// of it (4 MB; more where there are more than 256 ranks) go out: each rank sends every other one
@@ -41,15 +54,8 @@ struct RowTable {
 /// Between the first Ready and the return of Finish nobody else may call MPI.
 class GradientSum {
  public:
-  /// What of x is the sum when it is finished.
-  enum class Result {
-    kWhole,
-    kShares,  ///< this rank's shares; the rest has no meaning
-  };
-
   /// On all ranks, with an x of the same size, which must outlive this.
-  GradientSum(Communicator& communicator, std::span<float> x, Wire wire = Wire::kFloat32,
-              Result result = Result::kWhole, RowTable table = {});
+  GradientSum(Communicator& communicator, std::span<float> x, const SumForm& form = {});
   ~GradientSum();
   GradientSum(const GradientSum&) = delete;
   GradientSum& operator=(const GradientSum&) = delete;

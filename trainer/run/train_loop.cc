@@ -27,12 +27,6 @@ bool LeavesEarly(const Communicator& communicator, const proto::Reduction& confi
   return communicator.host_share().ranks < communicator.size();
 }
 
-// (Of a tied embedding all rows have gradients, which the sum finds.)
-RowTable TableOf(const Task& task) {
-  const worker::Parameter* const table = task.leading_embedding();
-  return table == nullptr ? RowTable() : RowTable{table->shape[0], table->shape[1]};
-}
-
 }  // namespace
 
 TrainingLength LengthOf(const proto::Training& config, int64_t batches) {
@@ -60,6 +54,17 @@ worker::GradientChange ChangeOf(const proto::Clip& config, double weight, double
   return change;
 }
 
+// Of a tied embedding all rows have gradients, which the sum finds.
+SumForm SumFormOf(const proto::Reduction& config, const Task& task) {
+  SumForm form;
+  if (config.wire() == proto::Reduction::BF16) form.wire = Wire::kBfloat16;
+  if (config.shard_optimizer()) form.result = SumResult::kShares;
+  if (const worker::Parameter* const table = task.leading_embedding()) {
+    form.table = {table->shape[0], table->shape[1]};
+  }
+  return form;
+}
+
 size_t MetricIndex(const Task& task, const std::string& name) {
   const std::vector<MetricFacts>& metrics = task.metrics();
   const auto found = std::ranges::find(metrics, name, &MetricFacts::name);
@@ -83,12 +88,8 @@ TrainLoop::TrainLoop(Communicator& communicator, Console& console, const proto::
       replica_(replica),
       task_(replica.task),
       gradient_leaves_early_(LeavesEarly(communicator, config.training().reduction())),
-      gradient_sum_(
-          communicator, replica.parameters().gradient(),
-          config.training().reduction().wire() == proto::Reduction::BF16 ? Wire::kBfloat16
-                                                                         : Wire::kFloat32,
-          replica.shards_optimizer ? GradientSum::Result::kShares : GradientSum::Result::kWhole,
-          TableOf(replica.task)),
+      gradient_sum_(communicator, replica.parameters().gradient(),
+                    SumFormOf(config.training().reduction(), task_)),
       best_metric_(MetricIndex(task_, config.evaluation().best_metric())),
       progress_(console, task_,
                 {length.total_steps, length.steps_per_epoch, config.training().progress_seconds()},

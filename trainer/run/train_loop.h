@@ -37,6 +37,9 @@ int64_t MostBadSteps(int64_t total_steps);
 /// the mean.
 worker::GradientChange ChangeOf(const proto::Clip& config, double weight, double norm);
 
+/// How a training sums its gradients.
+SumForm SumFormOf(const proto::Reduction& config, const Task& task);
+
 /// The place of evaluation.best_metric among a task's metrics. UsageError when there is none of
 /// this name.
 size_t MetricIndex(const Task& task, const std::string& name);

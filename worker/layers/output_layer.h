@@ -69,7 +69,7 @@ class OutputLayer {
   int weight_, bias_;  // -1: there is no bias
   Buffer logits_;
   PackedMatrix packed_;
-  // Of a sample: its rows of W and of the gradient [N, H], biases less LogExpected [N + 1].
+  // Of a sample: its rows of W and of the gradient [N, H], biases less LogExpected [N].
   Buffer sampled_weights_, sampled_gradient_, sampled_bias_;
 };
 

@@ -85,7 +85,7 @@ TEST(GradientSumTest, SharesMakeUpTheWhole) {
 TEST(GradientSumTest, MayStayWithItsShares) {
   for (const Wire wire : {Wire::kFloat32, Wire::kBfloat16}) {
     std::vector<float> x(kSeveralPieces), whole(kSeveralPieces), weights(kSeveralPieces);
-    GradientSum shares(*world, x, wire, GradientSum::Result::kShares), all(*world, whole, wire);
+    GradientSum shares(*world, x, {wire, SumResult::kShares}), all(*world, whole, {wire});
     const auto mine = GradientSum::SharesOf(kSeveralPieces, world->rank(), world->size());
     for (int turn = 0; turn < 2; ++turn) {
       Fill(x, 0, kSeveralPieces, turn);
@@ -114,9 +114,9 @@ TEST(GradientSumTest, MayStayWithItsShares) {
 TEST(GradientSumTest, RowsThatNobodyTouchesStay) {
   constexpr int64_t kWidth = 50, kRows = 60'000;  // 3,000,000 of the floats, 2 whole pieces
   for (const Wire wire : {Wire::kFloat32, Wire::kBfloat16}) {
-    for (const auto result : {GradientSum::Result::kWhole, GradientSum::Result::kShares}) {
+    for (const auto result : {SumResult::kWhole, SumResult::kShares}) {
       std::vector<float> x(kSeveralPieces), all(kSeveralPieces);
-      GradientSum rows(*world, x, wire, result, {kRows, kWidth}), plain(*world, all, wire);
+      GradientSum rows(*world, x, {wire, result, {kRows, kWidth}}), plain(*world, all, {wire});
       for (const int64_t every : {int64_t{400}, int64_t{1}, kRows}) {
         // Each rank some of its own.
         std::ranges::fill(x, 0.0f);
@@ -129,7 +129,7 @@ TEST(GradientSumTest, RowsThatNobodyTouchesStay) {
         rows.Finish();
         plain.Finish();
         int64_t wrong = 0;
-        const auto mine = result == GradientSum::Result::kWhole
+        const auto mine = result == SumResult::kWhole
                               ? std::vector<worker::ParameterRange>{{0, kSeveralPieces}}
                               : GradientSum::SharesOf(kSeveralPieces, world->rank(), world->size());
         for (const auto& [begin, end] : mine) {
@@ -176,7 +176,7 @@ TEST(GradientSumTest, TakesNothingBeforeItIsReady) {
 TEST(GradientSumTest, RoundsWhatTravelsOnRequest) {
   constexpr int64_t kSize = 3'000'001;
   std::vector<float> x(kSize);
-  GradientSum sum(*world, x, Wire::kBfloat16);
+  GradientSum sum(*world, x, {.wire = Wire::kBfloat16});
   // Of a number 8 bits are kept: these and their sums need no more.
   for (int64_t i = 0; i < kSize; ++i) x[i] = static_cast<float>(i % 31) * 0.125f;
   x[0] = std::numeric_limits<float>::quiet_NaN();

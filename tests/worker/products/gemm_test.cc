@@ -203,25 +203,30 @@ TEST_P(MatMulTest, PreparesOnceForAllNumbersOfRows) {
   ObserveProducts({});
 }
 
-// B of more than two million elements passes through panels in blocks of columns.
+// B of more than two million elements passes through panels in blocks: of its rows where these are
+// short, else of its columns.
 TEST(GemmTest, WideProductsEqualPlainLoops) {
-  const int64_t m = 512, n = 401, k = 8191;
-  std::mt19937 generator(3);
-  const auto a = UniformValues(generator, m * k, 1.0f), b = UniformValues(generator, k * n, 1.0f),
-             bias = UniformValues(generator, n, 1.0f);
-  std::vector<float> c(m * n);
-  for (const bool transposed : {false, true}) {
-    for (const bool accumulate : {false, true}) {
-      const std::vector<float> before = c;
-      MatMul(m, n, k, {a.data(), k}, {b.data(), transposed ? k : n, transposed}, c.data(), n,
-             accumulate, accumulate ? nullptr : bias.data());
-      for (const int64_t i : {int64_t{0}, m - 1}) {
-        for (int64_t j = 0; j < n; ++j) {
-          double sum = accumulate ? before[i * n + j] : bias[j];
-          for (int64_t l = 0; l < k; ++l) {
-            sum += static_cast<double>(a[i * k + l]) * b[transposed ? j * k + l : l * n + j];
+  struct Wide {
+    int64_t m, n, k;
+  };
+  for (const auto [m, n, k] : {Wide{512, 401, 8191}, Wide{512, 3001, 1023}}) {
+    std::mt19937 generator(3);
+    const auto a = UniformValues(generator, m * k, 1.0f), b = UniformValues(generator, k * n, 1.0f),
+               bias = UniformValues(generator, n, 1.0f);
+    std::vector<float> c(m * n);
+    for (const bool transposed : {false, true}) {
+      for (const bool accumulate : {false, true}) {
+        const std::vector<float> before = c;
+        MatMul(m, n, k, {a.data(), k}, {b.data(), transposed ? k : n, transposed}, c.data(), n,
+               accumulate, accumulate ? nullptr : bias.data());
+        for (const int64_t i : {int64_t{0}, m - 1}) {
+          for (int64_t j = 0; j < n; ++j) {
+            double sum = accumulate ? before[i * n + j] : bias[j];
+            for (int64_t l = 0; l < k; ++l) {
+              sum += static_cast<double>(a[i * k + l]) * b[transposed ? j * k + l : l * n + j];
+            }
+            ASSERT_NEAR(c[i * n + j], sum, 2e-3) << i << ", " << j;
           }
-          ASSERT_NEAR(c[i * n + j], sum, 2e-3) << i << ", " << j;
         }
       }
     }
