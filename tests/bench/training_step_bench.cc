@@ -192,13 +192,13 @@ void RunHere(const Settings& s) {
   }
   Times times;
   Figures figures;
-  const Precision limit =
-      s.bf16 && HasBfloat16Instructions() ? Precision::kBf16 : Precision::kFloat32;
   for (int turn = -2; turn < s.turns; ++turn) {
     if (turn == 0) times.Clear();
     times.Add(ours.Run());
     theirs.Run(times);
-    figures.limit = std::max(figures.limit, MultiplyLimit(s.threads, 0.05, limit));
+    figures.limit = std::max(figures.limit, MultiplyLimit(s.threads, 0.05));
+    if (!s.bf16) continue;
+    figures.limit = std::max(figures.limit, MultiplyLimit(s.threads, 0.05, Precision::kBf16));
   }
   ours.Check();
   theirs.Check();

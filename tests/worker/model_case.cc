@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
-#include "worker/products/bfloat16.h"
-
 namespace lockstep::worker {
 
 float Taken(float x, Precision precision) {
   return precision == Precision::kBf16 ? Widened(RoundToBfloat16(x)) : x;
+}
+
+std::string ArithmeticName(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::kFloat32       ? "Float32"
+         : arithmetic == Arithmetic::kBf16Rounded ? "Bf16Rounded"
+                                                  : "Bf16Instructions";
 }
 
 std::vector<float> UniformValues(std::mt19937& generator, size_t count, float bound) {

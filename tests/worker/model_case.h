@@ -8,6 +8,7 @@
 
 #include "tests/worker/reference_model.h"
 #include "worker/models/language_model.h"
+#include "worker/products/bfloat16.h"
 #include "worker/products/precision.h"
 
 namespace lockstep::worker {
@@ -17,6 +18,32 @@ std::vector<float> UniformValues(std::mt19937& generator, size_t count, float bo
 
 /// An operand's element as products of this precision take it.
 float Taken(float x, Precision precision = ProductPrecision());
+
+/// The ways in which products are computed: bf16's are two (worker/products/bfloat16.h).
+enum class Arithmetic { kFloat32, kBf16Rounded, kBf16Instructions };
+std::string ArithmeticName(Arithmetic arithmetic);
+constexpr Arithmetic kAllArithmetic[] = {Arithmetic::kFloat32, Arithmetic::kBf16Rounded,
+                                         Arithmetic::kBf16Instructions};
+
+/// While one lives, products are computed so. CanPlay: whether this machine can.
+class ArithmeticScope {
+ public:
+  explicit ArithmeticScope(Arithmetic arithmetic)
+      : precision_(arithmetic == Arithmetic::kFloat32 ? Precision::kFloat32 : Precision::kBf16) {
+    UseBfloat16Instructions(CanPlay(arithmetic) && arithmetic == Arithmetic::kBf16Instructions);
+  }
+  ~ArithmeticScope() { UseBfloat16Instructions(before_); }
+  ArithmeticScope(const ArithmeticScope&) = delete;
+  ArithmeticScope& operator=(const ArithmeticScope&) = delete;
+
+  static bool CanPlay(Arithmetic arithmetic) {
+    return arithmetic != Arithmetic::kBf16Instructions || HasBfloat16Instructions();
+  }
+
+ private:
+  const bool before_ = UsesBfloat16Instructions();
+  const PrecisionScope precision_;
+};
 
 /// A model with random parameters and everything that one pass over it needs: a state that is not
 /// zero, tokens, and targets of which one does not count.

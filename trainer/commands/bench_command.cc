@@ -81,10 +81,10 @@ std::array<double, 2> Quartiles(std::vector<double> values) {
 /// Operations a second.
 struct Limits {
   double float32 = 0.0, bf16 = 0.0;
-  /// Emulated bf16 is made of float32's instructions. What AMX could do is not known: no number.
+  /// Bf16 may be made of float32's instructions, too. What AMX could do is not known: no number.
   Json of(Precision precision) const {
-    if (precision == Precision::kFloat32 || bf16 == 0.0) return float32;
-    return SettingNow() == "AVX512_CORE_AMX" ? Json() : Json(bf16);
+    if (precision == Precision::kFloat32) return float32;
+    return SettingNow() == "AVX512_CORE_AMX" ? Json() : Json(std::max(float32, bf16));
   }
 };
 
@@ -96,7 +96,8 @@ Json RowOf(const Side& side, const Limits& limits) {
           {"cell", worker::FactsOf(side.shape.cell).name},
           {"hidden_size", side.shape.hidden},
           {"precision", NameOf(side.precision)},
-          {"emulated", side.precision == Precision::kBf16 && !worker::HasBfloat16Instructions()},
+          {"rounded_float32",
+           side.precision == Precision::kBf16 && !worker::UsesBfloat16Instructions()},
           {"products", fmt::format("{}", fmt::join(side.engines, ", "))},
           {"product_operations_per_second", Median(side.product_rates)},
           {"layers_tokens_per_second", tokens / Median(side.layer_seconds)},
@@ -224,7 +225,7 @@ void WriteTable(const Json& result) {
         row.at("layers_tokens_per_second").get<double>(), step, 100.0 * spread / step,
         limit.is_null() ? "?" : fmt::format("{:.0f}", limit.get<double>() / kGiga),
         limit.is_null() ? "" : fmt::format("{:.1f}%", 100.0 * rate / limit.get<double>()),
-        row.at("emulated").get<bool>() ? "  emulated" : ""));
+        row.at("rounded_float32").get<bool>() ? "  rounded float32" : ""));
   }
   WriteResult(fmt::format("Copies between arrays: {:.1f} GB/s read and written.\n",
                           result.at("copy_bytes_per_second").get<double>() / kGiga));

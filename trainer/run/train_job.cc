@@ -166,13 +166,14 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
                            projection > 0 ? fmt::format(" projected to {}", projection) : "",
                            task.DescribeModel(), need.parameters));
   if (model.precision() == proto::Model::BF16) {
-    if (worker::HasBfloat16Instructions()) {
-      console.Info("precision: products in bf16, by this processor's instructions for it");
-    } else {
-      console.Warn(
-          "model.precision BF16 is emulated: this processor has no instructions for it, so that "
-          "steps take up to twice as long as with FLOAT32.");
-    }
+    console.Info(fmt::format(
+        "precision: products in bf16, by {}",
+        worker::UsesBfloat16Instructions()
+            ? "this processor's instructions for it"
+            : fmt::format(
+                  "float32's instructions, of rounded operands: no faster than FLOAT32; this "
+                  "processor has {} for bf16",
+                  worker::HasBfloat16Instructions() ? "slower ones" : "none")));
   }
   const int64_t lanes = config.data().lanes();
   console.Info(

@@ -40,7 +40,8 @@ dnnl::memory::desc Describe(int64_t rows, int64_t columns, int64_t stride, bool 
           transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1}};
 }
 
-// The operands as oneDNN gets them: rounded ones stand in dense rows.
+// Operands of bfloat16. Where their instructions are not used (UsesBfloat16Instructions), a shape
+// is one of float32, of rounded operands. Either stand in dense rows.
 bool Rounds(const ProductShape& shape) { return shape.precision == Precision::kBf16; }
 Type OperandType(const ProductShape& shape) { return Rounds(shape) ? Type::bf16 : kFloat; }
 
@@ -100,13 +101,12 @@ dnnl::matmul::primitive_desc DescribeProduct(const ProductShape& shape,
 #endif
 }
 
-// The same, but nothing where oneDNN has no code for it or reference code only, or would emulate
-// bf16 (on AVX-512 without AVX512_BF16). The name is that of the very operands: on AVX-512 a
-// product whose rows of A lie further apart than K has other code than one of dense rows, and for B
-// in brgemm's layout only `ref:any`, 100 times slower (2.6.3 and 3.2.0).
+// The same, but nothing where oneDNN has no code for it or reference code only. The name is that of
+// the very operands: on AVX-512 a product whose rows of A lie further apart than K has other code
+// than one of dense rows, and for B in brgemm's layout only `ref:any`, 100 times slower (2.6.3 and
+// 3.2.0).
 std::optional<dnnl::matmul::primitive_desc> FindFastProduct(const ProductShape& shape,
                                                             const dnnl::memory::desc& b) {
-  if (Rounds(shape) && !HasBfloat16Instructions()) return std::nullopt;
   try {
     auto description = DescribeProduct(shape, b);
     if (!IsReferenceEngine(description.impl_info_str())) return description;
@@ -196,6 +196,19 @@ class AnyRowsProduct {
  private:
   dnnl::matmul primitive_;
 };
+
+// Whether operands are rounded and then multiplied as float32.
+bool RoundsInFloat32() {
+  return ProductPrecision() == Precision::kBf16 && !UsesBfloat16Instructions();
+}
+
+// An operand [rows, columns] as it rounds, in dense rows of `buffer`.
+Matrix RoundedInFloat32(int64_t rows, int64_t columns, Matrix from, Buffer& buffer) {
+  if (from.transposed) std::swap(rows, columns);
+  float* to = buffer.Require(rows * columns);
+  RoundMatrixInFloat32(rows, columns, from.data, from.stride, to);
+  return {to, columns, from.transposed};
+}
 
 Precision& CurrentPrecision() {
   static Precision precision = Precision::kFloat32;
@@ -312,6 +325,12 @@ bool VaryingRows::IsOn() { return VaryingScopes() > 0; }
 void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
             bool accumulate, const float* bias) {
   static ProductCache cache;
+  static Buffer rounded_a, rounded_b;  // one product at a time
+  const bool rounds = RoundsInFloat32();
+  if (rounds) {
+    a = RoundedInFloat32(m, k, a, rounded_a);
+    b = RoundedInFloat32(k, n, b, rounded_b);
+  }
   const ProductShape shape = {m,
                               n,
                               k,
@@ -323,7 +342,7 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
                               accumulate,
                               bias != nullptr,
                               false,
-                              ProductPrecision()};
+                              rounds ? Precision::kFloat32 : ProductPrecision()};
   if (PrefersPanels(shape)) {
     NotePanels(shape);
     return MultiplyByPanels(shape, a, b, bias, c);
@@ -336,15 +355,17 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
   MultiplyByPanels(shape, a, b, bias, c);
 }
 
-// Where oneDNN's kernel has no layout of its own for B, it answers with plain rows and packs them
-// again at every call. There the weights stand in panels of ours (2 threads, AVX2, 64 x 512 x 2048:
-// 65 GFLOP/s by oneDNN's plain product in a training step). They do, too, where the number of rows
-// changes: oneDNN needs a primitive for each number, made in 0.5 to 4 ms, and is at most 1.3 times
-// as fast, at 32 rows and more of AVX-512; at less rows and on AVX2 they are even (1 thread,
-// AVX-512, 1024 x 256: 49 and 54 us for 16 rows, 235 and 288 us for 64).
+// In float32 B stands in panels of ours: oneDNN's packed layouts are no faster (64 rows, 2 threads
+// of an Emerald Rapids, AVX-512: panels 0.96 to 1.06 of brgemm's rate, K and N 128 to 4096), it has
+// none below AVX-512 nor for rows of A that lie further apart than K, needs a primitive for each
+// number of rows, and lets no threads share it. Bf16 takes them where there are any: AMX has other
+// registers than ours.
 struct PackedMatrix::Impl {
-  explicit Impl(const ProductShape& shape_in) : shape(shape_in), plain(DescribeB(shape)) {
-    if (shape.m == 0 || !FindLayout()) Note(shape, PanelProduct::Name(shape.precision));
+  Impl(const ProductShape& shape_in, bool rounds_in_float32)
+      : shape(shape_in), rounds(rounds_in_float32), plain(DescribeB(shape)) {
+    if (shape.m == 0 || !Rounds(shape) || !FindLayout()) {
+      Note(shape, PanelProduct::Name(shape.precision));
+    }
   }
 
   // False where not all that it takes is there: a layout, a copy into it, and both products.
@@ -370,6 +391,7 @@ struct PackedMatrix::Impl {
   }
 
   ProductShape shape;
+  bool rounds;               // A, to float32
   dnnl::memory::desc plain;  // B as it is given
   dnnl::memory packed;       // empty: `panels` are used
   dnnl::reorder into_packed;
@@ -383,20 +405,28 @@ PackedMatrix::PackedMatrix(PackedMatrix&&) noexcept = default;
 PackedMatrix& PackedMatrix::operator=(PackedMatrix&&) noexcept = default;
 
 void PackedMatrix::Pack(int64_t m, int64_t n, int64_t k, int64_t a_stride, Matrix b) {
-  Pack(
-      {m, n, k, a_stride, b.stride, n, false, b.transposed, false, false, true, ProductPrecision()},
-      b);
+  Pack({m, n, k, a_stride, b.stride, n, false, b.transposed, false, false, true}, b);
 }
 
 void PackedMatrix::PackForAnyRows(int64_t n, int64_t k, int64_t a_stride, Matrix b,
                                   int64_t c_stride) {
   Pack({0, n, k, a_stride, b.stride, c_stride > 0 ? c_stride : n, false, b.transposed, false, false,
-        true, ProductPrecision()},
+        true},
        b);
 }
 
-void PackedMatrix::Pack(const ProductShape& shape, Matrix b) {
-  if (!impl_ || impl_->shape != shape) impl_ = std::make_unique<Impl>(shape);
+void PackedMatrix::Pack(ProductShape shape, Matrix b) {
+  static Buffer rounded;
+  const bool rounds = RoundsInFloat32();
+  if (rounds) {
+    b = RoundedInFloat32(shape.k, shape.n, b, rounded);
+    shape.b_stride = b.stride;
+  } else {
+    shape.precision = ProductPrecision();
+  }
+  if (!impl_ || impl_->shape != shape || impl_->rounds != rounds) {
+    impl_ = std::make_unique<Impl>(shape, rounds);
+  }
   if (!impl_->packed) {
     impl_->panels.Pack(shape.n, shape.k, b.data, b.transposed ? 1 : b.stride,
                        b.transposed ? b.stride : 1, shape.precision);
@@ -415,6 +445,7 @@ void PackedMatrix::Multiply(const float* a, float* c, bool accumulate) const {
 
 void PackedMatrix::Multiply(int64_t rows, const float* a, float* c, bool accumulate,
                             const float* bias) const {
+  static thread_local Buffer rounded;
   Impl& impl = *impl_;
   const ProductShape& shape = impl.shape;
   const bool fits = rows == shape.m || (rows < shape.m && !impl.packed);
@@ -422,7 +453,9 @@ void PackedMatrix::Multiply(int64_t rows, const float* a, float* c, bool accumul
     throw std::logic_error("a matrix that was packed for other products");
   }
   if (!impl.packed) {
-    impl.panels.Multiply(rows, {a, shape.a_stride, 1, c, shape.c_stride, accumulate, bias});
+    Matrix left = {a, shape.a_stride};
+    if (impl.rounds) left = RoundedInFloat32(rows, shape.k, left, rounded);
+    impl.panels.Multiply(rows, {left.data, left.stride, 1, c, shape.c_stride, accumulate, bias});
     return;
   }
   impl.products[accumulate]->Execute(OperandA(shape, a), impl.packed.get_data_handle(), nullptr, c);

@@ -79,7 +79,7 @@ class PackedMatrix {
 
  private:
   struct Impl;
-  void Pack(const ProductShape& shape, Matrix b);
+  void Pack(ProductShape shape, Matrix b);
   std::unique_ptr<Impl> impl_;
 };
 

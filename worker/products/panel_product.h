@@ -27,9 +27,8 @@ struct PanelOperands {
 /// products share, where oneDNN's matmul keeps no layout of its own and packs B again at each call;
 /// where it has reference code only; and where this is faster. After Goto and van de Geijn 2008,
 /// "Anatomy of high-performance matrix multiplication". With Precision::kBf16 both operands are
-/// rounded to bfloat16 and their products summed in float32, a pair of K at a time: by instructions
-/// for that where the processor has them (AVX512_BF16), else by float32's, with the same result but
-/// for the roundings of the sum.
+/// rounded to bfloat16 and their products summed in float32, a pair of K at a time, by instructions
+/// for that: only where HasBfloat16Instructions().
 class PanelProduct {
  public:
   /// B[k, j] is at b[k * row_stride + j * column_stride].
@@ -37,11 +36,11 @@ class PanelProduct {
             Precision precision = Precision::kFloat32);
 
   /// Threads share the panels, and the rows of one between two of them, or the rows where they are
-  /// many; an element of C is summed in the order of K (in bf16 the upper one of a pair first)
-  /// whatever the number of rows and threads. Threads may call at once.
+  /// many; an element of C is summed in the order of K (in bf16 the upper one of a pair first), so
+  /// many of them at a time, whatever the number of rows and threads. Threads may call at once.
   void Multiply(int64_t m, const PanelOperands& operands) const;
 
-  /// "panels AVX2", "panels AVX3 in bf16", "panels AVX2 in bf16, emulated" and the like.
+  /// "panels AVX2", "panels AVX3 in bf16" and the like.
   static std::string Name(Precision precision = Precision::kFloat32);
 
   /// Whether this is the fastest way to a single product of so many rows in float32, the copy of B

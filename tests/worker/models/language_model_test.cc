@@ -150,11 +150,14 @@ TEST_P(EveryCellModel, NextLogitsContinueOneLane) {
 
 // The same operands are rounded, whether a one-hot vector is multiplied or its row is taken.
 TEST_P(EveryCellModel, NextLogitsContinueOneLaneInBf16) {
-  const PrecisionScope bf16(Precision::kBf16);
-  LanguageModelOptions options = Options(0.5);
-  ExpectNextLogitsContinueOneLane(options, 1e-4);
-  options.embedding_size = 0;
-  ExpectNextLogitsContinueOneLane(options, 1e-4);
+  for (const auto way : {Arithmetic::kBf16Rounded, Arithmetic::kBf16Instructions}) {
+    if (!ArithmeticScope::CanPlay(way)) continue;
+    const ArithmeticScope arithmetic(way);
+    LanguageModelOptions options = Options(0.5);
+    ExpectNextLogitsContinueOneLane(options, 1e-4);
+    options.embedding_size = 0;
+    ExpectNextLogitsContinueOneLane(options, 1e-4);
+  }
 }
 
 // Which way is less work depends on the lanes of a rank, and every rank of a job goes the same way.

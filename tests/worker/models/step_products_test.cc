@@ -99,9 +99,13 @@ void ExpectRight(const ProductShape& s) {
   }
 }
 
-class StepProductsTest : public testing::TestWithParam<std::tuple<Cell, Precision>> {
+class StepProductsTest : public testing::TestWithParam<std::tuple<Cell, Arithmetic>> {
  protected:
-  const PrecisionScope precision_{std::get<Precision>(GetParam())};
+  void SetUp() override {
+    if (!ArithmeticScope::CanPlay(arithmetic())) GTEST_SKIP() << "no instructions for bf16 here";
+  }
+  static Arithmetic arithmetic() { return std::get<Arithmetic>(GetParam()); }
+  const ArithmeticScope arithmetic_{arithmetic()};
 };
 
 TEST_P(StepProductsTest, AreRightAndNeverOnReferenceCode) {
@@ -111,7 +115,8 @@ TEST_P(StepProductsTest, AreRightAndNeverOnReferenceCode) {
       const auto products = ProductsOf(std::get<Cell>(GetParam()), hidden, lanes);
       for (const auto& [shape, engine] : products) {
         SCOPED_TRACE(Text(shape) + ": " + engine);
-        EXPECT_EQ(shape.precision, std::get<Precision>(GetParam()));
+        EXPECT_EQ(shape.precision == Precision::kBf16,
+                  arithmetic() == Arithmetic::kBf16Instructions);
         EXPECT_FALSE(IsReferenceEngine(engine));
         ExpectRight(shape);
       }
@@ -125,13 +130,17 @@ TEST_P(StepProductsTest, AreRightAndNeverOnReferenceCode) {
 
 INSTANTIATE_TEST_SUITE_P(Cells, StepProductsTest,
                          testing::Combine(testing::ValuesIn(AllCells()),
-                                          testing::Values(Precision::kFloat32)),
+                                          testing::Values(Arithmetic::kFloat32)),
                          [](const auto& of) { return CellName(std::get<Cell>(of.param)); });
 // These two have all shapes that there are.
 INSTANTIATE_TEST_SUITE_P(InBf16, StepProductsTest,
                          testing::Combine(testing::Values(Cell::kLstm, Cell::kGruResetBefore),
-                                          testing::Values(Precision::kBf16)),
-                         [](const auto& of) { return CellName(std::get<Cell>(of.param)); });
+                                          testing::Values(Arithmetic::kBf16Rounded,
+                                                          Arithmetic::kBf16Instructions)),
+                         [](const auto& of) {
+                           return CellName(std::get<Cell>(of.param)) +
+                                  ArithmeticName(std::get<Arithmetic>(of.param));
+                         });
 
 }  // namespace
 }  // namespace lockstep::worker

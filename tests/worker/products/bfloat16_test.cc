@@ -44,9 +44,12 @@ TEST(Bfloat16Test, RoundsMatricesAsTheyStandAndTransposed) {
       RoundMatrixToBfloat16(rows, columns, from.data(), stride, 1, plain.data(), to_stride);
       RoundMatrixToBfloat16(rows, columns, turned.data(), 1, rows + gap, back.data(), to_stride);
       EXPECT_EQ(plain, back);
+      std::vector<float> widened(rows * columns);
+      RoundMatrixInFloat32(rows, columns, from.data(), stride, widened.data());
       for (int64_t i = 0; i < rows; ++i) {
         for (int64_t j = 0; j < columns; ++j) {
           ASSERT_EQ(plain[i * to_stride + j], RoundToBfloat16(from[i * stride + j]));
+          ASSERT_EQ(widened[i * columns + j], Widened(plain[i * to_stride + j]));
         }
         ASSERT_EQ(plain[i * to_stride + columns], kUntouched);
       }
