@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <omp.h>
+#include <unistd.h>
 
 #include "worker/layers/recurrent_layer.h"
 
@@ -20,11 +21,19 @@ void PackFor(const PackedSteps& steps, int64_t n, int64_t k, int64_t a_stride, M
   }
 }
 
-// See OverLanes. Lanes of a thread, at least, and what products take at once; and floats of Wh for
-// each of a thread's lanes, at most (2 threads, AMD with AVX2 and 512 KB a core, against products
-// and gates that the threads share: LSTM of 128 and 16 lanes a thread 5% faster, GRU of 128 6%,
-// LSTM of 128 and 32 lanes 10%; LSTM of 256 and 32 lanes 3% faster or slower, of 512 3% slower).
-constexpr int64_t kLeastLanes = 8, kTileLanes = 8, kMostFloatsOfLane = int64_t{1} << 12;
+// See OverLanes. Lanes of a thread, at least, and what products take at once.
+constexpr int64_t kLeastLanes = 4, kTileLanes = 4;
+
+// How many floats of Wh a thread may read at each time step with so many lanes of its own: a
+// quarter of its core's second cache level, or as many as these make worth it. (2 threads, against
+// products and gates that the threads share. AMD with AVX2 and 512 KB: LSTM of 128 and 16 lanes a
+// thread 5% faster, GRU of 128 6%, LSTM of 128 and 32 lanes 10%; LSTM of 256 and 32 lanes 3% faster
+// or slower, of 512 3% slower. Intel with AVX-512 and 2 MB: LSTM of 128 and 4 lanes 12% faster, of
+// 256 and 4 to 16 lanes 0 to 2%, and 32 lanes 2% slower.)
+int64_t MostFloats(int64_t lanes) {
+  static const int64_t near = sysconf(_SC_LEVEL2_CACHE_SIZE) / 4 / int64_t{sizeof(float)};
+  return std::max(near, lanes << 12);
+}
 
 void CopyOrZero(const float* from, int64_t size, float* to) {
   from ? std::copy_n(from, size, to) : std::fill_n(to, size, 0.0f);
@@ -150,7 +159,7 @@ void RecurrentLayer::OverLanes(std::initializer_list<const PackedMatrix*> weight
   const bool share = std::ranges::all_of(
       weights, [](const PackedMatrix* matrix) { return matrix->threads_may_share(); });
   if (threads < 2 || items / kLeastLanes < threads || norm_ || !steps_.is_uniform() || !share ||
-      width() * outputs_ > kMostFloatsOfLane * (items / threads)) {
+      width() * outputs_ > MostFloats(items / threads)) {
     return pass(Lanes{0, items});
   }
 #pragma omp parallel
