@@ -167,11 +167,10 @@ class StepMeasure {
     const proto::Reduction& reduction = config_.training().reduction();
     costs_.emplace();
     costs_->parameters = task.parameters().size();
-    costs_->bytes_of_float = reduction.wire() == proto::Reduction::BF16 ? 2.0 : 4.0;
+    costs_->form = SumFormOf(reduction, task);
     costs_->overlap = reduction.overlap() != proto::Reduction::NEVER;
-    costs_->sharded = shards();
     if (communicator_.size() == 1) return;
-    GradientSum sum(communicator_, task.parameters().gradient(), SumFormOf(reduction, task));
+    GradientSum sum(communicator_, task.parameters().gradient(), costs_->form);
     std::vector<double> seconds;
     for (int i = -1; i < kSteps; ++i) {
       std::array<double, 1> together = {0.0};

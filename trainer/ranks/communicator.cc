@@ -142,7 +142,22 @@ void Communicator::MeasureHost() {
   const auto most = static_cast<int>(std::clamp(ReadCgroupLimits().cpus, 1.0, 1e6));
   host_share_.cores = std::min(CountProcessors(together), most);
   host_share_.own_cores = std::min(CountProcessors(own), most);
+  int first = rank_;
+  CheckMpi(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, local), "MPI_Allreduce");
   MPI_Comm_free(&local);
+  std::vector<int> firsts(size_);  // of each rank's host
+  CheckMpi(MPI_Allgather(&first, 1, MPI_INT, firsts.data(), 1, MPI_INT, MPI_COMM_WORLD),
+           "MPI_Allgather");
+  for (int rank = 0; rank < size_; ++rank) {
+    if (firsts[rank] == rank) {
+      host_sizes_.push_back(1);
+    } else if (firsts[rank] == firsts[rank - 1]) {
+      ++host_sizes_.back();
+    } else {
+      host_sizes_.clear();
+      return;
+    }
+  }
 }
 
 void Communicator::Sum(std::span<double> x) {

@@ -98,6 +98,9 @@ class Communicator {
     int own_cores = 1;
   };
   const HostShare& host_share() const { return host_share_; }
+  /// The numbers of ranks of all hosts, in the order of the ranks; empty where ranks of a host do
+  /// not follow one another.
+  const std::vector<int>& host_sizes() const { return host_sizes_; }
 
   /// For what waits for other ranks in its own way: runs `wait` within the timeout.
   void Bounded(const char* what, const std::function<void()>& wait);
@@ -124,6 +127,7 @@ class Communicator {
   int size_ = 1;
   std::string host_;
   HostShare host_share_;
+  std::vector<int> host_sizes_;
   bool threads_may_call_ = false;
 };
 

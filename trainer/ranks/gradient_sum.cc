@@ -1,22 +1,22 @@
 #include "trainer/ranks/gradient_sum.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <bit>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
-#include <functional>
+#include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include <mpi.h>
 
 #include "trainer/ranks/mpi_error.h"
+#include "trainer/ranks/piece_exchange.h"
 #include "worker/optimizers/clip.h"
-#include "worker/products/bfloat16.h"
 
 namespace lockstep::trainer {
 namespace {
@@ -24,183 +24,42 @@ namespace {
 // Of a piece, but for many ranks: then each rank's share of it is at least 16 KB.
 constexpr int64_t kPieceFloats = int64_t{1} << 20, kLeastShare = int64_t{1} << 12;
 constexpr int kMostUnderWay = 4;
+// Through hosts pieces are smaller and more of them under way: the last one has to go to the last
+// host and back, and the network is busy only where two for each host are on that way. Together
+// they take no more memory.
+constexpr int kLeastThroughHosts = 16, kMostThroughHosts = 64;
+constexpr int64_t kFloatsUnderWay = kPieceFloats * kMostUnderWay;
 // How long the thread sleeps where nothing has moved: it shares a core with what computes.
 constexpr auto kPause = std::chrono::milliseconds(1);
-// Tags of this file's messages begin here, two for each slot: in a slot one piece follows another,
-// on every rank, but which slot comes to its sums first differs from rank to rank.
-constexpr int kFirstTag = 100;
-constexpr int kShareOutTag = kFirstTag + 2 * kMostUnderWay;
+constexpr int kShareOutTag = PieceExchange::kFirstTag - 1;
 
 using Range = worker::ParameterRange;
-
-// A rank's part of a piece. Its blocks are those of the whole array, whose pieces are made of them.
-Range ShareOfPiece(int64_t size, int rank, int ranks) {
-  const int64_t blocks = (size + worker::kNormBlock - 1) / worker::kNormBlock;
-  const auto cut = [&](int64_t at) {
-    return std::min(size, blocks * at / ranks * worker::kNormBlock);
-  };
-  return {cut(rank), cut(rank + 1)};
-}
-
-// The largest one.
-int64_t LargestShare(int64_t size, int ranks) {
-  const int64_t blocks = (size + worker::kNormBlock - 1) / worker::kNormBlock;
-  return std::min(size, (blocks + ranks - 1) / ranks * worker::kNormBlock);
-}
-
-using worker::Bfloat16;
-using worker::RoundToBfloat16;
-using worker::Widened;
-
-// A piece on its way.
-class Exchange {
- public:
-  // For pieces of at most `most` floats.
-  void Prepare(int slot, int rank, int ranks, Wire wire, int64_t most) {
-    tag_ = kFirstTag + 2 * slot;
-    rank_ = rank;
-    ranks_ = ranks;
-    rounds_ = wire == Wire::kBfloat16;
-    const int64_t all = LargestShare(most, ranks) * ranks;
-    if (rounds_) {
-      rounded_.resize(most);
-      received_rounded_.resize(all);
-    } else {
-      received_.resize(all);
-    }
-  }
-
-  bool busy() const { return stage_ != Stage::kIdle; }
-
-  void Start(float* x, int64_t size, SumResult result) {
-    x_ = x;
-    size_ = size;
-    result_ = result;
-    if (rounds_) std::transform(x, x + size, rounded_.begin(), RoundToBfloat16);
-    ForOthers([this](int from) {
-      const int64_t share = ShareOf(rank_).size(), at = share * from;
-      Receive(from, tag_, {at, at + share}, received_.data());
-    });
-    ForOthers([this](int to) { Send(to, tag_, ShareOf(to)); });
-    stage_ = Stage::kShares;
-  }
-
-  // Whether it has come a stage further.
-  bool Advance() {
-    int done = 0;
-    CheckMpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
-                         MPI_STATUSES_IGNORE),
-             "MPI_Testall");
-    if (!done) return false;
-    requests_.clear();
-    if (stage_ == Stage::kShares) {
-      AddShares();
-      if (result_ == SumResult::kShares) {
-        stage_ = Stage::kIdle;
-        return true;
-      }
-      ForOthers([this](int from) { Receive(from, tag_ + 1, ShareOf(from), x_); });
-      ForOthers([this](int to) { Send(to, tag_ + 1, ShareOf(rank_)); });
-      stage_ = Stage::kSums;
-      return true;
-    }
-    if (rounds_) TakeSums();
-    stage_ = Stage::kIdle;
-    return true;
-  }
-
- private:
-  enum class Stage { kIdle, kShares, kSums };
-
-  Range ShareOf(int rank) const { return ShareOfPiece(size_, rank, ranks_); }
-
-  // Begins with the next one, so that not all ranks talk to the same one first.
-  void ForOthers(const std::function<void(int)>& action) const {
-    for (int i = 1; i < ranks_; ++i) action((rank_ + i) % ranks_);
-  }
-
-  // Of x, or of what rounded_ has of it.
-  void Send(int to, int tag, Range what) {
-    const void* from =
-        rounds_ ? static_cast<const void*>(rounded_.data() + what.begin) : x_ + what.begin;
-    CheckMpi(MPI_Isend(from, static_cast<int>(what.size()), type(), to, tag, MPI_COMM_WORLD,
-                       &requests_.emplace_back(MPI_REQUEST_NULL)),
-             "MPI_Isend");
-  }
-
-  // To a range of `place`, or of received_rounded_ where that is what travels.
-  void Receive(int from, int tag, Range where, float* place) {
-    void* to =
-        rounds_ ? static_cast<void*>(received_rounded_.data() + where.begin) : place + where.begin;
-    CheckMpi(MPI_Irecv(to, static_cast<int>(where.size()), type(), from, tag, MPI_COMM_WORLD,
-                       &requests_.emplace_back(MPI_REQUEST_NULL)),
-             "MPI_Irecv");
-  }
-
-  MPI_Datatype type() const { return rounds_ ? MPI_UINT16_T : MPI_FLOAT; }
-
-  // In the order of the ranks, block by block, so that the sums stay in the first cache level.
-  void AddShares() {
-    constexpr int64_t kBlock = 2048;
-    const Range mine = ShareOf(rank_);
-    float* own = x_ + mine.begin;
-    float share[kBlock], sum[kBlock];
-    for (int64_t at = 0; at < mine.size(); at += kBlock) {
-      const int64_t n = std::min<int64_t>(kBlock, mine.size() - at);
-      std::fill_n(sum, n, 0.0f);
-      for (int rank = 0; rank < ranks_; ++rank) {
-        const int64_t theirs = static_cast<int64_t>(rank) * mine.size() + at;
-        const float* from = rank == rank_ ? own + at : received_.data() + theirs;
-        if (rounds_ && rank != rank_) {
-          std::transform(received_rounded_.begin() + theirs, received_rounded_.begin() + theirs + n,
-                         share, Widened);
-          from = share;
-        }
-        for (int64_t i = 0; i < n; ++i) sum[i] += from[i];
-      }
-      std::copy_n(sum, n, own + at);
-    }
-    if (!rounds_) return;
-    std::transform(own, own + mine.size(), rounded_.begin() + mine.begin, RoundToBfloat16);
-    std::transform(rounded_.begin() + mine.begin, rounded_.begin() + mine.end, own, Widened);
-  }
-
-  void TakeSums() {
-    ForOthers([this](int from) {
-      const Range theirs = ShareOf(from);
-      std::transform(received_rounded_.begin() + theirs.begin,
-                     received_rounded_.begin() + theirs.end, x_ + theirs.begin, Widened);
-    });
-  }
-
-  int tag_ = 0, rank_ = 0, ranks_ = 1;
-  bool rounds_ = false;
-  SumResult result_ = SumResult::kWhole;
-  Stage stage_ = Stage::kIdle;
-  float* x_ = nullptr;
-  int64_t size_ = 0;
-  std::vector<float> received_;  // [ranks, share]; the own one's place stays unused
-  std::vector<Bfloat16> rounded_, received_rounded_;
-  std::vector<MPI_Request> requests_;
-};
 
 }  // namespace
 
 struct GradientSum::Impl {
-  Impl(Communicator& communicator_in, std::span<float> x_in, const SumForm& form)
+  Impl(Communicator& communicator_in, std::span<float> x_in, const SumForm& form,
+       const std::vector<int>& hosts)
       : communicator(communicator_in),
         x(x_in),
         result(form.result),
-        piece_floats(GradientSum::PieceFloats(communicator.size())),
+        way(WayOf(hosts, communicator.size(), form)),
+        piece_floats(way.piece_floats),
         pieces((static_cast<int64_t>(x.size()) + piece_floats - 1) / piece_floats),
         row_width(form.table.width),
         row_pieces(row_width > piece_floats ? 0 : form.table.rows * row_width / piece_floats),
         pieces_to_send(pieces - row_pieces),
         ready_from(static_cast<int64_t>(x.size())) {
-    for (int slot = 0; slot < std::min<int64_t>(kMostUnderWay, pieces); ++slot) {
-      slots[slot].Prepare(slot, communicator.rank(), communicator.size(), form.wire,
-                          std::min<int64_t>(piece_floats, static_cast<int64_t>(x.size())));
+    const auto most = std::min<int64_t>(piece_floats, static_cast<int64_t>(x.size()));
+    for (int slot = 0; slot < std::min<int64_t>(way.under_way, pieces); ++slot) {
+      if (way.through_hosts) {
+        slots.push_back(std::make_unique<HostsExchange>(slot, communicator.rank(), hosts, most));
+      } else {
+        slots.push_back(std::make_unique<PairsExchange>(slot, communicator.rank(),
+                                                        communicator.size(), form.wire, most));
+      }
     }
+    staging.resize(row_pieces > 0 ? slots.size() : 0);
     if (communicator.threads_may_call()) thread = std::thread([this] { Run(); });
   }
 
@@ -231,14 +90,14 @@ struct GradientSum::Impl {
   bool Progress() {
     bool moved = false;
     for (; next < pieces_to_send && BeginOf(next) >= ready_from; ++next, moved = true) {
-      Exchange& slot = slots[next % kMostUnderWay];
+      PieceExchange& slot = *slots[next % std::ssize(slots)];
       if (slot.busy()) break;
       slot.Start(x.data() + BeginOf(next), EndOf(next) - BeginOf(next), result);
     }
     bool any = false;
-    for (Exchange& slot : slots) {
-      if (slot.busy() && slot.Advance()) moved = true;
-      any = any || slot.busy();
+    for (const auto& slot : slots) {
+      if (slot->busy() && slot->Advance()) moved = true;
+      any = any || slot->busy();
     }
     busy = any;
     return moved;
@@ -287,11 +146,11 @@ struct GradientSum::Impl {
       size_t first = 0, end = 0;  // of `rows`
       bool under_way = false;
     };
-    std::array<Packed, kMostUnderWay> packed;
+    std::vector<Packed> packed(slots.size());
     size_t row = 0;
     for (int64_t piece = 0; row < rows.size() || AnyBusy();) {
-      const int64_t slot = piece % kMostUnderWay;
-      if (row < rows.size() && !slots[slot].busy()) {
+      const int64_t slot = piece % std::ssize(slots);
+      if (row < rows.size() && !slots[slot]->busy()) {
         const size_t first = row;
         staging[slot].clear();
         for (; row < rows.size() && std::ssize(staging[slot]) + row_width <= piece_floats; ++row) {
@@ -300,13 +159,13 @@ struct GradientSum::Impl {
         }
         packed[slot] = {first, row, true};
         summed += std::ssize(staging[slot]);
-        slots[slot].Start(staging[slot].data(), std::ssize(staging[slot]), SumResult::kWhole);
+        slots[slot]->Start(staging[slot].data(), std::ssize(staging[slot]), SumResult::kWhole);
         ++piece;
       }
-      for (int i = 0; i < kMostUnderWay; ++i) {
+      for (size_t i = 0; i < slots.size(); ++i) {
         if (!packed[i].under_way) continue;
-        slots[i].Advance();
-        if (slots[i].busy()) continue;
+        slots[i]->Advance();
+        if (slots[i]->busy()) continue;
         packed[i].under_way = false;
         auto from = staging[i].begin();
         for (size_t r = packed[i].first; r < packed[i].end; ++r) {
@@ -319,7 +178,7 @@ struct GradientSum::Impl {
   }
 
   bool AnyBusy() const {
-    return std::ranges::any_of(slots, [](const Exchange& slot) { return slot.busy(); });
+    return std::ranges::any_of(slots, [](const auto& slot) { return slot->busy(); });
   }
 
   void Run() {
@@ -363,13 +222,16 @@ struct GradientSum::Impl {
   Communicator& communicator;
   const std::span<float> x;
   const SumResult result;
+  const Way way;
   const int64_t piece_floats, pieces;
   const int64_t row_width, row_pieces;  // of the table
   int64_t summed = 0;
-  std::array<std::vector<float>, kMostUnderWay> staging;  // rows, one behind another
+  std::vector<std::vector<float>> staging;  // of each slot: rows, one behind another
 
   std::mutex calling;  // whoever holds it may call MPI
-  std::array<Exchange, kMostUnderWay> slots;
+  // In a slot one piece follows another, on every rank, but which slot comes to its sums first
+  // differs from rank to rank.
+  std::vector<std::unique_ptr<PieceExchange>> slots;
   std::atomic<int64_t> next = 0;   // the first piece that has not gone out
   std::atomic<bool> busy = false;  // some slot is
 
@@ -385,8 +247,30 @@ struct GradientSum::Impl {
   std::thread thread;
 };
 
-GradientSum::GradientSum(Communicator& communicator, std::span<float> x, const SumForm& form) {
-  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, form);
+GradientSum::GradientSum(Communicator& communicator, std::span<float> x, const SumForm& form)
+    : GradientSum(communicator, x, form, communicator.host_sizes()) {}
+
+GradientSum::GradientSum(Communicator& communicator, std::span<float> x, const SumForm& form,
+                         const std::vector<int>& hosts) {
+  if (communicator.size() > 1) impl_ = std::make_unique<Impl>(communicator, x, form, hosts);
+}
+
+GradientSum::Way GradientSum::WayOf(const std::vector<int>& hosts, int ranks, const SumForm& form) {
+  const Way pairs = {false, kMostUnderWay, PieceFloats(ranks)};
+  const auto count = static_cast<int64_t>(hosts.size());
+  if (count < 2 || count == ranks || form.wire != Wire::kFloat32 ||
+      form.result != SumResult::kWhole) {
+    return pairs;
+  }
+  // A rank with a share receives those of its host and that of the host before.
+  const int64_t received = std::ranges::max(hosts) + 1;
+  const int64_t most =
+      std::min<int64_t>(kMostThroughHosts, kFloatsUnderWay / kLeastShare / received);
+  if (2 * count > most) return pairs;
+  const int64_t under_way = std::clamp<int64_t>(4 * count, kLeastThroughHosts, most);
+  const int64_t share =
+      kFloatsUnderWay / under_way / received / worker::kNormBlock * worker::kNormBlock;
+  return {true, static_cast<int>(under_way), share * HostsExchange::Owners(hosts)};
 }
 
 int64_t GradientSum::summed_floats() const { return impl_ ? impl_->summed : 0; }
@@ -430,6 +314,7 @@ std::vector<Range> GradientSum::SharesOf(int64_t size, int rank, int ranks) {
 void GradientSum::ShareOut(std::span<float> y) {
   if (!impl_) return;
   const Impl& impl = *impl_;
+  if (impl.result != SumResult::kShares) throw std::logic_error("no rank has shares of its own");
   impl.communicator.Bounded("sharing out of weights", [&] {
     std::vector<MPI_Request> requests;
     for (int64_t piece = 0; piece < impl.pieces; ++piece) {

@@ -15,15 +15,15 @@ namespace lockstep::trainer {
 /// rank has the same bits of them; kBfloat16 rounds what others have to add, and the sum.
 enum class Wire { kFloat32, kBfloat16 };
 
-/// What an array begins with: rows * width floats.
-struct RowTable {
-  int64_t rows = 0, width = 0;
-};
-
 /// What of x is the sum when it is finished.
 enum class SumResult {
   kWhole,
   kShares,  ///< this rank's shares; the rest has no meaning
+};
+
+/// What an array begins with: rows * width floats.
+struct RowTable {
+  int64_t rows = 0, width = 0;
 };
 
 /// How a gradient is summed.
@@ -42,6 +42,13 @@ struct SumForm {
 /// allgather as in Thakur, Rabenseifner and Gropp 2005, all exchanges of pairs at once: of R ranks
 /// each sends 2 (R - 1) messages a piece, and is connected to every other one.
 ///
+/// Where hosts have several ranks each, which follow one another (as launchers place them unless
+/// told otherwise), pieces go from host to host instead, and each host's network carries what one
+/// rank would send (HostsExchange of trainer/ranks/piece_exchange.h). The sums are the same, to the
+/// last bit. Not in kBfloat16, where partial sums would be rounded at each host, not where ranks
+/// need their shares alone, and not on more hosts than pieces can be under way for (32; fewer with
+/// many ranks each).
+///
 /// Where each rank needs its own shares of the sum alone (to update them, and no others: ZeRO's
 /// first stage, Rajbhandari et al. 2020), nothing is sent to all; ShareOut then does that with what
 /// became of them.
@@ -56,6 +63,9 @@ class GradientSum {
  public:
   /// On all ranks, with an x of the same size, which must outlive this.
   GradientSum(Communicator& communicator, std::span<float> x, const SumForm& form = {});
+  /// As if the ranks were on hosts of these numbers of ranks: for tests.
+  GradientSum(Communicator& communicator, std::span<float> x, const SumForm& form,
+              const std::vector<int>& hosts);
   ~GradientSum();
   GradientSum(const GradientSum&) = delete;
   GradientSum& operator=(const GradientSum&) = delete;
@@ -73,21 +83,29 @@ class GradientSum {
   /// How many floats the last Finish has summed: fewer than x has where rows were left out.
   int64_t summed_floats() const;
 
-  /// Collective, not between Ready and Finish: of an array of x's size, every rank's shares go to
-  /// all others, bit for bit.
+  /// Collective, not between Ready and Finish, with SumResult::kShares only: of an array of x's
+  /// size, every rank's shares go to all others, bit for bit.
   void ShareOut(std::span<float> y);
 
   /// The shares of a rank in an array of this size, from its beginning to its end: whole blocks of
   /// worker::kNormBlock floats, as many for each rank as can be.
   static std::vector<worker::ParameterRange> SharesOf(int64_t size, int rank, int ranks);
 
-  /// The floats of a piece between so many ranks.
-  static int64_t PieceFloats(int ranks);
+  /// How pieces go.
+  struct Way {
+    bool through_hosts = false;  ///< else each rank talks to every other one
+    int under_way = 0;           ///< pieces at a time
+    int64_t piece_floats = 0;
+  };
+  /// With hosts as Communicator::host_sizes() gives them.
+  static Way WayOf(const std::vector<int>& hosts, int ranks, const SumForm& form);
 
   /// What it takes beside x.
   static int64_t Bytes(int64_t size, int ranks);
 
  private:
+  static int64_t PieceFloats(int ranks);  // between pairs
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -51,15 +51,42 @@ Network ParseNetwork(const std::string& text) {
   return network;
 }
 
+namespace {
+
+/// What a host's network carries in each direction for each float of a piece, a rank's messages for
+/// a piece, and what is added behind the last one.
+struct WireCosts {
+  double floats = 0.0, messages = 0.0, last_seconds = 0.0;
+};
+
+WireCosts CostsOf(const GradientSum::Way& way, const SumCosts& costs, const RankLayout& layout,
+                  const Network& network) {
+  const double ranks = layout.ranks(), of_host = layout.ranks_per_host;
+  if (!way.through_hosts) {
+    const double ways = costs.sharded() ? 1.0 : 2.0;
+    return {ways * of_host * (ranks - of_host) / ranks, ways * (ranks - 1.0),
+            2.0 * network.latency_seconds};
+  }
+  // To the last host and back; hosts in the middle have neighbours on both sides.
+  const double hops = 2.0 * (layout.hosts - 1);
+  const double floats = layout.hosts == 2 ? 1.0 : 2.0;
+  const double hop = network.latency_seconds + costs.bytes_of_float() *
+                                                   static_cast<double>(way.piece_floats) /
+                                                   network.bytes_per_second;
+  return {floats, 4.0, 2.0 * network.latency_seconds + (hops - floats) * hop};
+}
+
+}  // namespace
+
 double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLayout& layout,
                       const Network& network) {
   const double ranks = layout.ranks(), of_host = layout.ranks_per_host;
   if (layout.hosts == 1) return layout.ranks_per_host == 1 ? 0.0 : costs.in_host_seconds;
-  const double ways = costs.sharded ? 1.0 : 2.0;
-  const double floats_of_float = of_host * (ranks - of_host) / ranks;
-  const double bytes_of_float = ways * costs.bytes_of_float * floats_of_float;
-  const double messages = ways * (ranks - 1.0) * kSecondsOfMessage;
-  const int64_t most = GradientSum::PieceFloats(layout.ranks());
+  const std::vector<int> hosts(layout.hosts, layout.ranks_per_host);
+  const GradientSum::Way way = GradientSum::WayOf(hosts, layout.ranks(), costs.form);
+  const WireCosts wire = CostsOf(way, costs, layout, network);
+  const double messages = wire.messages * kSecondsOfMessage;
+  const int64_t most = way.piece_floats;
   double wire_is_free = 0.0, weights = 0.0;
   size_t told = 0;
   for (int64_t end = costs.parameters, begin = 0; end > 0; end = begin) {
@@ -67,16 +94,15 @@ double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLa
     while (told < step.ready.size() && step.ready[told].offset > begin) ++told;
     const bool early = costs.overlap && told < step.ready.size();
     const double ready = early ? step.ready[told].seconds : step.backward;
+    const double floats = wire.floats * static_cast<double>(end - begin);
     wire_is_free = std::max(wire_is_free, ready) + messages +
-                   bytes_of_float * static_cast<double>(end - begin) / network.bytes_per_second;
-    if (!costs.sharded) continue;
-    weights += messages + floats_of_float * sizeof(float) * static_cast<double>(end - begin) /
-                              network.bytes_per_second;
+                   costs.bytes_of_float() * floats / network.bytes_per_second;
+    if (costs.sharded()) weights += messages + sizeof(float) * floats / network.bytes_per_second;
   }
-  // Ranks of a host exchange less with each other the more there are elsewhere.
-  const double in_host = costs.in_host_seconds * of_host / ranks;
-  return std::max(0.0, wire_is_free + 2.0 * network.latency_seconds - step.backward) + in_host +
-         weights;
+  // Ranks of a host that talk to every other rank talk less to each other the more there are
+  // elsewhere.
+  const double in_host = costs.in_host_seconds * (way.through_hosts ? 1.0 : of_host / ranks);
+  return std::max(0.0, wire_is_free + wire.last_seconds - step.backward) + in_host + weights;
 }
 
 }  // namespace lockstep::trainer

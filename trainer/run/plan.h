@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "trainer/ranks/gradient_sum.h"
+
 namespace lockstep::trainer {
 
 // What a training step would take on a cluster, from what it takes on one of its hosts.
@@ -43,17 +45,21 @@ struct StepTimes {
 /// What sums of gradients take.
 struct SumCosts {
   int64_t parameters = 0;
-  double bytes_of_float = 4.0;   ///< on the wire
+  SumForm form = {};
   bool overlap = true;           ///< between hosts, pieces go out as they become final
-  bool sharded = false;          ///< ranks update their shares, and send weights behind that
   double in_host_seconds = 0.0;  ///< of the whole gradient between the ranks of a host, measured
+
+  double bytes_of_float() const { return form.wire == Wire::kBfloat16 ? 2.0 : 4.0; }
+  /// Ranks update their shares, and send weights behind that.
+  bool sharded() const { return form.result == SumResult::kShares; }
 };
 
 /// What is left to wait for when the way back has ended. Pieces of a gradient (GradientSum) go
 /// through a host's network one behind another, each 2 w R (N - R) / N times its size (N ranks, R
 /// of them on the host, w bytes each), and the last one takes two latencies more; then what goes
 /// between the ranks of the host. Where ranks update shares, half of that, and then the weights,
-/// for which all wait.
+/// for which all wait. Where pieces go from host to host, each is w times its size, or twice that
+/// where a host has two neighbours, and the last one has to go to the last host and back.
 double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLayout& layout,
                       const Network& network);
 

@@ -196,6 +196,7 @@ TEST(RequireSameTest, OneOtherValueIsAnErrorEverywhere) {
 
 TEST(HostTest, AllRanksAreOnThisHost) {
   EXPECT_EQ(world->host_share().ranks, world->size());
+  EXPECT_EQ(world->host_sizes(), std::vector<int>{world->size()});
   EXPECT_GE(world->host_share().cores, 1);
   EXPECT_GE(world->host_share().own_cores, 1);
   EXPECT_LE(world->host_share().own_cores, world->host_share().cores);

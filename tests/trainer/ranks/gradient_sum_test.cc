@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <thread>
 #include <vector>
@@ -53,6 +54,70 @@ TEST(GradientSumTest, IsInTheOrderOfTheRanks) {
       EXPECT_EQ(Wrong(x, turn), 0) << size;
     }
   }
+}
+
+// Bit for bit, however many hosts there are and how many ranks on each: also where some have no
+// share of their own.
+TEST(GradientSumTest, ThroughHostsIsTheSame) {
+  const std::vector<std::vector<int>> all = {{1, 1}, {2, 1},    {1, 2},    {2, 2},   {3, 1},
+                                             {1, 3}, {1, 1, 2}, {2, 1, 1}, {1, 2, 1}};
+  for (const auto& hosts : all) {
+    if (std::accumulate(hosts.begin(), hosts.end(), 0) != world->size()) continue;
+    const bool through_hosts = std::ranges::max(hosts) > 1;
+    const GradientSum::Way way = GradientSum::WayOf(hosts, world->size(), {});
+    EXPECT_EQ(way.through_hosts, through_hosts);
+    for (const int64_t size : {int64_t{0}, int64_t{1}, int64_t{10'007}, kSeveralPieces}) {
+      std::vector<float> x(size);
+      GradientSum sum(*world, x, {}, hosts);
+      for (int turn = 0; turn < 3; ++turn) {
+        Fill(x, 0, size, turn);
+        if (world->rank() != turn % 2) sum.Ready(size / 2);
+        if (world->rank() == turn) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        sum.Finish();
+        EXPECT_EQ(Wrong(x, turn), 0) << testing::PrintToString(hosts) << " " << size;
+      }
+    }
+    // A table, of which few rows travel.
+    constexpr int64_t kWidth = 50, kRows = 60'000;
+    std::vector<float> x(kSeveralPieces);
+    GradientSum rows(*world, x, {.table = {kRows, kWidth}}, hosts);
+    for (int64_t row = 0; row < kRows; row += 400) Fill(x, row * kWidth, (row + 1) * kWidth, 1);
+    Fill(x, kRows * kWidth, kSeveralPieces, 1);
+    rows.Finish();
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < kSeveralPieces; ++i) {
+      const bool touched = i >= kRows * kWidth || i / kWidth % 400 == 0;
+      wrong += x[i] != (touched ? Expected(i, 1) : 0.0f);
+    }
+    EXPECT_EQ(wrong, 0);
+    EXPECT_LT(rows.summed_floats(), kSeveralPieces / 2);
+  }
+}
+
+// What pieces that are under way take, on any hosts; and who goes through hosts at all.
+TEST(GradientSumTest, ThroughHostsTakesNoMoreMemory) {
+  for (const int hosts : {2, 3, 8, 20, 32, 33, 500}) {
+    for (const int ranks : {1, 2, 5, 16, 64, 300}) {
+      const std::vector<int> sizes(hosts, ranks);
+      const auto way = GradientSum::WayOf(sizes, hosts * ranks, {});
+      SCOPED_TRACE(testing::Message() << hosts << " hosts of " << ranks);
+      if (way.through_hosts) {
+        EXPECT_GT(ranks, 1);
+        EXPECT_GE(way.under_way, 2 * hosts);
+        const int64_t share = way.piece_floats / ranks;
+        EXPECT_GE(share, 4096);
+        EXPECT_LE(way.under_way * share * (ranks + 1), 4 << 20);
+      } else {
+        EXPECT_TRUE(ranks == 1 || hosts > 32 || hosts * ranks > 500);
+      }
+      EXPECT_FALSE(
+          GradientSum::WayOf(sizes, hosts * ranks, {.wire = Wire::kBfloat16}).through_hosts);
+      EXPECT_FALSE(
+          GradientSum::WayOf(sizes, hosts * ranks, {.result = SumResult::kShares}).through_hosts);
+    }
+  }
+  EXPECT_FALSE(GradientSum::WayOf({}, 8, {}).through_hosts);
+  EXPECT_FALSE(GradientSum::WayOf({8}, 8, {}).through_hosts);
 }
 
 // Every float is one rank's, in whole blocks of the norm.

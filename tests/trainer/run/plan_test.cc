@@ -1,6 +1,7 @@
 #include "trainer/run/plan.h"
 
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,7 +45,7 @@ class ExposedSecondsTest : public testing::Test {
 
   // Messages take some microseconds.
   static constexpr double kNear = 1e-3;
-  const int64_t piece_ = GradientSum::PieceFloats(2);
+  const int64_t piece_ = GradientSum::WayOf({1, 1}, 2, {}).piece_floats;
   SumCosts costs_ = {.parameters = 3 * piece_ + piece_ / 2};
   // Of w = 4 bytes a float: 2 w R (N - R) / N with N = 2 and R = 1.
   Network network_ = {4.0 * static_cast<double>(piece_), 0.25};
@@ -56,7 +57,7 @@ TEST_F(ExposedSecondsTest, WithoutOverlapAllIs) {
   step_.ready = {{3 * piece_, 1.0}, {0, 2.0}};
   costs_.overlap = false;
   EXPECT_NEAR(Exposed(), 4.0, kNear);
-  costs_.bytes_of_float = 2.0;
+  costs_.form.wire = Wire::kBfloat16;
   EXPECT_NEAR(Exposed(), 1.75 + 0.5, kNear);
 }
 
@@ -73,10 +74,10 @@ TEST_F(ExposedSecondsTest, PiecesGoOutAsTheyBecomeFinal) {
 }
 
 TEST_F(ExposedSecondsTest, WeightsOfShardsAreWaitedFor) {
-  costs_.sharded = true;
+  costs_.form.result = SumResult::kShares;
   EXPECT_NEAR(Exposed(), 1.75 + 0.5 + 1.75, kNear);
   // Weights travel as they are.
-  costs_.bytes_of_float = 2.0;
+  costs_.form.wire = Wire::kBfloat16;
   EXPECT_NEAR(Exposed(), 1.75 / 2 + 0.5 + 1.75, kNear);
   step_.ready = {{0, 1.0}};
   EXPECT_NEAR(Exposed(), 1.75, kNear);
@@ -86,9 +87,23 @@ TEST_F(ExposedSecondsTest, OneHostHasNoWire) {
   costs_.in_host_seconds = 0.125;
   EXPECT_EQ(Exposed({1, 1}), 0.0);
   EXPECT_EQ(Exposed({1, 4}), 0.125);
-  // Two ranks on each of two hosts: through a host's network twice of what goes through that of a
-  // host of one, and half as much as before between its own.
-  EXPECT_NEAR(Exposed({2, 2}), 2 * 3.5 + 0.5 + 0.125 / 2, kNear);
+}
+
+// Two ranks on each of two hosts: where each talks to every other one, a host's network carries
+// twice what that of a host of one does, and half as much as before goes between its own.
+TEST_F(ExposedSecondsTest, ManyRanksOfAHostShareItsNetwork) {
+  costs_.in_host_seconds = 0.125;
+  costs_.form.wire = Wire::kBfloat16;
+  EXPECT_NEAR(Exposed({2, 2}), 2 * 3.5 / 2 + 0.5 + 0.125 / 2, kNear);
+  // Through hosts it carries what that of a host of one does; the last piece comes back.
+  costs_.form.wire = Wire::kFloat32;
+  const auto pieces = [&](int hosts) {
+    const auto way = GradientSum::WayOf(std::vector<int>(hosts, 2), 2 * hosts, {});
+    EXPECT_TRUE(way.through_hosts);
+    return static_cast<double>(way.piece_floats) / static_cast<double>(piece_);
+  };
+  EXPECT_NEAR(Exposed({2, 2}), 3.5 + 0.5 + (0.25 + pieces(2)) + 0.125, 2 * kNear);
+  EXPECT_NEAR(Exposed({4, 2}), 2 * 3.5 + 0.5 + 4 * (0.25 + pieces(4)) + 0.125, 2 * kNear);
 }
 
 TEST_F(ExposedSecondsTest, ManyHostsSendAlmostTwiceTheGradient) {

@@ -1,0 +1,111 @@
+#ifndef LOCKSTEP_TRAINER_RANKS_PIECE_EXCHANGE_H_
+#define LOCKSTEP_TRAINER_RANKS_PIECE_EXCHANGE_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include <mpi.h>
+
+#include "trainer/ranks/gradient_sum.h"
+#include "worker/parameters.h"
+#include "worker/products/bfloat16.h"
+
+namespace lockstep::trainer {
+
+/// A part of an array of `size` floats, of `parts`: whole blocks of worker::kNormBlock floats.
+worker::ParameterRange ShareOfPiece(int64_t size, int part, int parts);
+/// The largest one's floats.
+int64_t LargestShare(int64_t size, int parts);
+
+/// The sum of one array after another over ranks, in the order of the ranks: its stages, each of
+/// which ends when the messages of the one before have come. All ranks take part in every one, in
+/// the same order; of several exchanges each has a slot, and tags of its own.
+class PieceExchange {
+ public:
+  /// Of tags: slot s has kTags from kFirstTag + s * kTags on.
+  static constexpr int kFirstTag = 101, kTags = 4;
+
+  virtual ~PieceExchange() = default;
+  virtual bool busy() const = 0;
+  /// x lives until this is idle again.
+  virtual void Start(float* x, int64_t size, SumResult result) = 0;
+  /// Whether it has come a stage further.
+  virtual bool Advance() = 0;
+};
+
+/// Each rank sends every other one that one's share, adds the shares that it has got, and sends the
+/// sum to all.
+class PairsExchange : public PieceExchange {
+ public:
+  /// For arrays of at most `most` floats.
+  PairsExchange(int slot, int rank, int ranks, Wire wire, int64_t most);
+  bool busy() const override { return stage_ != Stage::kIdle; }
+  void Start(float* x, int64_t size, SumResult result) override;
+  bool Advance() override;
+
+ private:
+  enum class Stage { kIdle, kShares, kSums };
+
+  worker::ParameterRange ShareOf(int rank) const { return ShareOfPiece(size_, rank, ranks_); }
+  void ForOthers(const std::function<void(int)>& action) const;
+  void Send(int to, int tag, worker::ParameterRange what);
+  void Receive(int from, int tag, worker::ParameterRange where, float* place);
+  void AddShares();
+  void TakeSums();
+
+  const int tag_, rank_, ranks_;
+  const bool rounds_;
+  SumResult result_ = SumResult::kWhole;
+  Stage stage_ = Stage::kIdle;
+  float* x_ = nullptr;
+  int64_t size_ = 0;
+  std::vector<float> received_;  // [ranks, share]; the own one's place stays unused
+  std::vector<worker::Bfloat16> rounded_, received_rounded_;
+  std::vector<MPI_Request> requests_;
+};
+
+/// Between hosts of several ranks, which follow one another: on each host some ranks have a share
+/// each. What the ranks of the host have to add to a share goes to its rank, which adds it to what
+/// the one on the host before sends and sends that to the next host; the last one's sum comes back
+/// the same way, and each rank sends it to those of its host. So a host's network carries each
+/// float once in either direction, or twice with a host on both sides, however many ranks it has.
+/// The order of additions is that of PairsExchange. In float32, of the whole sum.
+class HostsExchange : public PieceExchange {
+ public:
+  /// `hosts`: the numbers of their ranks, in the order of the ranks.
+  HostsExchange(int slot, int rank, const std::vector<int>& hosts, int64_t most);
+  bool busy() const override { return stage_ != Stage::kIdle; }
+  void Start(float* x, int64_t size, SumResult result) override;
+  bool Advance() override;
+
+  /// How many ranks of each host have a share.
+  static int Owners(const std::vector<int>& hosts);
+
+ private:
+  enum class Stage { kIdle, kContributions, kResult, kOthers };
+  enum Tag { kContribution, kUp, kDown, kSum };
+
+  worker::ParameterRange ShareOf(int owner) const { return ShareOfPiece(size_, owner, owners_); }
+  bool is_owner() const { return local_ < owners_; }
+  void Send(int to, Tag tag, const float* from, int64_t size, std::vector<MPI_Request>& requests);
+  void Receive(int from, Tag tag, float* to, int64_t size, std::vector<MPI_Request>& requests);
+  /// Of this host, but for this one.
+  void ForPeers(int count, const std::function<void(int local)>& action) const;
+  void AddContributions(float* to);
+  void PassOn();
+
+  const int tag_, owners_;
+  int first_ = 0, local_ = 0, locals_ = 0;  // of this host
+  int before_ = -1, next_ = -1;             // who has the same share there
+  Stage stage_ = Stage::kIdle;
+  float* x_ = nullptr;
+  int64_t size_ = 0;
+  std::vector<float>
+      received_;  // [locals + 1, share]: contributions, and what the host before sent
+  std::vector<MPI_Request> in_host_, between_hosts_;
+};
+
+}  // namespace lockstep::trainer
+
+#endif  // LOCKSTEP_TRAINER_RANKS_PIECE_EXCHANGE_H_
