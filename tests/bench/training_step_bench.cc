@@ -24,7 +24,6 @@
 #include "trainer/commands/benchmark_step.h"
 #include "worker/layers/gate_kernels.h"
 #include "worker/optimizers/clip.h"
-#include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
 #include "worker/products/instruction_set.h"
 #include "worker/products/multiply_limit.h"

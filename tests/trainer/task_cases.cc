@@ -87,7 +87,7 @@ TaskCase Classify() {
           {},
           "predict",
           {"--tokens", "word"},
-          {"data.lanes=3", "model.hidden_size=192"}};
+          {"data.lanes=2", "model.hidden_size=256"}};
 }
 
 // Every fourth line begins with a word that comes once.

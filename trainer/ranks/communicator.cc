@@ -148,16 +148,21 @@ void Communicator::MeasureHost() {
   std::vector<int> firsts(size_);  // of each rank's host
   CheckMpi(MPI_Allgather(&first, 1, MPI_INT, firsts.data(), 1, MPI_INT, MPI_COMM_WORLD),
            "MPI_Allgather");
-  for (int rank = 0; rank < size_; ++rank) {
+  host_sizes_ = HostSizes(firsts);
+}
+
+std::vector<int> HostSizes(const std::vector<int>& firsts) {
+  std::vector<int> sizes;
+  for (int rank = 0; rank < static_cast<int>(firsts.size()); ++rank) {
     if (firsts[rank] == rank) {
-      host_sizes_.push_back(1);
+      sizes.push_back(1);
     } else if (firsts[rank] == firsts[rank - 1]) {
-      ++host_sizes_.back();
+      ++sizes.back();
     } else {
-      host_sizes_.clear();
-      return;
+      return {};
     }
   }
+  return sizes;
 }
 
 void Communicator::Sum(std::span<double> x) {

@@ -98,8 +98,7 @@ class Communicator {
     int own_cores = 1;
   };
   const HostShare& host_share() const { return host_share_; }
-  /// The numbers of ranks of all hosts, in the order of the ranks; empty where ranks of a host do
-  /// not follow one another.
+  /// HostSizes of this job.
   const std::vector<int>& host_sizes() const { return host_sizes_; }
 
   /// For what waits for other ranks in its own way: runs `wait` within the timeout.
@@ -130,6 +129,10 @@ class Communicator {
   std::vector<int> host_sizes_;
   bool threads_may_call_ = false;
 };
+
+/// The numbers of ranks of all hosts, from the first rank of each rank's host; empty where ranks of
+/// a host do not follow one another.
+std::vector<int> HostSizes(const std::vector<int>& firsts);
 
 /// Whether the environment names a launcher: Open MPI's own, one that speaks PMI or PMIx (Slurm,
 /// Flux), Cray's.

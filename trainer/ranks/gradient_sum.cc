@@ -26,7 +26,7 @@ constexpr int64_t kPieceFloats = int64_t{1} << 20, kLeastShare = int64_t{1} << 1
 constexpr int kMostUnderWay = 4;
 // Through hosts pieces are smaller and more of them under way: the last one has to go to the last
 // host and back, and the network is busy only where two for each host are on that way. Together
-// they take no more memory.
+// they take no more memory than the others can.
 constexpr int kLeastThroughHosts = 16, kMostThroughHosts = 64;
 constexpr int64_t kFloatsUnderWay = kPieceFloats * kMostUnderWay;
 // How long the thread sleeps where nothing has moved: it shares a core with what computes.
@@ -258,19 +258,19 @@ GradientSum::GradientSum(Communicator& communicator, std::span<float> x, const S
 GradientSum::Way GradientSum::WayOf(const std::vector<int>& hosts, int ranks, const SumForm& form) {
   const Way pairs = {false, kMostUnderWay, PieceFloats(ranks)};
   const auto count = static_cast<int64_t>(hosts.size());
-  if (count < 2 || count == ranks || form.wire != Wire::kFloat32 ||
-      form.result != SumResult::kWhole) {
-    return pairs;
-  }
+  if (count < 2 || form.wire != Wire::kFloat32 || form.result != SumResult::kWhole) return pairs;
+  // Where a host has few ranks, these alone would add for all: a host of one rank gains nothing.
+  const int owners = HostsExchange::Owners(hosts);
+  if (owners < 2 || std::ranges::max(hosts) > 2 * owners) return pairs;
   // A rank with a share receives those of its host and that of the host before.
   const int64_t received = std::ranges::max(hosts) + 1;
   const int64_t most =
       std::min<int64_t>(kMostThroughHosts, kFloatsUnderWay / kLeastShare / received);
   if (2 * count > most) return pairs;
-  const int64_t under_way = std::clamp<int64_t>(4 * count, kLeastThroughHosts, most);
+  const int64_t under_way = std::min(most, std::max<int64_t>(4 * count, kLeastThroughHosts));
   const int64_t share =
       kFloatsUnderWay / under_way / received / worker::kNormBlock * worker::kNormBlock;
-  return {true, static_cast<int>(under_way), share * HostsExchange::Owners(hosts)};
+  return {true, static_cast<int>(under_way), share * owners};
 }
 
 int64_t GradientSum::summed_floats() const { return impl_ ? impl_->summed : 0; }

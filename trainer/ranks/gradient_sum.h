@@ -42,12 +42,12 @@ struct SumForm {
 /// allgather as in Thakur, Rabenseifner and Gropp 2005, all exchanges of pairs at once: of R ranks
 /// each sends 2 (R - 1) messages a piece, and is connected to every other one.
 ///
-/// Where hosts have several ranks each, which follow one another (as launchers place them unless
-/// told otherwise), pieces go from host to host instead, and each host's network carries what one
-/// rank would send (HostsExchange of trainer/ranks/piece_exchange.h). The sums are the same, to the
-/// last bit. Not in kBfloat16, where partial sums would be rounded at each host, not where ranks
-/// need their shares alone, and not on more hosts than pieces can be under way for (32; fewer with
-/// many ranks each).
+/// Where hosts have several ranks each, none more than twice another's, which follow one another
+/// (as launchers place them unless told otherwise), pieces go from host to host instead, and each
+/// host's network carries what one rank would send (HostsExchange of
+/// trainer/ranks/piece_exchange.h). The sums are the same, to the last bit. Not in kBfloat16, where
+/// partial sums would be rounded at each host, not where ranks need their shares alone, and not on
+/// more hosts than pieces can be under way for (32; 15 of 32 ranks each).
 ///
 /// Where each rank needs its own shares of the sum alone (to update them, and no others: ZeRO's
 /// first stage, Rajbhandari et al. 2020), nothing is sent to all; ShareOut then does that with what
@@ -100,7 +100,8 @@ class GradientSum {
   /// With hosts as Communicator::host_sizes() gives them.
   static Way WayOf(const std::vector<int>& hosts, int ranks, const SumForm& form);
 
-  /// What it takes beside x.
+  /// What it takes beside x, between pairs; through hosts up to 2.5 times as much for an x of less
+  /// than 4 million floats.
   static int64_t Bytes(int64_t size, int ranks);
 
  private:

@@ -1,6 +1,7 @@
 #include "trainer/ranks/piece_exchange.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "trainer/ranks/mpi_error.h"
 #include "worker/optimizers/clip.h"
@@ -175,20 +176,21 @@ void HostsExchange::ForPeers(int count, const std::function<void(int)>& action) 
   }
 }
 
-void HostsExchange::Start(float* x, int64_t size, SumResult) {
+void HostsExchange::Start(float* x, int64_t size, SumResult result) {
+  if (result != SumResult::kWhole) throw std::logic_error("through hosts goes the whole sum");
   x_ = x;
   size_ = size;
   if (is_owner()) {
     const int64_t mine = ShareOf(local_).size();
     float* to = received_.data();
-    if (before_ >= 0) Receive(before_, kUp, to + locals_ * mine, mine, in_host_);
+    if (before_ >= 0) Receive(before_, kUp, to + locals_ * mine, mine, requests_);
     ForPeers(locals_, [&](int from) {
-      Receive(first_ + from, kContribution, to + from * mine, mine, in_host_);
+      Receive(first_ + from, kContribution, to + from * mine, mine, requests_);
     });
   }
   ForPeers(owners_, [&](int to) {
     const Range share = ShareOf(to);
-    Send(first_ + to, kContribution, x_ + share.begin, share.size(), in_host_);
+    Send(first_ + to, kContribution, x_ + share.begin, share.size(), requests_);
   });
   stage_ = Stage::kContributions;
 }
@@ -199,27 +201,27 @@ bool HostsExchange::Advance() {
     case Stage::kIdle:
       return false;
     case Stage::kContributions:
-      if (!AllDone(in_host_)) return false;
+      if (!AllDone(requests_)) return false;
       ForPeers(owners_, [&](int from) {
         const Range share = ShareOf(from);
-        Receive(first_ + from, kSum, x_ + share.begin, share.size(), in_host_);
+        Receive(first_ + from, kSum, x_ + share.begin, share.size(), requests_);
       });
       if (is_owner()) PassOn();
       stage_ = Stage::kResult;
       return true;
     case Stage::kResult:
       // Whoever has a sum sends it on before all others have come: they wait for it.
-      if (!AllDone(between_hosts_)) return false;
+      if (!AllDone(next_host_requests_)) return false;
       if (is_owner()) {
         const Range mine = ShareOf(local_);
-        if (before_ >= 0) Send(before_, kDown, x_ + mine.begin, mine.size(), in_host_);
+        if (before_ >= 0) Send(before_, kDown, x_ + mine.begin, mine.size(), requests_);
         ForPeers(locals_,
-                 [&](int to) { Send(first_ + to, kSum, x_ + mine.begin, mine.size(), in_host_); });
+                 [&](int to) { Send(first_ + to, kSum, x_ + mine.begin, mine.size(), requests_); });
       }
       stage_ = Stage::kOthers;
       return true;
     case Stage::kOthers:
-      if (!AllDone(in_host_)) return false;
+      if (!AllDone(requests_)) return false;
       stage_ = Stage::kIdle;
       return true;
   }
@@ -232,8 +234,8 @@ void HostsExchange::PassOn() {
   if (next_ < 0) return AddContributions(x_ + mine.begin);
   float* sum = received_.data() + locals_ * mine.size();
   AddContributions(sum);
-  Send(next_, kUp, sum, mine.size(), between_hosts_);
-  Receive(next_, kDown, x_ + mine.begin, mine.size(), between_hosts_);
+  Send(next_, kUp, sum, mine.size(), next_host_requests_);
+  Receive(next_, kDown, x_ + mine.begin, mine.size(), next_host_requests_);
 }
 
 // To what the host before has sent, in the order of the ranks.

@@ -103,7 +103,8 @@ class HostsExchange : public PieceExchange {
   int64_t size_ = 0;
   std::vector<float>
       received_;  // [locals + 1, share]: contributions, and what the host before sent
-  std::vector<MPI_Request> in_host_, between_hosts_;
+  // Those with the next host end by themselves: this host's ranks wait for what comes from there.
+  std::vector<MPI_Request> requests_, next_host_requests_;
 };
 
 }  // namespace lockstep::trainer

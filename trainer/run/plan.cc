@@ -70,10 +70,9 @@ WireCosts CostsOf(const GradientSum::Way& way, const SumCosts& costs, const Rank
   // To the last host and back; hosts in the middle have neighbours on both sides.
   const double hops = 2.0 * (layout.hosts - 1);
   const double floats = layout.hosts == 2 ? 1.0 : 2.0;
-  const double hop = network.latency_seconds + costs.bytes_of_float() *
-                                                   static_cast<double>(way.piece_floats) /
-                                                   network.bytes_per_second;
-  return {floats, 4.0, 2.0 * network.latency_seconds + (hops - floats) * hop};
+  const double piece_seconds =
+      costs.bytes_of_float() * static_cast<double>(way.piece_floats) / network.bytes_per_second;
+  return {floats, 2.0 * of_host, hops * network.latency_seconds + (hops - floats) * piece_seconds};
 }
 
 }  // namespace

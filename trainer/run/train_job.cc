@@ -166,14 +166,21 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
                            projection > 0 ? fmt::format(" projected to {}", projection) : "",
                            task.DescribeModel(), need.parameters));
   if (model.precision() == proto::Model::BF16) {
-    console.Info(fmt::format(
-        "precision: products in bf16, by {}",
-        worker::UsesBfloat16Instructions()
-            ? "this processor's instructions for it"
-            : fmt::format(
-                  "float32's instructions, of rounded operands: no faster than FLOAT32; this "
-                  "processor has {} for bf16",
-                  worker::HasBfloat16Instructions() ? "slower ones" : "none")));
+    if (worker::UsesBfloat16Instructions()) {
+      console.Info("precision: products in bf16, by this processor's instructions for it");
+    } else {
+      console.Warn(fmt::format(
+          "model.precision BF16 saves no time here: float32's instructions multiply the rounded "
+          "operands, since this process has {} for bf16.",
+          worker::HasBfloat16Instructions() ? "only slower ones" : "none"));
+    }
+  }
+  const std::vector<int>& sizes = communicator.host_sizes();
+  if (sizes.size() != 1) {
+    const SumForm form = SumFormOf(config.training().reduction(), task);
+    console.Info(GradientSum::WayOf(sizes, communicator.size(), form).through_hosts
+                     ? "gradients: added on each host, then from host to host"
+                     : "gradients: each rank sends every other one its part");
   }
   const int64_t lanes = config.data().lanes();
   console.Info(

@@ -21,7 +21,8 @@ void PackFor(const PackedSteps& steps, int64_t n, int64_t k, int64_t a_stride, M
   }
 }
 
-// See OverLanes. Lanes of a thread, at least, and what products take at once.
+// See OverLanes. Lanes of a thread, at least, and of what all but the last thread's are a multiple:
+// tiles of products have 4 rows, or 8 with AVX-512, where 4 are worth it, too (see below).
 constexpr int64_t kLeastLanes = 4, kTileLanes = 4;
 
 // How many floats of Wh a thread may read at each time step with so many lanes of its own: a

@@ -2,12 +2,18 @@
 
 #include <algorithm>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "worker/products/instruction_set.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "worker/products/bfloat16.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include "worker/products/bfloat16-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
@@ -23,6 +29,8 @@ void RoundRowInFloat32(int64_t columns, const float* from, float* to) {
   for (int64_t j = 0; j < columns; ++j) to[j] = RoundedToBfloat16(from[j]);
 }
 
+bool HasPairs() { return LOCKSTEP_HAS_BFLOAT16_PAIRS != 0; }
+
 }  // namespace lockstep::worker::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -31,6 +39,7 @@ namespace lockstep::worker {
 
 HWY_EXPORT(RoundRow);
 HWY_EXPORT(RoundRowInFloat32);
+HWY_EXPORT(HasPairs);
 
 namespace {
 
@@ -42,19 +51,22 @@ bool Has(const char* setting) {
                              [&](const auto& set) { return set.setting == setting; });
 }
 
-// Told by another instruction set of the same processors. (Emerald Rapids, 2 threads without AMX:
-// 169 GFLOP/s by vdpbf16ps, 355 by vfmadd231ps; the anchors of an AMD EPYC are 470 and 235.)
+// Told by another instruction set of the same processors, AVX512_FP16 (bit 23). (2 threads of an
+// Emerald Rapids: 169 GFLOP/s by vdpbf16ps, 355 by vfmadd231ps. Of an AMD EPYC with AVX-512, 470
+// and 235 have been seen.)
 bool PairsAreSlow() {
 #if defined(__x86_64__)
-  return __builtin_cpu_is("intel") && __builtin_cpu_supports("avx512fp16") &&
-         !Has("AVX512_CORE_AMX");
+  unsigned highest = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid(0, &highest, &b, &c, &d)) return false;
+  const bool is_intel = b == signature_INTEL_ebx;
+  return is_intel && __get_cpuid_count(7, 0, &highest, &b, &c, &d) && (d >> 23 & 1) != 0;
 #else
   return false;
 #endif
 }
 
-bool& PairsAreUsed() {
-  static bool used = HasBfloat16Instructions() && !PairsAreSlow();
+bool& InstructionsAreUsed() {
+  static bool used = HasBfloat16Instructions() && (!PairsAreSlow() || Has("AVX512_CORE_AMX"));
   return used;
 }
 
@@ -95,12 +107,16 @@ void RoundMatrixInFloat32(int64_t rows, int64_t columns, const float* from, int6
 }
 
 bool HasBfloat16Instructions() {
-  static const bool has = Has("AVX512_CORE_BF16");
+  static const bool has = Has("AVX512_CORE_BF16") && LOCKSTEP_DISPATCH(HasPairs)();
   return has;
 }
 
-bool UsesBfloat16Instructions() { return PairsAreUsed(); }
-void UseBfloat16Instructions(bool on) { PairsAreUsed() = on; }
+bool UsesBfloat16Instructions() { return InstructionsAreUsed(); }
+bool PanelsTakeBfloat16() {
+  static const bool slow = PairsAreSlow();
+  return UsesBfloat16Instructions() && !slow;
+}
+void UseBfloat16Instructions(bool on) { InstructionsAreUsed() = on; }
 
 }  // namespace lockstep::worker
 #endif

@@ -39,9 +39,11 @@ bool HasBfloat16Instructions();
 
 /// Whether products in bf16 are computed by them; else by float32's, of rounded operands, with the
 /// same sums but for roundings. From the start where they are the faster ones: not on Intel's
-/// processors of Sapphire Rapids' kind where AMX is not to be used, which take two cycles for
-/// vdpbf16ps and one for two products of float32.
+/// processors of Sapphire Rapids' kind where AMX is not to be used, which take two cycles for one
+/// vdpbf16ps and one for two products of float32, half as many numbers each.
 bool UsesBfloat16Instructions();
+/// Whether our own kernels do so: not on those processors, whatever oneDNN does by AMX.
+bool PanelsTakeBfloat16();
 /// For tests and measurements. True only where HasBfloat16Instructions().
 void UseBfloat16Instructions(bool on);
 

@@ -40,27 +40,27 @@ dnnl::memory::desc Describe(int64_t rows, int64_t columns, int64_t stride, bool 
           transposed ? dnnl::memory::dims{1, stride} : dnnl::memory::dims{stride, 1}};
 }
 
-// Operands of bfloat16. Where their instructions are not used (UsesBfloat16Instructions), a shape
-// is one of float32, of rounded operands. Either stand in dense rows.
-bool Rounds(const ProductShape& shape) { return shape.precision == Precision::kBf16; }
-Type OperandType(const ProductShape& shape) { return Rounds(shape) ? Type::bf16 : kFloat; }
+// Its operands stand in dense rows. Where float32's instructions multiply rounded operands
+// (UsesBfloat16Instructions), the shape is one of float32.
+bool IsBf16(const ProductShape& shape) { return shape.precision == Precision::kBf16; }
+Type OperandType(const ProductShape& shape) { return IsBf16(shape) ? Type::bf16 : kFloat; }
 
 dnnl::memory::desc DescribeA(const ProductShape& shape) {
   const int64_t dense = shape.a_transposed ? shape.m : shape.k;
-  return Describe(shape.m, shape.k, Rounds(shape) ? dense : shape.a_stride, shape.a_transposed,
+  return Describe(shape.m, shape.k, IsBf16(shape) ? dense : shape.a_stride, shape.a_transposed,
                   OperandType(shape));
 }
 
 dnnl::memory::desc DescribeB(const ProductShape& shape) {
   const int64_t dense = shape.b_transposed ? shape.k : shape.n;
-  return Describe(shape.k, shape.n, Rounds(shape) ? dense : shape.b_stride, shape.b_transposed,
+  return Describe(shape.k, shape.n, IsBf16(shape) ? dense : shape.b_stride, shape.b_transposed,
                   OperandType(shape));
 }
 
 // An operand [rows, columns] as oneDNN gets it; what was rounded stands in `buffer`.
 const void* Operand(const ProductShape& shape, int64_t rows, int64_t columns, Matrix from,
                     Buffer& buffer) {
-  if (!Rounds(shape)) return from.data;
+  if (!IsBf16(shape)) return from.data;
   if (from.transposed) std::swap(rows, columns);
   auto* to = reinterpret_cast<Bfloat16*>(buffer.Require((rows * columns + 1) / 2));
   RoundMatrixToBfloat16(rows, columns, from.data, from.stride, 1, to, columns);
@@ -162,7 +162,7 @@ class OnednnProduct {
 };
 
 std::string OnednnName(const ProductShape& shape, const dnnl::matmul::primitive_desc& description) {
-  return std::string("oneDNN ") + description.impl_info_str() + (Rounds(shape) ? " in bf16" : "");
+  return std::string("oneDNN ") + description.impl_info_str() + (IsBf16(shape) ? " in bf16" : "");
 }
 
 // A product of oneDNN's that leaves M and K open. In float32 its code is that of the sgemm that
@@ -244,7 +244,7 @@ bool MultiplyVarying(const ProductShape& shape, const float* a, const float* b, 
 // and 42 against 75, 60 and 48). Wider instruction sets have brgemm; with less than AVX2 panels
 // have vectors of four.
 bool PrefersPanels(const ProductShape& shape) {
-  return !Rounds(shape) && PanelProduct::IsFastest(shape.m, shape.k);
+  return !IsBf16(shape) && PanelProduct::IsFastest(shape.m, shape.k);
 }
 
 // Nothing is prepared for such products; they are noted, once for all that differ in M and K only.
@@ -263,7 +263,7 @@ void MultiplyByPanels(const ProductShape& shape, Matrix a, Matrix b, const float
   constexpr int64_t kLeastColumns = 192, kLeastRows = 1024;
   static PanelProduct panels;
   int64_t columns = shape.n, rows = shape.k;
-  if (!Rounds(shape) && shape.n * shape.k > kMostFloats) {
+  if (!IsBf16(shape) && shape.n * shape.k > kMostFloats) {
     if (shape.n * kLeastRows <= kMostFloats) {
       rows = kMostFloats / shape.n;
     } else {
@@ -355,15 +355,15 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
   MultiplyByPanels(shape, a, b, bias, c);
 }
 
-// In float32 B stands in panels of ours: oneDNN's packed layouts are no faster (64 rows, 2 threads
-// of an Emerald Rapids, AVX-512: panels 0.96 to 1.06 of brgemm's rate, K and N 128 to 4096), it has
-// none below AVX-512 nor for rows of A that lie further apart than K, needs a primitive for each
-// number of rows, and lets no threads share it. Bf16 takes them where there are any: AMX has other
-// registers than ours.
+// In float32 B stands in panels of ours: oneDNN's packed layouts are no faster (64 rows, K and N
+// 128 to 4096, 2 threads of an Emerald Rapids, AVX-512, in turns: panels 0.88 to 1.10 of brgemm's
+// rate, the median 1.00), it has none below AVX-512 nor for rows of A that lie further apart than
+// K, needs a primitive for each number of rows, and lets no threads share it. Bf16 takes them where
+// there are any: AMX has other registers than ours.
 struct PackedMatrix::Impl {
   Impl(const ProductShape& shape_in, bool rounds_in_float32)
       : shape(shape_in), rounds(rounds_in_float32), plain(DescribeB(shape)) {
-    if (shape.m == 0 || !Rounds(shape) || !FindLayout()) {
+    if (shape.m == 0 || !IsBf16(shape) || !FindLayout()) {
       Note(shape, PanelProduct::Name(shape.precision));
     }
   }
@@ -416,20 +416,15 @@ void PackedMatrix::PackForAnyRows(int64_t n, int64_t k, int64_t a_stride, Matrix
 }
 
 void PackedMatrix::Pack(ProductShape shape, Matrix b) {
-  static Buffer rounded;
-  const bool rounds = RoundsInFloat32();
-  if (rounds) {
-    b = RoundedInFloat32(shape.k, shape.n, b, rounded);
-    shape.b_stride = b.stride;
-  } else {
-    shape.precision = ProductPrecision();
-  }
+  const bool in_panels = shape.m == 0 && !PanelsTakeBfloat16();
+  const bool rounds = RoundsInFloat32() || (ProductPrecision() == Precision::kBf16 && in_panels);
+  if (!rounds) shape.precision = ProductPrecision();
   if (!impl_ || impl_->shape != shape || impl_->rounds != rounds) {
     impl_ = std::make_unique<Impl>(shape, rounds);
   }
   if (!impl_->packed) {
     impl_->panels.Pack(shape.n, shape.k, b.data, b.transposed ? 1 : b.stride,
-                       b.transposed ? b.stride : 1, shape.precision);
+                       b.transposed ? b.stride : 1, shape.precision, rounds);
     return;
   }
   dnnl::memory from(impl_->plain, Engine(), const_cast<void*>(OperandB(shape, b.data)));

@@ -49,9 +49,9 @@ class VaryingRows {
 struct ProductShape;
 
 /// A right operand B[K,N] that many products share: laid out once as the product's kernel likes it
-/// best. For products of one shape that is oneDNN's layout where it has one for these very operands
-/// on this machine (AVX-512), else, and for any number of rows, worker/products/panel_product.h. Of
-/// the precision that it was packed under.
+/// best. That is worker/products/panel_product.h; in bf16 by instructions for it, for products of
+/// one shape, oneDNN's layout where it has one for these very operands on this machine. Of the
+/// precision that it was packed under.
 class PackedMatrix {
  public:
   PackedMatrix();
@@ -89,14 +89,14 @@ struct ProductShape {
   int64_t a_stride = 0, b_stride = 0, c_stride = 0;
   bool a_transposed = false, b_transposed = false;
   bool accumulate = false, bias = false;
-  bool packed = false;  ///< a PackedMatrix's; B as it was given to Pack
-  Precision precision = Precision::kFloat32;
+  bool packed = false;                        ///< a PackedMatrix's; B as it was given to Pack
+  Precision precision = Precision::kFloat32;  ///< also of rounded operands
   auto operator<=>(const ProductShape&) const = default;
 };
 
 /// What multiplies, by its own name, and how many products were prepared for it so far: oneDNN's
 /// implementation ("oneDNN gemm:jit", "oneDNN brg:avx512_core") or "panels AVX2"; with " in bf16"
-/// where operands are rounded. One thread calls.
+/// where instructions for it multiply. One thread calls.
 const std::map<std::string, int64_t>& ProductEngines();
 
 /// Whether an engine of that name computes without vectors: many times slower than it should.

@@ -24,20 +24,21 @@ struct PanelOperands {
 /// C[M,N] = A[M,K] B[K,N] on our own kernels, K > 0, with B copied into panels, each as wide as
 /// three vectors (the last one or two less) and contiguous along K, so that it is read in order:
 /// once for few rows of A, once for each block of many, which is copied, too. For a B that many
-/// products share, where oneDNN's matmul keeps no layout of its own and packs B again at each call;
-/// where it has reference code only; and where this is faster. After Goto and van de Geijn 2008,
-/// "Anatomy of high-performance matrix multiplication". With Precision::kBf16 both operands are
-/// rounded to bfloat16 and their products summed in float32, a pair of K at a time, by instructions
-/// for that: only where HasBfloat16Instructions().
+/// products share; where oneDNN's matmul has reference code only; and where this is faster. After
+/// Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication". With
+/// Precision::kBf16 both operands are rounded to bfloat16 and their products summed in float32, a
+/// pair of K at a time, by instructions for that: only where HasBfloat16Instructions().
 class PanelProduct {
  public:
-  /// B[k, j] is at b[k * row_stride + j * column_stride].
+  /// B[k, j] is at b[k * row_stride + j * column_stride]. With `rounds`, in float32, its elements
+  /// are taken as they round to bfloat16.
   void Pack(int64_t n, int64_t k, const float* b, int64_t row_stride, int64_t column_stride,
-            Precision precision = Precision::kFloat32);
+            Precision precision = Precision::kFloat32, bool rounds = false);
 
   /// Threads share the panels, and the rows of one between two of them, or the rows where they are
-  /// many; an element of C is summed in the order of K (in bf16 the upper one of a pair first), so
-  /// many of them at a time, whatever the number of rows and threads. Threads may call at once.
+  /// many; an element of C is the sum over blocks of K of one depth, each summed in the order of K
+  /// (in bf16 the upper one of a pair first) and then added, whatever the number of rows and
+  /// threads. Threads may call at once.
   void Multiply(int64_t m, const PanelOperands& operands) const;
 
   /// "panels AVX2", "panels AVX3 in bf16" and the like.

@@ -194,6 +194,15 @@ TEST(RequireSameTest, OneOtherValueIsAnErrorEverywhere) {
   EXPECT_THAT(message, HasSubstr("(rank " + std::to_string(LastRank())));
 }
 
+TEST(HostTest, HostsOfRanksThatFollowOneAnotherAreKnown) {
+  EXPECT_EQ(HostSizes({0}), (std::vector{1}));
+  EXPECT_EQ(HostSizes({0, 0, 2, 2}), (std::vector{2, 2}));
+  EXPECT_EQ(HostSizes({0, 1, 1, 3}), (std::vector{1, 2, 1}));
+  for (const std::vector<int>& mixed : {std::vector{0, 1, 0, 1}, {0, 1, 1, 0}, {0, 0, 2, 0}}) {
+    EXPECT_EQ(HostSizes(mixed), std::vector<int>());
+  }
+}
+
 TEST(HostTest, AllRanksAreOnThisHost) {
   EXPECT_EQ(world->host_share().ranks, world->size());
   EXPECT_EQ(world->host_sizes(), std::vector<int>{world->size()});

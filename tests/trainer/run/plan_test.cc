@@ -102,8 +102,8 @@ TEST_F(ExposedSecondsTest, ManyRanksOfAHostShareItsNetwork) {
     EXPECT_TRUE(way.through_hosts);
     return static_cast<double>(way.piece_floats) / static_cast<double>(piece_);
   };
-  EXPECT_NEAR(Exposed({2, 2}), 3.5 + 0.5 + (0.25 + pieces(2)) + 0.125, 2 * kNear);
-  EXPECT_NEAR(Exposed({4, 2}), 2 * 3.5 + 0.5 + 4 * (0.25 + pieces(4)) + 0.125, 2 * kNear);
+  EXPECT_NEAR(Exposed({2, 2}), 3.5 + 2 * 0.25 + pieces(2) + 0.125, 2 * kNear);
+  EXPECT_NEAR(Exposed({4, 2}), 2 * 3.5 + 6 * 0.25 + 4 * pieces(4) + 0.125, 2 * kNear);
 }
 
 TEST_F(ExposedSecondsTest, ManyHostsSendAlmostTwiceTheGradient) {

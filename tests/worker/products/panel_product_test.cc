@@ -104,7 +104,7 @@ TEST_P(PanelProductTest, EqualsPlainLoops) {
   PanelProduct product;  // one for all shapes
   for (const int64_t m : {1, 2, 3, 4, 5, 8, 9, 17}) {
     for (const int64_t n : {1, 11, 12, 13, 24, 25, 48, 50, 97}) {
-      for (const int64_t k : {1, 7, 128, 257, 1051}) {
+      for (const int64_t k : {1, 7, 257, 511, 513, 1051}) {
         for (const bool a_transposed : {false, true}) {
           const Operands x(m, n, k, a_transposed, (m + n) % 2 == 0, GetParam());
           SCOPED_TRACE(testing::Message() << m << " x " << n << " x " << k << ", transposed "
@@ -118,7 +118,7 @@ TEST_P(PanelProductTest, EqualsPlainLoops) {
 
 // Bit for bit: what a lane computes does not depend on the lanes beside it nor on the threads.
 TEST_P(PanelProductTest, ARowDoesNotDependOnRowsAndThreads) {
-  const Operands x(23, 97, 600, false, true, GetParam());
+  const Operands x(23, 97, 1100, false, true, GetParam());
   PanelProduct product;
   x.Pack(product);
   std::vector<float> all(x.m * x.c_stride), part(x.m * x.c_stride);
