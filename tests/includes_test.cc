@@ -41,7 +41,8 @@ struct Library {
 };
 constexpr Library kLibraries[] = {
     {"MPI", "(^|/)mpi[^/]*\\.h$",
-     "^trainer/ranks/(communicator|gradient_sum|mpi_error|piece_exchange)\\.cc$"},
+     "^trainer/ranks/"
+     "(piece_exchange\\.h|(communicator|gradient_sum|mpi_error|piece_exchange)\\.cc)$"},
     {"HDF5", "(^|/)(hdf5|hdf5_hl|H5[A-Z][A-Za-z]*)\\.h$", "^io/hdf5/"},
     {"ICU", "^unicode/", "^io/"},
     {"xxhash", "(^|/)(xxhash|xxh3|xxh_x86dispatch)\\.h$", "^io/"},
