@@ -177,7 +177,7 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
   }
   const std::vector<int>& sizes = communicator.host_sizes();
   if (sizes.size() != 1) {
-    const SumForm form = SumFormOf(config.training().reduction(), task);
+    const SumForm form = SumFormOf(config.training().reduction());
     console.Info(GradientSum::WayOf(sizes, communicator.size(), form).through_hosts
                      ? "gradients: added on each host, then from host to host"
                      : "gradients: each rank sends every other one its part");

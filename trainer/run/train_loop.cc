@@ -55,10 +55,15 @@ worker::GradientChange ChangeOf(const proto::Clip& config, double weight, double
 }
 
 // Of a tied embedding all rows have gradients, which the sum finds.
-SumForm SumFormOf(const proto::Reduction& config, const Task& task) {
+SumForm SumFormOf(const proto::Reduction& config) {
   SumForm form;
   if (config.wire() == proto::Reduction::BF16) form.wire = Wire::kBfloat16;
   if (config.shard_optimizer()) form.result = SumResult::kShares;
+  return form;
+}
+
+SumForm SumFormOf(const proto::Reduction& config, const Task& task) {
+  SumForm form = SumFormOf(config);
   if (const worker::Parameter* const table = task.leading_embedding()) {
     form.table = {table->shape[0], table->shape[1]};
   }

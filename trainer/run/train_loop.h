@@ -37,7 +37,8 @@ int64_t MostBadSteps(int64_t total_steps);
 /// the mean.
 worker::GradientChange ChangeOf(const proto::Clip& config, double weight, double norm);
 
-/// How a training sums its gradients.
+/// How a training sums its gradients. Without a task, whose model must be there, no table is known.
+SumForm SumFormOf(const proto::Reduction& config);
 SumForm SumFormOf(const proto::Reduction& config, const Task& task);
 
 /// The place of evaluation.best_metric among a task's metrics. UsageError when there is none of
