@@ -106,6 +106,7 @@ TEST_P(PromisesTest, AnEvaluationGoesOnWhereItWasStopped) {
   run_.TrainToTheEnd("runs/a", 2, settings);
   // A signal may come before the evaluation or, on a fast machine, behind it.
   std::string name;
+  int status = 0;
   int64_t evaluated = 0;
   for (int i = 0; i < 10 && evaluated == 0; ++i) {
     name = fmt::format("runs/b{}", i);
@@ -114,12 +115,14 @@ TEST_P(PromisesTest, AnEvaluationGoesOnWhereItWasStopped) {
       return std::filesystem::exists(run_.CheckpointPath(name, 6));
     })) << program.ErrSoFar();
     program.Signal(SIGUSR1);
-    program.Wait();
+    status = program.Wait().status;
+    EXPECT_TRUE(status == kStopped || status == 0) << status;
     if (run_.LastStep(name) != 6) continue;
     const auto counters = io::ReadCheckpoint(run_.CheckpointPath(name, 6)).header.counters;
     evaluated = counters.at("evaluation_batch");
   }
   ASSERT_GT(evaluated, 0) << "the evaluation is too short for this test";
+  EXPECT_EQ(status, kStopped);
   const Outcome outcome = RunProgram(run_.Train(name, 2, settings));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("its evaluation goes on behind"));

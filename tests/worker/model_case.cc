@@ -5,7 +5,7 @@
 namespace lockstep::worker {
 
 float Taken(float x, Precision precision) {
-  return precision == Precision::kBf16 ? Widened(RoundToBfloat16(x)) : x;
+  return precision == Precision::kBf16 ? RoundedToBfloat16(x) : x;
 }
 
 std::string ArithmeticName(Arithmetic arithmetic) {

@@ -15,9 +15,6 @@ using worker::Widened;
 
 namespace {
 
-// Floats that are added at a time: their sums stay in the first cache level.
-constexpr int64_t kBlock = 2048;
-
 bool AllDone(std::vector<MPI_Request>& requests) {
   int done = 0;
   CheckMpi(
@@ -25,6 +22,46 @@ bool AllDone(std::vector<MPI_Request>& requests) {
       "MPI_Testall");
   if (done) requests.clear();
   return done != 0;
+}
+
+void Send(const void* from, int64_t size, MPI_Datatype type, int to, int tag,
+          std::vector<MPI_Request>& requests) {
+  CheckMpi(MPI_Isend(from, static_cast<int>(size), type, to, tag, MPI_COMM_WORLD,
+                     &requests.emplace_back(MPI_REQUEST_NULL)),
+           "MPI_Isend");
+}
+
+void Receive(void* to, int64_t size, MPI_Datatype type, int from, int tag,
+             std::vector<MPI_Request>& requests) {
+  CheckMpi(MPI_Irecv(to, static_cast<int>(size), type, from, tag, MPI_COMM_WORLD,
+                     &requests.emplace_back(MPI_REQUEST_NULL)),
+           "MPI_Irecv");
+}
+
+// Of 0 to count - 1, but for `own`. Begins behind it, so that not all talk to the same one first.
+template <class Action>
+void ForOthers(int own, int count, const Action& action) {
+  for (int i = 1; i <= count; ++i) {
+    const int other = (own + i) % count;
+    if (other != own) action(other);
+  }
+}
+
+// to = start (nullptr: 0) + what part(i, at, n) has for each i in turn, n floats from `at` on; `to`
+// may be one of them. In blocks, so that the sums stay in the first cache level.
+constexpr int64_t kBlock = 2048;
+template <class Part>
+void AddInOrder(int64_t size, const float* start, int parts, const Part& part, float* to) {
+  float sum[kBlock];
+  for (int64_t at = 0; at < size; at += kBlock) {
+    const int64_t n = std::min(kBlock, size - at);
+    start ? std::copy_n(start + at, n, sum) : std::fill_n(sum, n, 0.0f);
+    for (int i = 0; i < parts; ++i) {
+      const float* from = part(i, at, n);
+      for (int64_t j = 0; j < n; ++j) sum[j] += from[j];
+    }
+    std::copy_n(sum, n, to + at);
+  }
 }
 
 }  // namespace
@@ -58,11 +95,11 @@ void PairsExchange::Start(float* x, int64_t size, SumResult result) {
   size_ = size;
   result_ = result;
   if (rounds_) std::transform(x, x + size, rounded_.begin(), RoundToBfloat16);
-  ForOthers([this](int from) {
+  ForOthers(rank_, ranks_, [this](int from) {
     const int64_t share = ShareOf(rank_).size(), at = share * from;
-    Receive(from, tag_, {at, at + share}, received_.data());
+    ReceivePart(from, tag_, {at, at + share}, received_.data());
   });
-  ForOthers([this](int to) { Send(to, tag_, ShareOf(to)); });
+  ForOthers(rank_, ranks_, [this](int to) { SendPart(to, tag_, ShareOf(to)); });
   stage_ = Stage::kShares;
 }
 
@@ -74,8 +111,8 @@ bool PairsExchange::Advance() {
       stage_ = Stage::kIdle;
       return true;
     }
-    ForOthers([this](int from) { Receive(from, tag_ + 1, ShareOf(from), x_); });
-    ForOthers([this](int to) { Send(to, tag_ + 1, ShareOf(rank_)); });
+    ForOthers(rank_, ranks_, [this](int from) { ReceivePart(from, tag_ + 1, ShareOf(from), x_); });
+    ForOthers(rank_, ranks_, [this](int to) { SendPart(to, tag_ + 1, ShareOf(rank_)); });
     stage_ = Stage::kSums;
     return true;
   }
@@ -84,56 +121,43 @@ bool PairsExchange::Advance() {
   return true;
 }
 
-// Begins with the next one, so that not all ranks talk to the same one first.
-void PairsExchange::ForOthers(const std::function<void(int)>& action) const {
-  for (int i = 1; i < ranks_; ++i) action((rank_ + i) % ranks_);
-}
-
 // Of x, or of what rounded_ has of it.
-void PairsExchange::Send(int to, int tag, Range what) {
-  const void* from =
-      rounds_ ? static_cast<const void*>(rounded_.data() + what.begin) : x_ + what.begin;
-  CheckMpi(MPI_Isend(from, static_cast<int>(what.size()), rounds_ ? MPI_UINT16_T : MPI_FLOAT, to,
-                     tag, MPI_COMM_WORLD, &requests_.emplace_back(MPI_REQUEST_NULL)),
-           "MPI_Isend");
+void PairsExchange::SendPart(int to, int tag, Range what) {
+  if (rounds_) {
+    return Send(rounded_.data() + what.begin, what.size(), MPI_UINT16_T, to, tag, requests_);
+  }
+  Send(x_ + what.begin, what.size(), MPI_FLOAT, to, tag, requests_);
 }
 
 // To a range of `place`, or of received_rounded_ where that is what travels.
-void PairsExchange::Receive(int from, int tag, Range where, float* place) {
-  void* to =
-      rounds_ ? static_cast<void*>(received_rounded_.data() + where.begin) : place + where.begin;
-  CheckMpi(MPI_Irecv(to, static_cast<int>(where.size()), rounds_ ? MPI_UINT16_T : MPI_FLOAT, from,
-                     tag, MPI_COMM_WORLD, &requests_.emplace_back(MPI_REQUEST_NULL)),
-           "MPI_Irecv");
+void PairsExchange::ReceivePart(int from, int tag, Range where, float* place) {
+  if (rounds_) {
+    return Receive(received_rounded_.data() + where.begin, where.size(), MPI_UINT16_T, from, tag,
+                   requests_);
+  }
+  Receive(place + where.begin, where.size(), MPI_FLOAT, from, tag, requests_);
 }
 
-// In the order of the ranks.
 void PairsExchange::AddShares() {
   const Range mine = ShareOf(rank_);
   float* own = x_ + mine.begin;
-  float share[kBlock], sum[kBlock];
-  for (int64_t at = 0; at < mine.size(); at += kBlock) {
-    const int64_t n = std::min<int64_t>(kBlock, mine.size() - at);
-    std::fill_n(sum, n, 0.0f);
-    for (int rank = 0; rank < ranks_; ++rank) {
-      const int64_t theirs = static_cast<int64_t>(rank) * mine.size() + at;
-      const float* from = rank == rank_ ? own + at : received_.data() + theirs;
-      if (rounds_ && rank != rank_) {
-        std::transform(received_rounded_.begin() + theirs, received_rounded_.begin() + theirs + n,
-                       share, Widened);
-        from = share;
-      }
-      for (int64_t i = 0; i < n; ++i) sum[i] += from[i];
-    }
-    std::copy_n(sum, n, own + at);
-  }
+  float widened[kBlock];
+  const auto share = [&](int rank, int64_t at, int64_t n) -> const float* {
+    if (rank == rank_) return own + at;
+    const int64_t theirs = rank * mine.size() + at;
+    if (!rounds_) return received_.data() + theirs;
+    const auto from = received_rounded_.begin() + theirs;
+    std::transform(from, from + n, widened, Widened);
+    return widened;
+  };
+  AddInOrder(mine.size(), nullptr, ranks_, share, own);
   if (!rounds_) return;
   std::transform(own, own + mine.size(), rounded_.begin() + mine.begin, RoundToBfloat16);
   std::transform(rounded_.begin() + mine.begin, rounded_.begin() + mine.end, own, Widened);
 }
 
 void PairsExchange::TakeSums() {
-  ForOthers([this](int from) {
+  ForOthers(rank_, ranks_, [this](int from) {
     const Range theirs = ShareOf(from);
     std::transform(received_rounded_.begin() + theirs.begin, received_rounded_.begin() + theirs.end,
                    x_ + theirs.begin, Widened);
@@ -154,28 +178,6 @@ HostsExchange::HostsExchange(int slot, int rank, const std::vector<int>& hosts, 
 
 int HostsExchange::Owners(const std::vector<int>& hosts) { return std::ranges::min(hosts); }
 
-void HostsExchange::Send(int to, Tag tag, const float* from, int64_t size,
-                         std::vector<MPI_Request>& requests) {
-  CheckMpi(MPI_Isend(from, static_cast<int>(size), MPI_FLOAT, to, tag_ + tag, MPI_COMM_WORLD,
-                     &requests.emplace_back(MPI_REQUEST_NULL)),
-           "MPI_Isend");
-}
-
-void HostsExchange::Receive(int from, Tag tag, float* to, int64_t size,
-                            std::vector<MPI_Request>& requests) {
-  CheckMpi(MPI_Irecv(to, static_cast<int>(size), MPI_FLOAT, from, tag_ + tag, MPI_COMM_WORLD,
-                     &requests.emplace_back(MPI_REQUEST_NULL)),
-           "MPI_Irecv");
-}
-
-// Begins with the next one, so that not all talk to the same one first.
-void HostsExchange::ForPeers(int count, const std::function<void(int)>& action) const {
-  for (int i = 0; i < count; ++i) {
-    const int local = (local_ + i) % count;
-    if (local != local_) action(local);
-  }
-}
-
 void HostsExchange::Start(float* x, int64_t size, SumResult result) {
   if (result != SumResult::kWhole) throw std::logic_error("through hosts goes the whole sum");
   x_ = x;
@@ -183,14 +185,14 @@ void HostsExchange::Start(float* x, int64_t size, SumResult result) {
   if (is_owner()) {
     const int64_t mine = ShareOf(local_).size();
     float* to = received_.data();
-    if (before_ >= 0) Receive(before_, kUp, to + locals_ * mine, mine, requests_);
-    ForPeers(locals_, [&](int from) {
-      Receive(first_ + from, kContribution, to + from * mine, mine, requests_);
+    if (before_ >= 0) Receive(to + locals_ * mine, mine, MPI_FLOAT, before_, tag_ + kUp, requests_);
+    ForOthers(local_, locals_, [&](int from) {
+      Receive(to + from * mine, mine, MPI_FLOAT, first_ + from, tag_ + kContribution, requests_);
     });
   }
-  ForPeers(owners_, [&](int to) {
+  ForOthers(local_, owners_, [&](int to) {
     const Range share = ShareOf(to);
-    Send(first_ + to, kContribution, x_ + share.begin, share.size(), requests_);
+    Send(x_ + share.begin, share.size(), MPI_FLOAT, first_ + to, tag_ + kContribution, requests_);
   });
   stage_ = Stage::kContributions;
 }
@@ -202,9 +204,9 @@ bool HostsExchange::Advance() {
       return false;
     case Stage::kContributions:
       if (!AllDone(requests_)) return false;
-      ForPeers(owners_, [&](int from) {
+      ForOthers(local_, owners_, [&](int from) {
         const Range share = ShareOf(from);
-        Receive(first_ + from, kSum, x_ + share.begin, share.size(), requests_);
+        Receive(x_ + share.begin, share.size(), MPI_FLOAT, first_ + from, tag_ + kSum, requests_);
       });
       if (is_owner()) PassOn();
       stage_ = Stage::kResult;
@@ -214,9 +216,11 @@ bool HostsExchange::Advance() {
       if (!AllDone(next_host_requests_)) return false;
       if (is_owner()) {
         const Range mine = ShareOf(local_);
-        if (before_ >= 0) Send(before_, kDown, x_ + mine.begin, mine.size(), requests_);
-        ForPeers(locals_,
-                 [&](int to) { Send(first_ + to, kSum, x_ + mine.begin, mine.size(), requests_); });
+        if (before_ >= 0)
+          Send(x_ + mine.begin, mine.size(), MPI_FLOAT, before_, tag_ + kDown, requests_);
+        ForOthers(local_, locals_, [&](int to) {
+          Send(x_ + mine.begin, mine.size(), MPI_FLOAT, first_ + to, tag_ + kSum, requests_);
+        });
       }
       stage_ = Stage::kOthers;
       return true;
@@ -234,24 +238,19 @@ void HostsExchange::PassOn() {
   if (next_ < 0) return AddContributions(x_ + mine.begin);
   float* sum = received_.data() + locals_ * mine.size();
   AddContributions(sum);
-  Send(next_, kUp, sum, mine.size(), next_host_requests_);
-  Receive(next_, kDown, x_ + mine.begin, mine.size(), next_host_requests_);
+  Send(sum, mine.size(), MPI_FLOAT, next_, tag_ + kUp, next_host_requests_);
+  Receive(x_ + mine.begin, mine.size(), MPI_FLOAT, next_, tag_ + kDown, next_host_requests_);
 }
 
-// To what the host before has sent, in the order of the ranks.
+// To what the host before has sent.
 void HostsExchange::AddContributions(float* to) {
   const Range mine = ShareOf(local_);
-  const float *own = x_ + mine.begin, *before = received_.data() + locals_ * mine.size();
-  float sum[kBlock];
-  for (int64_t at = 0; at < mine.size(); at += kBlock) {
-    const int64_t n = std::min<int64_t>(kBlock, mine.size() - at);
-    before_ >= 0 ? std::copy_n(before + at, n, sum) : std::fill_n(sum, n, 0.0f);
-    for (int local = 0; local < locals_; ++local) {
-      const float* from = (local == local_ ? own : received_.data() + local * mine.size()) + at;
-      for (int64_t i = 0; i < n; ++i) sum[i] += from[i];
-    }
-    std::copy_n(sum, n, to + at);
-  }
+  const float* received = received_.data();
+  const auto contribution = [&](int local, int64_t at, int64_t) {
+    return (local == local_ ? x_ + mine.begin : received + local * mine.size()) + at;
+  };
+  AddInOrder(mine.size(), before_ >= 0 ? received + locals_ * mine.size() : nullptr, locals_,
+             contribution, to);
 }
 
 }  // namespace lockstep::trainer

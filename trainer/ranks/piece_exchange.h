@@ -2,7 +2,6 @@
 #define LOCKSTEP_TRAINER_RANKS_PIECE_EXCHANGE_H_
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include <mpi.h>
@@ -48,9 +47,8 @@ class PairsExchange : public PieceExchange {
   enum class Stage { kIdle, kShares, kSums };
 
   worker::ParameterRange ShareOf(int rank) const { return ShareOfPiece(size_, rank, ranks_); }
-  void ForOthers(const std::function<void(int)>& action) const;
-  void Send(int to, int tag, worker::ParameterRange what);
-  void Receive(int from, int tag, worker::ParameterRange where, float* place);
+  void SendPart(int to, int tag, worker::ParameterRange what);
+  void ReceivePart(int from, int tag, worker::ParameterRange where, float* place);
   void AddShares();
   void TakeSums();
 
@@ -88,10 +86,6 @@ class HostsExchange : public PieceExchange {
 
   worker::ParameterRange ShareOf(int owner) const { return ShareOfPiece(size_, owner, owners_); }
   bool is_owner() const { return local_ < owners_; }
-  void Send(int to, Tag tag, const float* from, int64_t size, std::vector<MPI_Request>& requests);
-  void Receive(int from, Tag tag, float* to, int64_t size, std::vector<MPI_Request>& requests);
-  /// Of this host, but for this one.
-  void ForPeers(int count, const std::function<void(int local)>& action) const;
   void AddContributions(float* to);
   void PassOn();
 

@@ -33,26 +33,6 @@ bool ParseQuantity(const std::string& text, const std::vector<Unit>& units, doub
   return false;
 }
 
-}  // namespace
-
-Network ParseNetwork(const std::string& text) {
-  Network network;
-  const size_t comma = text.find(',');
-  const std::string latency = comma == std::string::npos ? "" : text.substr(comma + 1);
-  if (!ParseQuantity(text.substr(0, comma),
-                     {{"kbit", 1e3 / 8}, {"mbit", 1e6 / 8}, {"gbit", 1e9 / 8}},
-                     &network.bytes_per_second) ||
-      !ParseQuantity(latency, {{"us", 1e-6}, {"ms", 1e-3}}, &network.latency_seconds)) {
-    throw UsageError(fmt::format(
-        "--network {}: give a rate and a latency with a comma between them, such as 10gbit,50us "
-        "(kbit, mbit or gbit; us or ms).",
-        text));
-  }
-  return network;
-}
-
-namespace {
-
 /// What a host's network carries in each direction for each float of a piece, a rank's messages for
 /// a piece, and what is added behind the last one.
 struct WireCosts {
@@ -76,6 +56,22 @@ WireCosts CostsOf(const GradientSum::Way& way, const SumCosts& costs, const Rank
 }
 
 }  // namespace
+
+Network ParseNetwork(const std::string& text) {
+  Network network;
+  const size_t comma = text.find(',');
+  const std::string latency = comma == std::string::npos ? "" : text.substr(comma + 1);
+  if (!ParseQuantity(text.substr(0, comma),
+                     {{"kbit", 1e3 / 8}, {"mbit", 1e6 / 8}, {"gbit", 1e9 / 8}},
+                     &network.bytes_per_second) ||
+      !ParseQuantity(latency, {{"us", 1e-6}, {"ms", 1e-3}}, &network.latency_seconds)) {
+    throw UsageError(fmt::format(
+        "--network {}: give a rate and a latency with a comma between them, such as 10gbit,50us "
+        "(kbit, mbit or gbit; us or ms).",
+        text));
+  }
+  return network;
+}
 
 double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLayout& layout,
                       const Network& network) {

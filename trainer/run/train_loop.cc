@@ -54,7 +54,6 @@ worker::GradientChange ChangeOf(const proto::Clip& config, double weight, double
   return change;
 }
 
-// Of a tied embedding all rows have gradients, which the sum finds.
 SumForm SumFormOf(const proto::Reduction& config) {
   SumForm form;
   if (config.wire() == proto::Reduction::BF16) form.wire = Wire::kBfloat16;
@@ -62,6 +61,7 @@ SumForm SumFormOf(const proto::Reduction& config) {
   return form;
 }
 
+// (Of a tied embedding all rows have gradients, which the sum finds.)
 SumForm SumFormOf(const proto::Reduction& config, const Task& task) {
   SumForm form = SumFormOf(config);
   if (const worker::Parameter* const table = task.leading_embedding()) {

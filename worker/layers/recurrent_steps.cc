@@ -21,9 +21,9 @@ void PackFor(const PackedSteps& steps, int64_t n, int64_t k, int64_t a_stride, M
   }
 }
 
-// See OverLanes. Lanes of a thread, at least, and of what all but the last thread's are a multiple:
-// tiles of products have 4 rows, or 8 with AVX-512, where 4 are worth it, too (see below).
-constexpr int64_t kLeastLanes = 4, kTileLanes = 4;
+// See OverLanes. A thread has a multiple of so many lanes, but for the last one: the rows of a
+// product's tile, or (AVX-512) half of them, which are worth it, too (see below).
+constexpr int64_t kTileLanes = 4;
 
 // How many floats of Wh a thread may read at each time step with so many lanes of its own: a
 // quarter of its core's second cache level, or as many as these make worth it. (2 threads, against
@@ -159,7 +159,7 @@ void RecurrentLayer::OverLanes(std::initializer_list<const PackedMatrix*> weight
   const int64_t threads = omp_get_max_threads();
   const bool share = std::ranges::all_of(
       weights, [](const PackedMatrix* matrix) { return matrix->threads_may_share(); });
-  if (threads < 2 || items / kLeastLanes < threads || norm_ || !steps_.is_uniform() || !share ||
+  if (threads < 2 || items / kTileLanes < threads || norm_ || !steps_.is_uniform() || !share ||
       width() * outputs_ > MostFloats(items / threads)) {
     return pass(Lanes{0, items});
   }

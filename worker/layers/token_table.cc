@@ -45,7 +45,7 @@ void TokenTable::Forward(int64_t rows, const int32_t* tokens, const TokenVectors
     for (int64_t token = 0; token < I; ++token) {
       for (int64_t j = 0; j < width; ++j) {
         const float weight = weights.weights[j * I + token];
-        table[token * width + j] = (rounds ? Widened(RoundToBfloat16(weight)) : weight) + bias[j];
+        table[token * width + j] = (rounds ? RoundedToBfloat16(weight) : weight) + bias[j];
       }
     }
   }

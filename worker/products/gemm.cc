@@ -197,11 +197,6 @@ class AnyRowsProduct {
   dnnl::matmul primitive_;
 };
 
-// Whether operands are rounded and then multiplied as float32.
-bool RoundsInFloat32() {
-  return ProductPrecision() == Precision::kBf16 && !UsesBfloat16Instructions();
-}
-
 // An operand [rows, columns] as it rounds, in dense rows of `buffer`.
 Matrix RoundedInFloat32(int64_t rows, int64_t columns, Matrix from, Buffer& buffer) {
   if (from.transposed) std::swap(rows, columns);
@@ -326,7 +321,7 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
             bool accumulate, const float* bias) {
   static ProductCache cache;
   static Buffer rounded_a, rounded_b;  // one product at a time
-  const bool rounds = RoundsInFloat32();
+  const bool rounds = ProductPrecision() == Precision::kBf16 && !UsesBfloat16Instructions();
   if (rounds) {
     a = RoundedInFloat32(m, k, a, rounded_a);
     b = RoundedInFloat32(k, n, b, rounded_b);
@@ -416,8 +411,9 @@ void PackedMatrix::PackForAnyRows(int64_t n, int64_t k, int64_t a_stride, Matrix
 }
 
 void PackedMatrix::Pack(ProductShape shape, Matrix b) {
-  const bool in_panels = shape.m == 0 && !PanelsTakeBfloat16();
-  const bool rounds = RoundsInFloat32() || (ProductPrecision() == Precision::kBf16 && in_panels);
+  // Any number of rows is the panels' alone.
+  const bool by_instructions = shape.m == 0 ? PanelsTakeBfloat16() : UsesBfloat16Instructions();
+  const bool rounds = ProductPrecision() == Precision::kBf16 && !by_instructions;
   if (!rounds) shape.precision = ProductPrecision();
   if (!impl_ || impl_->shape != shape || impl_->rounds != rounds) {
     impl_ = std::make_unique<Impl>(shape, rounds);

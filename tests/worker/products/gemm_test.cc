@@ -300,6 +300,7 @@ TEST_P(PackedMatrixTest, KeepsItsPrecision) {
   packed.Pack(x.m, x.n, x.k, x.a_stride(), x.b());
   packed.Multiply(x.a_values.data(), after.data());
   EXPECT_NE(before, after);
+  ExpectPackedAsLoops(packed, x);
 }
 
 std::string NameOf(const testing::TestParamInfo<Arithmetic>& of) {
