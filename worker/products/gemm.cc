@@ -236,10 +236,11 @@ bool MultiplyVarying(const ProductShape& shape, const float* a, const float* b, 
 // On AVX2 our panels are faster than the sgemm that is all oneDNN has there (2 threads of a Zen 3,
 // of the limit: X W^T, dG W and dG^T X of an LSTM of 512, 64 x 64, by oneDNN 78, 75 and 73%, by
 // panels 78, 74 and 70; of 256 79, 65 and 33% against 84, 72 and 66; of 128 with 32 lanes 45, 58
-// and 42 against 75, 60 and 48). Wider instruction sets have brgemm; with less than AVX2 panels
-// have vectors of four.
+// and 42 against 75, 60 and 48). With AVX-512 oneDNN has brgemm, which only some products beat (see
+// panel_product.cc, kPacksRows); the logits of a vocabulary of 10,000 take 1.2 times as long by it.
+// With less than AVX2 panels have vectors of four.
 bool PrefersPanels(const ProductShape& shape) {
-  return !IsBf16(shape) && PanelProduct::IsFastest(shape.m, shape.k);
+  return !IsBf16(shape) && PanelProduct::IsFastest(shape.m, shape.n, shape.k, shape.a_transposed);
 }
 
 // Nothing is prepared for such products; they are noted, once for all that differ in M and K only.

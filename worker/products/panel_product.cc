@@ -29,10 +29,13 @@ struct PanelRow {
   const float* data;
 };
 
+// A, or some of it, whose rows are contiguous.
 template <class Element>
 struct LeftOperand {
+  using Unit = Element;
+  static constexpr int64_t column_stride = 1;
   const Element* data;
-  int64_t row_stride, column_stride;
+  int64_t row_stride;
 };
 
 }  // namespace lockstep::worker
@@ -61,9 +64,18 @@ constexpr int kRows = 4;
 // rows, K and N 128 to 4096, 2 threads of an Emerald Rapids, in turns with oneDNN's: 0.95 of its
 // rate with 24 KB of the first level, 1.00 so; medians of 12).
 constexpr int64_t kResidentBytes = int64_t{kRows == 8 ? 96 : 24} << 10;
-// Rows of A that stand packed at a time, with so much of K: in half of the second level (AVX2,
-// where products are made so).
-constexpr int64_t kBlockRows = 192;
+// Rows of A that all panels pass by before the next ones, with so much of K: in half of the second
+// level on AVX2; with AVX-512 in a tenth of a large one, so that a thread has many to take.
+constexpr int64_t kBlockRows = kRows == 8 ? 96 : 192;
+// Whether A is copied for that. With AVX-512 its rows are read where they are, if they are
+// contiguous (2 threads of an Emerald Rapids, LSTM of 512, 64 x 64, ms in quiet minutes, the copy
+// of B included: X W^T 26.8, packed 27.6, oneDNN 28.1; dG W 27.8, 29.2, 26.9; of 256 7.0, 7.4, 7.3
+// and 7.1, 7.7, 7.0; in others oneDNN 10% behind both).
+constexpr bool kPacksRows = kRows == 4;
+// Of the panel after this one, fetched into the second level with four rounds of a tile: a panel of
+// kResidentBytes while twelve tiles pass by. (The same processor, 24 tiles over panels of 4 MB: 91%
+// of the limit without, 96% with it; over one panel 98%.)
+constexpr int64_t kNextBytes = kRows == 8 ? 128 : 0;
 
 int64_t VectorWidth() { return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>())); }
 
@@ -105,17 +117,25 @@ struct InBf16 {
 };
 #endif
 
+// A tile of A as PackTiles leaves it.
+struct PackedTile {
+  using Unit = float;
+  static constexpr int64_t row_stride = 1, column_stride = kRows;
+  const float* data;
+};
+
 // One tile of C: C[rows, width] = (first ? bias or 0 : C) + A[rows, depth] B[depth, width], with
-// dense rows of B; `depth` counts Elements.
-template <class Element>
+// dense rows of B; `depth` counts units.
+template <class Left>
 struct TileOperands {
   int64_t depth;
-  const Element *a, *b;
-  int64_t a_row_stride, a_column_stride;
+  Left a;
+  const typename Left::Unit* b;
   float* c;
   int64_t c_stride;
   bool first;
   const float* bias;  // [width] or nullptr
+  const void* next;   // what will be read when all tiles of this panel are done, from here on
 };
 
 // GCC 12 keeps the sums in registers only where each of them has been named by a number before it
@@ -125,21 +145,28 @@ struct TileOperands {
 #define LOCKSTEP_ROWS _Pragma("GCC unroll 16") for (int r = 0; r < rows; ++r)
 #define LOCKSTEP_VECTORS _Pragma("GCC unroll 4") for (int v = 0; v < vectors; ++v)
 
-template <class Arithmetic, int rows, int vectors>
-void Tile(const TileOperands<typename Arithmetic::Element>& t) {
+template <class Arithmetic, int rows, int vectors, class Left>
+void Tile(const TileOperands<Left>& t) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   Vector sums[rows][vectors];
   LOCKSTEP_ROWS LOCKSTEP_VECTORS sums[r][v] = hn::Zero(d);
-  const auto *a = t.a, *b = t.b;
+  const auto *a = t.a.data, *b = t.b;
+  const auto* next = static_cast<const char*>(t.next);
   // Counters and pointers are a fifth of the instructions of a round. Where another thread shares
   // the core, they matter: 7 to 18% (AVX2; 8 rounds at a time are no better).
 #pragma GCC unroll 4
-  for (int64_t k = 0; k < t.depth; ++k, a += t.a_column_stride, b += vectors * lanes) {
+  for (int64_t k = 0; k < t.depth; ++k, a += t.a.column_stride, b += vectors * lanes) {
+    // Each line more than once, but in a loop that is unrolled when registers have been given out:
+    // unrolled before, it moves some of the sums to and fro.
+    if constexpr (kNextBytes > 0) {
+      __builtin_prefetch(next, 0, 2);
+      next += kNextBytes / 4;
+    }
     typename Arithmetic::Factor factors[vectors];
     LOCKSTEP_VECTORS factors[v] = Arithmetic::Load(b + v * lanes);
     LOCKSTEP_ROWS {
-      const auto x = Arithmetic::Spread(a + r * t.a_row_stride);
+      const auto x = Arithmetic::Spread(a + r * t.a.row_stride);
       LOCKSTEP_VECTORS sums[r][v] = Arithmetic::Add(x, factors[v], sums[r][v]);
     }
   }
@@ -159,12 +186,17 @@ void Tile(const TileOperands<typename Arithmetic::Element>& t) {
 #undef LOCKSTEP_ROWS
 #undef LOCKSTEP_VECTORS
 
-template <class Arithmetic, int rows, int vectors>
-void TileOf(int64_t count, const TileOperands<typename Arithmetic::Element>& t) {
+template <class Arithmetic, int rows, int vectors, class Left>
+void TileOf(int64_t count, const TileOperands<Left>& t) {
   if constexpr (rows > 1) {
     if (count < rows) return TileOf<Arithmetic, rows - 1, vectors>(count, t);
   }
   Tile<Arithmetic, rows, vectors>(t);
+}
+
+// The part of what lies at `next` that tile number `tile` of a panel fetches.
+const void* NextOf(const void* next, int64_t tile, int64_t depth) {
+  return static_cast<const char*>(next) + tile * (depth * kNextBytes / 4);
 }
 
 // Rows [first_row, end_row) of A times one panel of so many vectors; `columns` of it are real. A
@@ -188,18 +220,19 @@ void MultiplyVectors(const PanelPart& part, const LeftOperand<typename Arithmeti
   }
   for (int64_t begin = 0; begin < part.depth; begin += most_depth) {
     const bool first = begin == 0 && !x.accumulate;
+    const int64_t depth = std::min(most_depth, part.depth - begin);
     for (int64_t row = part.first_row; row < part.end_row; row += kTileRows) {
       const int64_t rows = std::min<int64_t>(kTileRows, part.end_row - row);
       float* c = x.c + row * x.c_stride + part.first_column;
-      const TileOperands<Element> tile = {std::min(most_depth, part.depth - begin),
-                                          a.data + row * a.row_stride + begin * a.column_stride,
-                                          panel + begin * width,
-                                          a.row_stride,
-                                          a.column_stride,
-                                          is_edge ? edge : c,
-                                          is_edge ? width : x.c_stride,
-                                          first,
-                                          bias};
+      const TileOperands<LeftOperand<Element>> tile = {
+          depth,
+          {a.data + row * a.row_stride + begin, a.row_stride},
+          panel + begin * width,
+          is_edge ? edge : c,
+          is_edge ? width : x.c_stride,
+          first,
+          bias,
+          NextOf(panel + (begin + depth) * width, (row - part.first_row) / kTileRows, depth)};
       for (int64_t r = 0; r < rows && is_edge && !first; ++r) {
         std::copy_n(c + r * x.c_stride, part.columns, edge + r * width);
       }
@@ -219,11 +252,76 @@ void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Elem
   MultiplyVectors<Arithmetic, 3>(part, a, x);
 }
 
+// to[k * to_stride + r] = from[r * row_stride + k], of `rows` rows of `depth`.
+void Transpose(int64_t rows, int64_t depth, const float* from, int64_t row_stride, float* to,
+               int64_t to_stride) {
+  constexpr int64_t kSome = 64;  // of k: as much of `to` as stays near
+  for (int64_t begin = 0; begin < depth; begin += kSome) {
+    const int64_t end = std::min(begin + kSome, depth);
+    int64_t whole_rows = 0, whole_end = begin;
+#if HWY_TARGET != HWY_SCALAR
+    const hn::Full128<float> d;
+    const hn::Full128<uint64_t> pairs;
+    whole_rows = rows / 4 * 4;
+    whole_end = begin + (end - begin) / 4 * 4;
+    for (int64_t r = 0; r < whole_rows; r += 4) {
+      for (int64_t k = begin; k < whole_end; k += 4) {
+        const float* at = from + r * row_stride + k;
+        const auto a = hn::LoadU(d, at), b = hn::LoadU(d, at + row_stride),
+                   c = hn::LoadU(d, at + 2 * row_stride), e = hn::LoadU(d, at + 3 * row_stride);
+        const auto low = hn::BitCast(pairs, hn::InterleaveLower(d, a, b)),
+                   low_of_others = hn::BitCast(pairs, hn::InterleaveLower(d, c, e)),
+                   up = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b)),
+                   up_of_others = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
+        const auto store = [&](int64_t i, auto column) {
+          hn::StoreU(hn::BitCast(d, column), d, to + (k + i) * to_stride + r);
+        };
+        store(0, hn::InterleaveLower(pairs, low, low_of_others));
+        store(1, hn::InterleaveUpper(pairs, low, low_of_others));
+        store(2, hn::InterleaveLower(pairs, up, up_of_others));
+        store(3, hn::InterleaveUpper(pairs, up, up_of_others));
+      }
+    }
+#endif
+    for (int64_t k = begin; k < end; ++k) {
+      for (int64_t r = k < whole_end ? whole_rows : 0; r < rows; ++r) {
+        to[k * to_stride + r] = from[r * row_stride + k];
+      }
+    }
+  }
+}
+
+constexpr int64_t kLineFloats = 16;
+
 // What PackTiles reads next, which is far from what it reads now, as a rule.
 void PrefetchRow(const float* row, int64_t floats) {
-  constexpr int64_t kLineFloats = 16;
   for (int64_t i = 0; i < floats; i += kLineFloats) __builtin_prefetch(row + i);
 }
+
+// Rows of A that are read where they are: those of the block after this one, which lie far from
+// them, are fetched into the second level a little at a time, while tiles multiply.
+class RowsAhead {
+ public:
+  RowsAhead(const float* first, int64_t rows, int64_t stride, int64_t floats)
+      : row_(first), stride_(stride), floats_(floats), left_(rows) {}
+
+  int64_t lines() const { return left_ * ((floats_ - 1) / kLineFloats + 2); }
+
+  void Fetch(int64_t lines) {
+    for (; lines > 0 && left_ > 0; --lines) {
+      __builtin_prefetch(row_ + at_, 0, 2);
+      at_ += kLineFloats;
+      if (at_ < floats_ + kLineFloats) continue;  // a row begins and ends within lines
+      at_ = 0;
+      row_ += stride_;
+      --left_;
+    }
+  }
+
+ private:
+  const float* row_;
+  int64_t stride_, floats_, left_, at_ = 0;
+};
 
 // One tile of rows `row_stride` apart.
 void PackRows(const float* from, int64_t row_stride, int64_t depth, float* to) {
@@ -275,66 +373,123 @@ void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begi
   }
 }
 
-// A block of A, packed, times what its k have in one panel of so many vectors.
-template <int vectors>
-void MultiplyBlock(int64_t rows, int64_t depth, const float* block, const float* b, int64_t columns,
-                   float* c, int64_t c_stride, bool first, const float* bias) {
+// A block of A, and what is read behind it.
+template <class Left>
+struct Block {
+  int64_t rows, depth;
+  Left tile;            // the first one
+  int64_t tile_stride;  // floats from one to the next
+  RowsAhead* ahead;     // or nullptr
+  int64_t lines;        // to fetch of it with each tile
+};
+
+// What a block's k have in one panel.
+struct PanelBlock {
+  const float* b;
+  int64_t columns;
+  float* c;
+  int64_t c_stride;
+  bool first;
+  const float* bias;
+  const float* next;
+};
+
+// Of so many vectors.
+template <int vectors, class Left>
+void MultiplyBlock(const Block<Left>& block, const PanelBlock& panel) {
   const int64_t width = vectors * VectorWidth();
   HWY_ALIGN float edge[kRows * vectors * HWY_MAX_BYTES / sizeof(float)] = {};
   HWY_ALIGN float edge_bias[vectors * HWY_MAX_BYTES / sizeof(float)] = {};
-  const bool is_edge = columns < width;
+  const bool is_edge = panel.columns < width;
+  const float* bias = panel.bias;
   if (is_edge && bias) {
-    std::copy_n(bias, columns, edge_bias);
+    std::copy_n(bias, panel.columns, edge_bias);
     bias = edge_bias;
   }
-  for (int64_t row = 0; row < rows; row += kRows, block += kRows * depth, c += kRows * c_stride) {
-    const int64_t count = std::min<int64_t>(kRows, rows - row);
-    const TileOperands<float> tile = {
-        depth, block, b, 1, kRows, is_edge ? edge : c, is_edge ? width : c_stride, first, bias};
-    for (int64_t r = 0; r < count && is_edge && !first; ++r) {
-      std::copy_n(c + r * c_stride, columns, edge + r * width);
+  TileOperands<Left> tile = {block.depth, block.tile,  panel.b, edge,
+                             width,       panel.first, bias,    nullptr};
+  for (int64_t row = 0; row < block.rows; row += kRows, tile.a.data += block.tile_stride) {
+    const int64_t count = std::min<int64_t>(kRows, block.rows - row);
+    float* c = panel.c + row * panel.c_stride;
+    if (!is_edge) {
+      tile.c = c;
+      tile.c_stride = panel.c_stride;
     }
+    tile.next = NextOf(panel.next, row / kRows, block.depth);
+    for (int64_t r = 0; r < count && is_edge && !panel.first; ++r) {
+      std::copy_n(c + r * panel.c_stride, panel.columns, edge + r * width);
+    }
+    if (block.ahead) block.ahead->Fetch(block.lines);
     for (int64_t r = 0; r < kRows; ++r) {
-      const float* next = c + (kRows + r) * c_stride;
-      __builtin_prefetch(next, 1);
+      const float* next = c + (kRows + r) * panel.c_stride;
+      for (int64_t i = 0; i + kLineFloats < width; i += kLineFloats) {
+        __builtin_prefetch(next + i, 1);
+      }
       __builtin_prefetch(next + width - 1, 1);
     }
     TileOf<InFloat32, kRows, vectors>(count, tile);
     for (int64_t r = 0; r < count && is_edge; ++r) {
-      std::copy_n(edge + r * width, columns, c + r * c_stride);
+      std::copy_n(edge + r * width, panel.columns, c + r * panel.c_stride);
     }
   }
 }
 
-// Rows [first_row, end_row) of A times all panels, a block of A at a time. `block` is for
-// BlockFloats().
-void MultiplyBlocks(int64_t first_row, int64_t end_row, const PanelRow& panels,
-                    const PanelOperands& x, float* block) {
+template <class Left>
+void MultiplyBlock(int64_t vectors, const Block<Left>& block, const PanelBlock& panel) {
+  if (vectors == 3) return MultiplyBlock<3>(block, panel);
+  if (vectors == 2) return MultiplyBlock<2>(block, panel);
+  MultiplyBlock<1>(block, panel);
+}
+
+// Rows [first_row, first_row + rows) of the m of A, kBlockRows at most, times all panels. `room` is
+// for BlockFloats().
+void MultiplyRows(int64_t first_row, int64_t rows, int64_t m, const PanelRow& panels,
+                  const PanelOperands& x, float* room) {
   const int64_t lanes = VectorWidth(), most_depth = BlockDepth();
   const int64_t vectors = (panels.n + lanes - 1) / lanes;
-  for (int64_t row = first_row; row < end_row; row += kBlockRows) {
-    const int64_t rows = std::min(kBlockRows, end_row - row);
-    for (int64_t begin = 0; begin < panels.depth; begin += most_depth) {
-      const int64_t depth = std::min(most_depth, panels.depth - begin);
-      const bool first = begin == 0 && !x.accumulate;
-      PackTiles(x, row, rows, begin, depth, block);
-      for (int64_t v = 0, count = 0; v < vectors; v += count) {
-        count = PanelVectors(vectors - v);
-        const int64_t column = v * lanes;
-        const float* b = panels.data + column * panels.depth + begin * count * lanes;
-        const float* bias = x.bias ? x.bias + column : nullptr;
-        const auto multiply = count == 3   ? MultiplyBlock<3>
-                              : count == 2 ? MultiplyBlock<2>
-                                           : MultiplyBlock<1>;
-        multiply(rows, depth, block, b, std::min(count * lanes, panels.n - column),
-                 x.c + row * x.c_stride + column, x.c_stride, first, bias);
+  const int64_t tiles = (rows + kRows - 1) / kRows * ((vectors + 2) / 3);
+  const bool packs = kPacksRows || x.a_column_stride != 1;
+  for (int64_t begin = 0; begin < panels.depth; begin += most_depth) {
+    const int64_t end = std::min(begin + most_depth, panels.depth), depth = end - begin;
+    // What comes behind the last panel: more of K, or the first of it with other rows.
+    const int64_t next_begin = end < panels.depth ? end : 0;
+    const int64_t next_depth = std::min(most_depth, panels.depth - next_begin);
+    const int64_t next_row = end < panels.depth ? first_row : first_row + rows;
+    if (packs) PackTiles(x, first_row, rows, begin, depth, room);
+    RowsAhead ahead(x.a + next_row * x.a_row_stride + next_begin, std::min(rows, m - next_row),
+                    x.a_row_stride, next_depth);
+    const Block<PackedTile> packed = {rows, depth, {room}, kRows * depth, nullptr, 0};
+    const Block<LeftOperand<float>> plain = {
+        rows,
+        depth,
+        {x.a + first_row * x.a_row_stride + begin, x.a_row_stride},
+        kRows * x.a_row_stride,
+        &ahead,
+        (ahead.lines() + tiles - 1) / tiles};
+    for (int64_t v = 0, count = 0; v < vectors; v += count) {
+      count = PanelVectors(vectors - v);
+      const int64_t column = v * lanes, left = vectors - v - count;
+      const float* after = panels.data + (column + count * lanes) * panels.depth +
+                           begin * PanelVectors(left) * lanes;
+      const PanelBlock panel = {
+          panels.data + column * panels.depth + begin * count * lanes,
+          std::min(count * lanes, panels.n - column),
+          x.c + first_row * x.c_stride + column,
+          x.c_stride,
+          begin == 0 && !x.accumulate,
+          x.bias ? x.bias + column : nullptr,
+          left > 0 ? after : panels.data + next_begin * PanelVectors(vectors) * lanes};
+      if (packs) {
+        MultiplyBlock(count, packed, panel);
+      } else {
+        MultiplyBlock(count, plain, panel);
       }
     }
   }
 }
 
 void MultiplyFloat32(const PanelPart& part, const PanelOperands& x) {
-  Multiply<InFloat32>(part, {x.a, x.a_row_stride, x.a_column_stride}, x);
+  Multiply<InFloat32>(part, {x.a, x.a_row_stride}, x);
 }
 void MultiplyBf16([[maybe_unused]] const PanelPart& part,
                   [[maybe_unused]] const LeftOperand<uint32_t>& a,
@@ -347,7 +502,8 @@ void MultiplyBf16([[maybe_unused]] const PanelPart& part,
 }
 
 const char* PanelTarget() { return hwy::TargetName(HWY_TARGET); }
-bool IsAvx2() { return HWY_TARGET == HWY_AVX2; }
+bool HasFmaTiles() { return HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2; }
+bool PacksRows() { return kPacksRows; }
 bool IsVectorTarget() { return HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128; }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE
@@ -360,24 +516,24 @@ HWY_EXPORT(VectorWidth);
 HWY_EXPORT(TileRows);
 HWY_EXPORT(MultiplyFloat32);
 HWY_EXPORT(MultiplyBf16);
-HWY_EXPORT(MultiplyBlocks);
+HWY_EXPORT(MultiplyRows);
+HWY_EXPORT(Transpose);
 HWY_EXPORT(BlockFloats);
 HWY_EXPORT(BlockRows);
 HWY_EXPORT(PanelTarget);
-HWY_EXPORT(IsAvx2);
+HWY_EXPORT(HasFmaTiles);
+HWY_EXPORT(PacksRows);
 HWY_EXPORT(IsVectorTarget);
 
 namespace {
 
 // Whether A is taken in blocks: where it does not stay in a second cache level, and has rows enough
-// for all threads, each of which reads all panels. On AVX-512 oneDNN's products are as fast or up
-// to 15% faster than blocks would be.
+// for all threads, each of which reads all panels.
 bool TakesBlocks(int64_t m, int64_t k) {
   constexpr int64_t kLargeFloats = 64 << 10;
   constexpr int64_t kManyRows = 512;
   const bool is_large = m >= kManyRows && m * k > kLargeFloats;
-  return is_large && LOCKSTEP_DISPATCH(TileRows)() == 4 &&
-         2 * m >= omp_get_max_threads() * LOCKSTEP_DISPATCH(BlockRows)();
+  return is_large && 2 * m >= omp_get_max_threads() * LOCKSTEP_DISPATCH(BlockRows)();
 }
 
 int64_t PairsOf(int64_t k) { return (k + 1) / 2; }
@@ -397,7 +553,7 @@ LeftOperand<uint32_t> RoundedPairs(int64_t m, int64_t k, const PanelOperands& x)
   if (k % 2 != 0) {
     for (int64_t i = 0; i < m; ++i) to[i * 2 * pairs + k] = 0;
   }
-  return {reinterpret_cast<const uint32_t*>(to), pairs, 1};
+  return {reinterpret_cast<const uint32_t*>(to), pairs};
 }
 
 }  // namespace
@@ -416,8 +572,12 @@ void PanelProduct::Pack(int64_t n, int64_t k, const float* b, int64_t row_stride
     const int64_t columns = this->columns(panel), width = vectors(panel) * vector_;
     float* to = panels_.data() + first_column(panel) * depth;
     const float* from = b + first_column(panel) * column_stride;
+    const bool is_transposed = row_stride == 1 && column_stride != 1;
+    if (!of_pairs && is_transposed) {
+      LOCKSTEP_DISPATCH(Transpose)(columns, depth, from, column_stride, to, width);
+    }
     for (int64_t row = 0; row < depth && !of_pairs; ++row) {
-      for (int64_t j = 0; j < width; ++j) {
+      for (int64_t j = is_transposed ? columns : 0; j < width; ++j) {
         to[row * width + j] = j < columns ? from[row * row_stride + j * column_stride] : 0.0f;
       }
     }
@@ -454,7 +614,9 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   const int64_t tiles = (m + tile_rows - 1) / tile_rows;
   const bool rounds = precision_ == Precision::kBf16;
   const int64_t depth = rounds ? PairsOf(k_) : k_;
-  if (!rounds && TakesBlocks(m, k_)) return MultiplyLarge(m, operands);
+  if (!rounds && (operands.a_column_stride != 1 || TakesBlocks(m, k_))) {
+    return MultiplyBlocks(m, operands);
+  }
   LeftOperand<uint32_t> a = {};
   if (rounds) a = RoundedPairs(m, k_, operands);
   // Every thread has as much as the others, to a tile: its own panels and some rows of the first
@@ -488,19 +650,21 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   }
 }
 
-void PanelProduct::MultiplyLarge(int64_t m, const PanelOperands& operands) const {
-  static thread_local Buffer blocks;  // of the calling thread, for all of this product
-  const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)();
-  const int64_t tiles = (m + tile_rows - 1) / tile_rows;
-  const int64_t block_floats = LOCKSTEP_DISPATCH(BlockFloats)();
-  float* all = blocks.Require(omp_get_max_threads() * block_floats);
-#pragma omp parallel
-  {
-    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
-    const int64_t first = tiles * thread / threads * tile_rows;
-    const int64_t end = std::min(m, tiles * (thread + 1) / threads * tile_rows);
-    LOCKSTEP_DISPATCH(MultiplyBlocks)
-    (first, end, {n_, k_, panels_.data()}, operands, all + thread * block_floats);
+// Blocks of one size, as many for each thread, which takes the next one when it is done: a thread
+// whose core has others to serve leaves more to the rest.
+void PanelProduct::MultiplyBlocks(int64_t m, const PanelOperands& operands) const {
+  static thread_local Buffer rooms;  // of the calling thread, for all of this product
+  const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)(), threads = omp_get_max_threads();
+  const auto parts = [](int64_t all, int64_t of) { return (all + of - 1) / of; };
+  const int64_t blocks = parts(m, LOCKSTEP_DISPATCH(BlockRows)() * threads) * threads;
+  const int64_t rows = parts(parts(m, blocks), tile_rows) * tile_rows;
+  const int64_t room = LOCKSTEP_DISPATCH(BlockFloats)();
+  float* all = rooms.Require(threads * room);
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t row = 0; row < m; row += rows) {
+    LOCKSTEP_DISPATCH(MultiplyRows)
+    (row, std::min(rows, m - row), m, {n_, k_, panels_.data()}, operands,
+     all + omp_get_thread_num() * room);
   }
 }
 
@@ -510,8 +674,10 @@ std::string PanelProduct::Name(Precision precision) {
   return name + " in bf16";
 }
 
-bool PanelProduct::IsFastest(int64_t m, int64_t k) {
-  return LOCKSTEP_DISPATCH(IsAvx2)() && TakesBlocks(m, k);
+bool PanelProduct::IsFastest(int64_t m, int64_t n, int64_t k, bool a_transposed) {
+  constexpr int64_t kLeast = 256;  // of N and K, where oneDNN has more than a general sgemm
+  if (!LOCKSTEP_DISPATCH(HasFmaTiles)() || !TakesBlocks(m, k)) return false;
+  return LOCKSTEP_DISPATCH(PacksRows)() || (!a_transposed && n >= kLeast && k >= kLeast);
 }
 
 bool PanelProduct::HasVectors() { return LOCKSTEP_DISPATCH(IsVectorTarget)(); }

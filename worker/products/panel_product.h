@@ -44,9 +44,10 @@ class PanelProduct {
   /// "panels AVX2", "panels AVX3 in bf16" and the like.
   static std::string Name(Precision precision = Precision::kFloat32);
 
-  /// Whether this is the fastest way to a single product of so many rows in float32, the copy of B
-  /// included: on AVX2, where A is taken in blocks and all that oneDNN has is a general sgemm.
-  static bool IsFastest(int64_t m, int64_t k);
+  /// Whether this is the fastest way to a single product in float32, the copy of B included: where
+  /// A has many rows, on AVX2, where all that oneDNN has is a general sgemm; and with AVX-512 where
+  /// A stands as it is multiplied and B is no small one.
+  static bool IsFastest(int64_t m, int64_t n, int64_t k, bool a_transposed);
 
   /// False where the kernels have no vectors to compute with.
   static bool HasVectors();
@@ -54,7 +55,7 @@ class PanelProduct {
  private:
   static constexpr int64_t kPanelVectors = 3;
 
-  void MultiplyLarge(int64_t m, const PanelOperands& operands) const;
+  void MultiplyBlocks(int64_t m, const PanelOperands& operands) const;
 
   /// Of a row of B, panel after panel.
   int64_t vectors() const { return (n_ + vector_ - 1) / vector_; }
