@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Trains by launch/slurm/*.sbatch in a Slurm of our own, through time limits and the loss of a rank,
-# and compares with a run that was never stopped: slurm_test.sh LOCKSTEP MPIRUN REPOSITORY
+# and compares with a run that was never stopped; and on two hosts of two ranks, and compares with
+# one of one host: slurm_test.sh LOCKSTEP MPIRUN REPOSITORY
 set -euo pipefail
 
 if (($# != 3)); then
@@ -125,10 +126,27 @@ check_run() {
   printf '%s: %d time limits, one rank lost\n' "$1" "$limits"
 }
 
+# Where hosts have several ranks, gradients are added on each host first: the same bits as four
+# ranks of one host, on all of whose sums each rank has a share.
+check_hosts_of_two() {
+  make_run pairs 63
+  train pairs mpirun -n 4 --oversubscribe --bind-to none
+  make_run hosts 63
+  train hosts srun --nodes=2 --ntasks=4 --ntasks-per-node=2 --mpi=pmix --cpu-bind=none
+  grep -q '4 rank(s) on n1 x 2, n2 x 2; 1 thread(s) each' "$work/hosts/train.log" ||
+    fail 'hosts: ranks or threads'
+  grep -q 'gradients: added on each host, then from host to host' "$work/hosts/train.log" ||
+    fail 'hosts: gradients went otherwise'
+  "$python" "$repository/tests/cluster/compare_runs.py" \
+    "$work/pairs/runs/mine" "$work/hosts/runs/mine" || fail 'hosts trained otherwise'
+  printf 'two hosts of two ranks: as four ranks of one host\n'
+}
+
 main() {
   find_python
   "$slurm" up "$work/slurm" || exit $?
   lockstep import text --output "$work/corpus.h5" --split 90,10 "$repository"/{io,trainer,worker}
+  check_hosts_of_two
   # USR1 comes between 30 and 60 s after the start.
   count_steps 70
   local launcher
