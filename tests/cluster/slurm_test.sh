@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains by launch/slurm/*.sbatch in a Slurm of our own, through time limits and the loss of a rank,
-# and compares with a run that was never stopped; and on two hosts of two ranks, and compares with
-# one of one host: slurm_test.sh LOCKSTEP MPIRUN REPOSITORY
+# and compares with a run that was never stopped; and on two hosts of two ranks, and compares with a
+# run of four ranks on one host: slurm_test.sh LOCKSTEP MPIRUN REPOSITORY
 set -euo pipefail
 
 if (($# != 3)); then
@@ -126,8 +126,8 @@ check_run() {
   printf '%s: %d time limits, one rank lost\n' "$1" "$limits"
 }
 
-# Where hosts have several ranks, gradients are added on each host first: the same bits as four
-# ranks of one host, on all of whose sums each rank has a share.
+# Where hosts have several ranks, gradients are added on each host first: the same bits as where
+# four ranks of one host add them.
 check_hosts_of_two() {
   make_run pairs 63
   train pairs mpirun -n 4 --oversubscribe --bind-to none

@@ -7,20 +7,11 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // Highway's own order: after foreach_target.
-#include <hwy/contrib/math/math-inl.h>
+#include "worker/layers/activations-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-// Highway's Exp is wrong above 104, where it would make 1 of sigmoid(-200), and 0 of NaN, which
-// would hide that a training has diverged.
-template <class D, class V = hn::Vec<D>>
-V Sigmoid(D d, V x) {
-  const auto one = hn::Set(d, 1.0f);
-  const auto e = hn::Exp(d, hn::Min(hn::Neg(x), hn::Set(d, 104.0f)));
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(one, hn::Add(one, e)));
-}
 
 // d/dx of sigmoid and tanh, from their values.
 template <class D, class V = hn::Vec<D>>
@@ -49,7 +40,7 @@ void RnnForwardLane(const GateStep& s, int64_t lane, bool relu) {
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     const auto x = hn::Add(hn::LoadU(d, gates + unit), hn::LoadU(d, s.product + at));
     // In this order x86's maximum of 0 and NaN is NaN, in the other one 0.
-    hn::StoreU(relu ? hn::Max(hn::Zero(d), x) : hn::Tanh(d, x), d, s.h + at);
+    hn::StoreU(relu ? hn::Max(hn::Zero(d), x) : TanhOf(d, x), d, s.h + at);
   });
 }
 
@@ -81,17 +72,17 @@ void LstmForwardUnits(const GateStep& s, int64_t lane) {
       return sum;
     };
     const auto c_previous = hn::LoadU(d, s.c_previous + at);
-    const auto i = Sigmoid(d, seeing(x(0), 0, c_previous));
-    const auto f = Sigmoid(d, seeing(x(1), 1, c_previous));
-    const auto g = hn::Tanh(d, x(2));
+    const auto i = SigmoidOf(d, seeing(x(0), 0, c_previous));
+    const auto f = SigmoidOf(d, seeing(x(1), 1, c_previous));
+    const auto g = TanhOf(d, x(2));
     const auto c = hn::MulAdd(f, c_previous, hn::Mul(i, g));
-    const auto o = Sigmoid(d, seeing(x(3), 2, c));
+    const auto o = SigmoidOf(d, seeing(x(3), 2, c));
     hn::StoreU(i, d, gates);
     hn::StoreU(f, d, gates + H);
     hn::StoreU(g, d, gates + 2 * H);
     hn::StoreU(o, d, gates + 3 * H);
     hn::StoreU(c, d, s.c + at);
-    hn::StoreU(hn::Mul(o, hn::Tanh(d, c)), d, s.h + at);
+    hn::StoreU(hn::Mul(o, TanhOf(d, c)), d, s.h + at);
   });
 }
 
@@ -108,7 +99,7 @@ void LstmBackwardUnits(const GateStep& s, int64_t lane) {
     const auto f = hn::LoadU(d, gates + H);
     const auto g = hn::LoadU(d, gates + 2 * H);
     const auto o = hn::LoadU(d, gates + 3 * H);
-    const auto tanh_c = hn::Tanh(d, hn::LoadU(d, s.c + at));
+    const auto tanh_c = TanhOf(d, hn::LoadU(d, s.c + at));
     const auto dh = hn::Add(hn::LoadU(d, s.d_output + at), hn::LoadU(d, s.d_h + at));
     const auto d_o = hn::Mul(hn::Mul(dh, tanh_c), SigmoidSlope(d, o));
     auto dc = hn::MulAdd(hn::Mul(dh, o), TanhSlope(d, tanh_c), hn::LoadU(d, s.d_c + at));
@@ -139,7 +130,7 @@ void LstmOutputForwardLane(const GateStep& s, int64_t lane) {
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     const auto x = hn::MulAdd(hn::LoadU(d, s.c_gain + unit), hn::LoadU(d, s.normalized_c + at),
                               hn::LoadU(d, s.c_bias + unit));
-    hn::StoreU(hn::Mul(hn::LoadU(d, gates + unit), hn::Tanh(d, x)), d, s.h + at);
+    hn::StoreU(hn::Mul(hn::LoadU(d, gates + unit), TanhOf(d, x)), d, s.h + at);
   });
 }
 
@@ -148,7 +139,7 @@ void LstmOutputBackwardLane(const GateStep& s, int64_t lane) {
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     const auto x = hn::MulAdd(hn::LoadU(d, s.c_gain + unit), hn::LoadU(d, s.normalized_c + at),
                               hn::LoadU(d, s.c_bias + unit));
-    const auto o = hn::LoadU(d, gates + unit), y = hn::Tanh(d, x);
+    const auto o = hn::LoadU(d, gates + unit), y = TanhOf(d, x);
     const auto dh = hn::Add(hn::LoadU(d, s.d_output + at), hn::LoadU(d, s.d_h + at));
     hn::StoreU(hn::Mul(hn::Mul(dh, o), TanhSlope(d, y)), d, s.d_normalized_c + at);
     hn::StoreU(hn::Mul(hn::Mul(dh, y), SigmoidSlope(d, o)), d, s.d_output_gate + at);
@@ -160,11 +151,11 @@ void GruForwardLane(const GateStep& s, int64_t lane) {
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
     const float* product = s.product + lane * 3 * H + unit;
-    const auto r = Sigmoid(d, hn::Add(hn::LoadU(d, gates), hn::LoadU(d, product)));
-    const auto z = Sigmoid(d, hn::Add(hn::LoadU(d, gates + H), hn::LoadU(d, product + H)));
+    const auto r = SigmoidOf(d, hn::Add(hn::LoadU(d, gates), hn::LoadU(d, product)));
+    const auto z = SigmoidOf(d, hn::Add(hn::LoadU(d, gates + H), hn::LoadU(d, product + H)));
     const auto hidden =
         hn::Add(hn::LoadU(d, product + 2 * H), hn::LoadU(d, s.candidate_bias + unit));
-    const auto n = hn::Tanh(d, hn::MulAdd(r, hidden, hn::LoadU(d, gates + 2 * H)));
+    const auto n = TanhOf(d, hn::MulAdd(r, hidden, hn::LoadU(d, gates + 2 * H)));
     hn::StoreU(r, d, gates);
     hn::StoreU(z, d, gates + H);
     hn::StoreU(n, d, gates + 2 * H);
@@ -199,8 +190,8 @@ void GruResetForwardLane(const GateStep& s, int64_t lane) {
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
     const float* product = s.product + lane * 2 * H + unit;
-    const auto r = Sigmoid(d, hn::Add(hn::LoadU(d, gates), hn::LoadU(d, product)));
-    const auto z = Sigmoid(d, hn::Add(hn::LoadU(d, gates + H), hn::LoadU(d, product + H)));
+    const auto r = SigmoidOf(d, hn::Add(hn::LoadU(d, gates), hn::LoadU(d, product)));
+    const auto z = SigmoidOf(d, hn::Add(hn::LoadU(d, gates + H), hn::LoadU(d, product + H)));
     hn::StoreU(r, d, gates);
     hn::StoreU(z, d, gates + H);
     hn::StoreU(hn::Mul(r, hn::LoadU(d, s.h_previous + at)), d, s.candidate + at);
@@ -212,7 +203,7 @@ void GruOutputForwardLane(const GateStep& s, int64_t lane) {
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
     const auto z = hn::LoadU(d, gates + H);
-    const auto n = hn::Tanh(d, hn::Add(hn::LoadU(d, gates + 2 * H), hn::LoadU(d, s.product + at)));
+    const auto n = TanhOf(d, hn::Add(hn::LoadU(d, gates + 2 * H), hn::LoadU(d, s.product + at)));
     hn::StoreU(n, d, gates + 2 * H);
     const auto h_previous = hn::LoadU(d, s.h_previous + at);
     hn::StoreU(hn::MulAdd(z, hn::Sub(h_previous, n), n), d, s.h + at);

@@ -7,8 +7,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // Highway's own order: after foreach_target.
-#include <hwy/contrib/math/math-inl.h>
-
+#include "worker/layers/activations-inl.h"
 #include "worker/products/vector_loops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,7 +17,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 float TanhAndProductRow(int64_t n, const float* v, float* x) {
   return SumOverVectors(n, [&](auto d, int64_t i) {
-    const auto y = hn::Tanh(d, hn::LoadU(d, x + i));
+    const auto y = TanhOf(d, hn::LoadU(d, x + i));
     hn::StoreU(y, d, x + i);
     return hn::Mul(y, hn::LoadU(d, v + i));
   });

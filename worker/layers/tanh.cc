@@ -9,8 +9,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // Highway's own order: after foreach_target.
-#include <hwy/contrib/math/math-inl.h>
-
+#include "worker/layers/activations-inl.h"
 #include "worker/products/vector_loops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -20,7 +19,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 void TanhPart(int64_t size, float* x) {
   ForEachVector(size, [&](auto d, int64_t i) {
     const auto value = hn::LoadU(d, x + i);
-    hn::StoreU(hn::IfThenElse(hn::IsNaN(value), value, hn::Tanh(d, value)), d, x + i);
+    hn::StoreU(TanhOf(d, value), d, x + i);
   });
 }
 

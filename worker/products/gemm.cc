@@ -237,7 +237,7 @@ bool MultiplyVarying(const ProductShape& shape, const float* a, const float* b, 
 // of the limit: X W^T, dG W and dG^T X of an LSTM of 512, 64 x 64, by oneDNN 78, 75 and 73%, by
 // panels 78, 74 and 70; of 256 79, 65 and 33% against 84, 72 and 66; of 128 with 32 lanes 45, 58
 // and 42 against 75, 60 and 48). With AVX-512 oneDNN has brgemm, which only some products beat (see
-// panel_product.cc, kPacksRows); the logits of a vocabulary of 10,000 take 1.2 times as long by it.
+// panel_product.cc, kPacksRows); by it the logits of a vocabulary of 10,000 take 1.2 times as long.
 // With less than AVX2 panels have vectors of four.
 bool PrefersPanels(const ProductShape& shape) {
   return !IsBf16(shape) && PanelProduct::IsFastest(shape.m, shape.n, shape.k, shape.a_transposed);

@@ -23,8 +23,8 @@ struct Matrix {
 /// `c_stride` floats apart. A and B are given as stored, M, N and K as the product sees them. Runs
 /// on the calling thread's OpenMP threads; one product at a time. Bit for bit reproducible for the
 /// same shapes, machine and number of threads. M, N and K are positive. Source: oneDNN's matmul
-/// primitive; where that has none or only reference code for these very operands, or is slower (many
-/// rows: PanelProduct::IsFastest), worker/products/panel_product.h. Operands are taken as
+/// primitive; where that has none or only reference code for these very operands, or is slower
+/// (many rows: PanelProduct::IsFastest), worker/products/panel_product.h. Operands are taken as
 /// ProductPrecision() says, bias and C as they are.
 void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
             bool accumulate = false, const float* bias = nullptr);

@@ -70,10 +70,10 @@ constexpr int64_t kBlockRows = kRows == 8 ? 96 : 192;
 // Whether A is copied for that. With AVX-512 its rows are read where they are, if they are
 // contiguous (2 threads of an Emerald Rapids, LSTM of 512, 64 x 64, ms in quiet minutes, the copy
 // of B included: X W^T 26.8, packed 27.6, oneDNN 28.1; dG W 27.8, 29.2, 26.9; of 256 7.0, 7.4, 7.3
-// and 7.1, 7.7, 7.0; in others oneDNN 10% behind both).
+// and 7.1, 7.7, 7.0; while others use the cores, too, oneDNN is 10% behind both).
 constexpr bool kPacksRows = kRows == 4;
-// Of the panel after this one, fetched into the second level with four rounds of a tile: a panel of
-// kResidentBytes while twelve tiles pass by. (The same processor, 24 tiles over panels of 4 MB: 91%
+// Of the panel after this one, fetched into the second level with four rounds of a tile: a panel
+// while six tiles pass by. (The same processor, 24 tiles over panels of 4 MB: 91%
 // of the limit without, 96% with it; over one panel 98%.)
 constexpr int64_t kNextBytes = kRows == 8 ? 128 : 0;
 
@@ -194,13 +194,16 @@ void TileOf(int64_t count, const TileOperands<Left>& t) {
   Tile<Arithmetic, rows, vectors>(t);
 }
 
-// The part of what lies at `next` that tile number `tile` of a panel fetches.
-const void* NextOf(const void* next, int64_t tile, int64_t depth) {
-  return static_cast<const char*>(next) + tile * (depth * kNextBytes / 4);
+// Where a panel's tile number `tile` begins to fetch the next panel, of `width`; behind its end,
+// what the tile reads itself.
+const void* NextOf(const void* next, int64_t width, int64_t tile, int64_t depth, const void* own) {
+  const int64_t fetched = tile * (depth * kNextBytes / 4);
+  if (fetched >= depth * width * int64_t{sizeof(float)}) return own;
+  return static_cast<const char*>(next) + fetched;
 }
 
 // Rows [first_row, end_row) of A times one panel of so many vectors; `columns` of it are real. A
-// and its strides are `a`'s, not those of `x`. Fewer vectors leave registers for more rows.
+// and its stride are `a`'s, not those of `x`. Fewer vectors leave registers for more rows.
 template <class Arithmetic, int vectors>
 void MultiplyVectors(const PanelPart& part, const LeftOperand<typename Arithmetic::Element>& a,
                      const PanelOperands& x) {
@@ -232,7 +235,8 @@ void MultiplyVectors(const PanelPart& part, const LeftOperand<typename Arithmeti
           is_edge ? width : x.c_stride,
           first,
           bias,
-          NextOf(panel + (begin + depth) * width, (row - part.first_row) / kTileRows, depth)};
+          NextOf(panel + (begin + depth) * width, width, (row - part.first_row) / kTileRows, depth,
+                 panel + begin * width)};
       for (int64_t r = 0; r < rows && is_edge && !first; ++r) {
         std::copy_n(c + r * x.c_stride, part.columns, edge + r * width);
       }
@@ -373,6 +377,8 @@ void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begi
   }
 }
 
+bool PacksRows(const PanelOperands& x) { return kPacksRows || x.a_column_stride != 1; }
+
 // A block of A, and what is read behind it.
 template <class Left>
 struct Block {
@@ -415,17 +421,14 @@ void MultiplyBlock(const Block<Left>& block, const PanelBlock& panel) {
       tile.c = c;
       tile.c_stride = panel.c_stride;
     }
-    tile.next = NextOf(panel.next, row / kRows, block.depth);
+    tile.next = NextOf(panel.next, width, row / kRows, block.depth, panel.b);
     for (int64_t r = 0; r < count && is_edge && !panel.first; ++r) {
       std::copy_n(c + r * panel.c_stride, panel.columns, edge + r * width);
     }
     if (block.ahead) block.ahead->Fetch(block.lines);
     for (int64_t r = 0; r < kRows; ++r) {
       const float* next = c + (kRows + r) * panel.c_stride;
-      for (int64_t i = 0; i + kLineFloats < width; i += kLineFloats) {
-        __builtin_prefetch(next + i, 1);
-      }
-      __builtin_prefetch(next + width - 1, 1);
+      for (int64_t i = 0; i < width; i += kLineFloats) __builtin_prefetch(next + i, 1);
     }
     TileOf<InFloat32, kRows, vectors>(count, tile);
     for (int64_t r = 0; r < count && is_edge; ++r) {
@@ -441,23 +444,24 @@ void MultiplyBlock(int64_t vectors, const Block<Left>& block, const PanelBlock& 
   MultiplyBlock<1>(block, panel);
 }
 
-// Rows [first_row, first_row + rows) of the m of A, kBlockRows at most, times all panels. `room` is
-// for BlockFloats().
-void MultiplyRows(int64_t first_row, int64_t rows, int64_t m, const PanelRow& panels,
-                  const PanelOperands& x, float* room) {
+// Rows [first_row, first_row + rows) of A, kBlockRows at most, times all panels. The thread's next
+// ones are from `next_first` on, `next_rows` of them. `room` is for BlockFloats(), where
+// PacksRows(x).
+void MultiplyRows(int64_t first_row, int64_t rows, int64_t next_first, int64_t next_rows,
+                  const PanelRow& panels, const PanelOperands& x, float* room) {
   const int64_t lanes = VectorWidth(), most_depth = BlockDepth();
   const int64_t vectors = (panels.n + lanes - 1) / lanes;
   const int64_t tiles = (rows + kRows - 1) / kRows * ((vectors + 2) / 3);
-  const bool packs = kPacksRows || x.a_column_stride != 1;
+  const bool packs = PacksRows(x);
   for (int64_t begin = 0; begin < panels.depth; begin += most_depth) {
     const int64_t end = std::min(begin + most_depth, panels.depth), depth = end - begin;
     // What comes behind the last panel: more of K, or the first of it with other rows.
     const int64_t next_begin = end < panels.depth ? end : 0;
     const int64_t next_depth = std::min(most_depth, panels.depth - next_begin);
-    const int64_t next_row = end < panels.depth ? first_row : first_row + rows;
+    const int64_t next_row = end < panels.depth ? first_row : next_first;
     if (packs) PackTiles(x, first_row, rows, begin, depth, room);
-    RowsAhead ahead(x.a + next_row * x.a_row_stride + next_begin, std::min(rows, m - next_row),
-                    x.a_row_stride, next_depth);
+    RowsAhead ahead(x.a + next_row * x.a_row_stride + next_begin,
+                    end < panels.depth ? rows : next_rows, x.a_row_stride, next_depth);
     const Block<PackedTile> packed = {rows, depth, {room}, kRows * depth, nullptr, 0};
     const Block<LeftOperand<float>> plain = {
         rows,
@@ -502,8 +506,8 @@ void MultiplyBf16([[maybe_unused]] const PanelPart& part,
 }
 
 const char* PanelTarget() { return hwy::TargetName(HWY_TARGET); }
-bool HasFmaTiles() { return HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2; }
-bool PacksRows() { return kPacksRows; }
+bool IsAvx2OrBetter() { return HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2; }
+bool PacksAllRows() { return kPacksRows; }
 bool IsVectorTarget() { return HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128; }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE
@@ -521,14 +525,15 @@ HWY_EXPORT(Transpose);
 HWY_EXPORT(BlockFloats);
 HWY_EXPORT(BlockRows);
 HWY_EXPORT(PanelTarget);
-HWY_EXPORT(HasFmaTiles);
+HWY_EXPORT(IsAvx2OrBetter);
 HWY_EXPORT(PacksRows);
+HWY_EXPORT(PacksAllRows);
 HWY_EXPORT(IsVectorTarget);
 
 namespace {
 
-// Whether A is taken in blocks: where it does not stay in a second cache level, and has rows enough
-// for all threads, each of which reads all panels.
+// Whether A is taken in blocks: where it is larger than a small second cache level, and has rows
+// enough for all threads, each of which reads all panels.
 bool TakesBlocks(int64_t m, int64_t k) {
   constexpr int64_t kLargeFloats = 64 << 10;
   constexpr int64_t kManyRows = 512;
@@ -650,21 +655,25 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   }
 }
 
-// Blocks of one size, as many for each thread, which takes the next one when it is done: a thread
-// whose core has others to serve leaves more to the rest.
+// Blocks of one size, about as many for each thread, which takes the next one when it is done: a
+// thread whose core has others to serve leaves more to the rest. (A transposed A comes here however
+// small it is: but for tests it does where oneDNN has no code for it, on other processors.)
 void PanelProduct::MultiplyBlocks(int64_t m, const PanelOperands& operands) const {
   static thread_local Buffer rooms;  // of the calling thread, for all of this product
   const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)(), threads = omp_get_max_threads();
   const auto parts = [](int64_t all, int64_t of) { return (all + of - 1) / of; };
   const int64_t blocks = parts(m, LOCKSTEP_DISPATCH(BlockRows)() * threads) * threads;
   const int64_t rows = parts(parts(m, blocks), tile_rows) * tile_rows;
-  const int64_t room = LOCKSTEP_DISPATCH(BlockFloats)();
+  const bool packs = LOCKSTEP_DISPATCH(PacksRows)(operands);
+  const int64_t room = packs ? LOCKSTEP_DISPATCH(BlockFloats)() : 0;
   float* all = rooms.Require(threads * room);
 #pragma omp parallel for schedule(dynamic)
   for (int64_t row = 0; row < m; row += rows) {
+    // By then the other threads will have taken those between.
+    const int64_t next = std::min(m, row + omp_get_num_threads() * rows);
     LOCKSTEP_DISPATCH(MultiplyRows)
-    (row, std::min(rows, m - row), m, {n_, k_, panels_.data()}, operands,
-     all + omp_get_thread_num() * room);
+    (row, std::min(rows, m - row), next, std::min(rows, m - next), {n_, k_, panels_.data()},
+     operands, all + omp_get_thread_num() * room);
   }
 }
 
@@ -676,8 +685,8 @@ std::string PanelProduct::Name(Precision precision) {
 
 bool PanelProduct::IsFastest(int64_t m, int64_t n, int64_t k, bool a_transposed) {
   constexpr int64_t kLeast = 256;  // of N and K, where oneDNN has more than a general sgemm
-  if (!LOCKSTEP_DISPATCH(HasFmaTiles)() || !TakesBlocks(m, k)) return false;
-  return LOCKSTEP_DISPATCH(PacksRows)() || (!a_transposed && n >= kLeast && k >= kLeast);
+  if (!LOCKSTEP_DISPATCH(IsAvx2OrBetter)() || !TakesBlocks(m, k)) return false;
+  return LOCKSTEP_DISPATCH(PacksAllRows)() || (!a_transposed && n >= kLeast && k >= kLeast);
 }
 
 bool PanelProduct::HasVectors() { return LOCKSTEP_DISPATCH(IsVectorTarget)(); }

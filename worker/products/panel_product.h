@@ -23,7 +23,7 @@ struct PanelOperands {
 
 /// C[M,N] = A[M,K] B[K,N] on our own kernels, K > 0, with B copied into panels, each as wide as
 /// three vectors (the last one or two less) and contiguous along K, so that it is read in order:
-/// once for few rows of A, once for each block of many, which is copied, too. For a B that many
+/// once for few rows of A, once for each block of many, which may be copied, too. For a B that many
 /// products share; where oneDNN's matmul has reference code only; and where this is faster. After
 /// Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication". With
 /// Precision::kBf16 both operands are rounded to bfloat16 and their products summed in float32, a

@@ -1,5 +1,6 @@
 #include "worker/layers/gate_kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -8,13 +9,14 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/model_case.h"
+#include "worker/layers/tanh.h"
 
 // The backward kernels are covered by language_model_gradient_test.
 
 namespace lockstep::worker {
 namespace {
 
-// Rounding of 1 to 4 units in the last place of values up to 2.
+// Rounding of 1 to 6 units in the last place of values up to 2.
 constexpr double kTolerance = 1e-6;
 
 double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
@@ -106,6 +108,55 @@ TEST(GateKernelsTest, SaturatesAtAnyPreActivation) {
       ASSERT_NEAR(low.c[j], 0.0, kTolerance) << -x;
       ASSERT_NEAR(low.h[j], 0.0, kTolerance) << -x;
     }
+  }
+}
+
+double UnitsInTheLastPlace(float value, double expected) {
+  const auto rounded = static_cast<float>(std::abs(expected));
+  const float next = std::nextafter(rounded, std::numeric_limits<float>::infinity());
+  return std::abs(value - expected) / (static_cast<double>(next) - rounded);
+}
+
+// From 2^-126, below which floats are denormal, to where it is 1; never beyond that.
+TEST(GateKernelsTest, TanhIsRightToAFewUnitsInTheLastPlace) {
+  std::vector<float> x = {0.0f, 104.5f, 1e10f, std::numeric_limits<float>::infinity()};
+  for (float value = 0x1p-126f; value < 20.0f; value *= 1.0007f) x.push_back(value);
+  for (float value = 0.001f; value < 10.0f; value += 0.001f) x.push_back(value);
+  for (size_t i = x.size(); i-- > 0;) x.push_back(-x[i]);
+  std::vector<float> y = x;
+  Tanh(static_cast<int64_t>(y.size()), y.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    ASSERT_LE(UnitsInTheLastPlace(y[i], std::tanh(static_cast<double>(x[i]))), 6.0) << x[i];
+    ASSERT_LE(std::abs(y[i]), 1.0f) << x[i];
+  }
+}
+
+// Bit for bit: where an element stands, in a vector or alone behind the last one, changes nothing.
+TEST(GateKernelsTest, TanhOfAnElementDoesNotDependOnTheOthers) {
+  std::mt19937 generator(1);
+  const auto x = UniformValues(generator, 1000, 9.0f);
+  std::vector<float> all = x;
+  Tanh(std::ssize(all), all.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    float alone = x[i];
+    Tanh(1, &alone);
+    ASSERT_EQ(alone, all[i]) << x[i];
+  }
+}
+
+// Relative to its value, small as it is; below 2^-126 it may be 0.
+TEST(GateKernelsTest, SigmoidIsRightToAFewUnitsInTheLastPlace) {
+  const int64_t units = 8192;
+  std::vector<float> x(units * 3);
+  for (int64_t i = 0; i < units; ++i) {
+    x[i] = x[units + i] = -87.0f + 174.0f * static_cast<float>(i) / units;
+  }
+  StepArrays arrays(1, units, x);
+  arrays.gates = x;
+  std::fill(arrays.product.begin(), arrays.product.end(), 0.0f);
+  GruForward(arrays.Step());
+  for (int64_t i = 0; i < 2 * units; ++i) {
+    ASSERT_LE(UnitsInTheLastPlace(arrays.gates[i], Sigmoid(x[i])), 5.0) << x[i];
   }
 }
 

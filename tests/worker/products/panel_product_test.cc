@@ -137,8 +137,8 @@ TEST_P(PanelProductTest, ARowDoesNotDependOnRowsAndThreads) {
   SetThreads(threads);
 }
 
-// A of many rows is taken in blocks (of 192 rows), on any number of threads: the same bits as a few
-// rows alone. Columns of which one vector would be left over are among them.
+// A of many rows is taken in blocks (of 192 rows, or 96 with AVX-512), on any number of threads:
+// the same bits as a few rows alone. Columns of which one vector would be left over are among them.
 TEST_P(PanelProductTest, BlocksOfManyRowsChangeNothing) {
   PanelProduct product;
   const int threads = DefaultThreads();
