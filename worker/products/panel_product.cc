@@ -30,9 +30,9 @@ struct PanelRow {
 };
 
 // A, or some of it, whose rows are contiguous.
-template <class Element>
+template <class Of>
 struct LeftOperand {
-  using Unit = Element;
+  using Element = Of;
   static constexpr int64_t column_stride = 1;
   const Element* data;
   int64_t row_stride;
@@ -73,8 +73,8 @@ constexpr int64_t kBlockRows = kRows == 8 ? 96 : 192;
 // and 7.1, 7.7, 7.0; while others use the cores, too, oneDNN is 10% behind both).
 constexpr bool kPacksRows = kRows == 4;
 // Of the panel after this one, fetched into the second level with four rounds of a tile: a panel
-// while six tiles pass by. (The same processor, 24 tiles over panels of 4 MB: 91%
-// of the limit without, 96% with it; over one panel 98%.)
+// while six tiles pass by. (The same processor, 24 tiles over panels of 4 MB: 91% of the limit
+// without, 96% with it; over one panel 98%.)
 constexpr int64_t kNextBytes = kRows == 8 ? 128 : 0;
 
 int64_t VectorWidth() { return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<float>())); }
@@ -119,18 +119,18 @@ struct InBf16 {
 
 // A tile of A as PackTiles leaves it.
 struct PackedTile {
-  using Unit = float;
+  using Element = float;
   static constexpr int64_t row_stride = 1, column_stride = kRows;
   const float* data;
 };
 
 // One tile of C: C[rows, width] = (first ? bias or 0 : C) + A[rows, depth] B[depth, width], with
-// dense rows of B; `depth` counts units.
+// dense rows of B; `depth` counts Elements.
 template <class Left>
 struct TileOperands {
   int64_t depth;
   Left a;
-  const typename Left::Unit* b;
+  const typename Left::Element* b;
   float* c;
   int64_t c_stride;
   bool first;
@@ -327,22 +327,6 @@ class RowsAhead {
   int64_t stride_, floats_, left_, at_ = 0;
 };
 
-// One tile of rows `row_stride` apart.
-void PackRows(const float* from, int64_t row_stride, int64_t depth, float* to) {
-  int64_t k = 0;
-  if constexpr (kRows == 4) {
-    const D d;
-    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    for (; k + lanes <= depth; k += lanes) {
-      const auto row = [&](int64_t r) { return hn::LoadU(d, from + r * row_stride + k); };
-      hn::StoreInterleaved4(row(0), row(1), row(2), row(3), d, to + k * kRows);
-    }
-  }
-  for (; k < depth; ++k) {
-    for (int64_t r = 0; r < kRows; ++r) to[k * kRows + r] = from[r * row_stride + k];
-  }
-}
-
 // Rows [first, first + rows) and columns [begin, begin + depth) of A as tiles take them: tile after
 // tile, of each k its kRows values.
 void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begin, int64_t depth,
@@ -366,7 +350,7 @@ void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begi
     for (int64_t tile = 0; tile < whole; tile += kRows) {
       for (int64_t r = kRows; r < 2 * kRows; ++r)
         PrefetchRow(a + (tile + r) * x.a_row_stride, depth);
-      PackRows(a + tile * x.a_row_stride, x.a_row_stride, depth, to + tile * depth);
+      Transpose(kRows, depth, a + tile * x.a_row_stride, x.a_row_stride, to + tile * depth, kRows);
     }
   }
   for (int64_t row = whole; row < rows; ++row) {
@@ -385,8 +369,8 @@ struct Block {
   int64_t rows, depth;
   Left tile;            // the first one
   int64_t tile_stride;  // floats from one to the next
-  RowsAhead* ahead;     // or nullptr
-  int64_t lines;        // to fetch of it with each tile
+  RowsAhead* ahead;
+  int64_t lines;  // to fetch of it with each tile
 };
 
 // What a block's k have in one panel.
@@ -425,7 +409,7 @@ void MultiplyBlock(const Block<Left>& block, const PanelBlock& panel) {
     for (int64_t r = 0; r < count && is_edge && !panel.first; ++r) {
       std::copy_n(c + r * panel.c_stride, panel.columns, edge + r * width);
     }
-    if (block.ahead) block.ahead->Fetch(block.lines);
+    block.ahead->Fetch(block.lines);
     for (int64_t r = 0; r < kRows; ++r) {
       const float* next = c + (kRows + r) * panel.c_stride;
       for (int64_t i = 0; i < width; i += kLineFloats) __builtin_prefetch(next + i, 1);
@@ -459,17 +443,19 @@ void MultiplyRows(int64_t first_row, int64_t rows, int64_t next_first, int64_t n
     const int64_t next_begin = end < panels.depth ? end : 0;
     const int64_t next_depth = std::min(most_depth, panels.depth - next_begin);
     const int64_t next_row = end < panels.depth ? first_row : next_first;
+    const int64_t fetched_rows = packs ? 0 : end < panels.depth ? rows : next_rows;
     if (packs) PackTiles(x, first_row, rows, begin, depth, room);
-    RowsAhead ahead(x.a + next_row * x.a_row_stride + next_begin,
-                    end < panels.depth ? rows : next_rows, x.a_row_stride, next_depth);
-    const Block<PackedTile> packed = {rows, depth, {room}, kRows * depth, nullptr, 0};
+    RowsAhead ahead(x.a + next_row * x.a_row_stride + next_begin, fetched_rows, x.a_row_stride,
+                    next_depth);
+    const int64_t lines = (ahead.lines() + tiles - 1) / tiles;
+    const Block<PackedTile> packed = {rows, depth, {room}, kRows * depth, &ahead, lines};
     const Block<LeftOperand<float>> plain = {
         rows,
         depth,
         {x.a + first_row * x.a_row_stride + begin, x.a_row_stride},
         kRows * x.a_row_stride,
         &ahead,
-        (ahead.lines() + tiles - 1) / tiles};
+        lines};
     for (int64_t v = 0, count = 0; v < vectors; v += count) {
       count = PanelVectors(vectors - v);
       const int64_t column = v * lanes, left = vectors - v - count;
