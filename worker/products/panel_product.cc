@@ -36,6 +36,8 @@ struct LeftOperand {
   static constexpr int64_t column_stride = 1;
   const Element* data;
   int64_t row_stride;
+  // Elements from so many rows' first to the next ones', `depth` of which a tile takes.
+  int64_t Length(int64_t rows, int64_t) const { return rows * row_stride; }
 };
 
 }  // namespace lockstep::worker
@@ -122,6 +124,7 @@ struct PackedTile {
   using Element = float;
   static constexpr int64_t row_stride = 1, column_stride = kRows;
   const float* data;
+  static int64_t Length(int64_t rows, int64_t depth) { return rows * depth; }
 };
 
 // One tile of C: C[rows, width] = (first ? bias or 0 : C) + A[rows, depth] B[depth, width], with
@@ -200,60 +203,6 @@ const void* NextOf(const void* next, int64_t width, int64_t tile, int64_t depth,
   const int64_t fetched = tile * (depth * kNextBytes / 4);
   if (fetched >= depth * width * int64_t{sizeof(float)}) return own;
   return static_cast<const char*>(next) + fetched;
-}
-
-// Rows [first_row, end_row) of A times one panel of so many vectors; `columns` of it are real. A
-// and its stride are `a`'s, not those of `x`. Fewer vectors leave registers for more rows.
-template <class Arithmetic, int vectors>
-void MultiplyVectors(const PanelPart& part, const LeftOperand<typename Arithmetic::Element>& a,
-                     const PanelOperands& x) {
-  using Element = typename Arithmetic::Element;
-  constexpr int kTileRows = kRows * (vectors == 3 ? 2 : vectors == 2 ? 3 : 4) / 2;
-  const auto* panel = static_cast<const Element*>(part.panel);
-  const int64_t width = vectors * VectorWidth();
-  const int64_t most_depth = BlockDepth();
-  // Columns that fill no vector pass through a tile of their own.
-  HWY_ALIGN float edge[kTileRows * vectors * HWY_MAX_BYTES / sizeof(float)] = {};
-  HWY_ALIGN float edge_bias[vectors * HWY_MAX_BYTES / sizeof(float)] = {};
-  const bool is_edge = part.columns < width;
-  const float* bias = x.bias ? x.bias + part.first_column : nullptr;
-  if (is_edge && bias) {
-    std::copy_n(bias, part.columns, edge_bias);
-    bias = edge_bias;
-  }
-  for (int64_t begin = 0; begin < part.depth; begin += most_depth) {
-    const bool first = begin == 0 && !x.accumulate;
-    const int64_t depth = std::min(most_depth, part.depth - begin);
-    for (int64_t row = part.first_row; row < part.end_row; row += kTileRows) {
-      const int64_t rows = std::min<int64_t>(kTileRows, part.end_row - row);
-      float* c = x.c + row * x.c_stride + part.first_column;
-      const TileOperands<LeftOperand<Element>> tile = {
-          depth,
-          {a.data + row * a.row_stride + begin, a.row_stride},
-          panel + begin * width,
-          is_edge ? edge : c,
-          is_edge ? width : x.c_stride,
-          first,
-          bias,
-          NextOf(panel + (begin + depth) * width, width, (row - part.first_row) / kTileRows, depth,
-                 panel + begin * width)};
-      for (int64_t r = 0; r < rows && is_edge && !first; ++r) {
-        std::copy_n(c + r * x.c_stride, part.columns, edge + r * width);
-      }
-      TileOf<Arithmetic, kTileRows, vectors>(rows, tile);
-      for (int64_t r = 0; r < rows && is_edge; ++r) {
-        std::copy_n(edge + r * width, part.columns, c + r * x.c_stride);
-      }
-    }
-  }
-}
-
-template <class Arithmetic>
-void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Element>& a,
-              const PanelOperands& x) {
-  if (part.columns <= VectorWidth()) return MultiplyVectors<Arithmetic, 1>(part, a, x);
-  if (part.columns <= 2 * VectorWidth()) return MultiplyVectors<Arithmetic, 2>(part, a, x);
-  MultiplyVectors<Arithmetic, 3>(part, a, x);
 }
 
 // to[k * to_stride + r] = from[r * row_stride + k], of `rows` rows of `depth`.
@@ -363,32 +312,34 @@ void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begi
 
 bool PacksRows(const PanelOperands& x) { return kPacksRows || x.a_column_stride != 1; }
 
-// A block of A, and what is read behind it.
+// Some rows of A, so much of K.
 template <class Left>
 struct Block {
   int64_t rows, depth;
-  Left tile;            // the first one
-  int64_t tile_stride;  // floats from one to the next
-  RowsAhead* ahead;
-  int64_t lines;  // to fetch of it with each tile
+  Left tile;         // the first one
+  RowsAhead* ahead;  // what is read behind it; nullptr: that and C are near
+  int64_t lines;     // to fetch of it with each tile
 };
 
-// What a block's k have in one panel.
+// What a block's k have in one panel, and behind it.
+template <class Element>
 struct PanelBlock {
-  const float* b;
-  int64_t columns;
+  const Element* b;
+  int64_t columns;  // the real ones
   float* c;
   int64_t c_stride;
   bool first;
-  const float* bias;
-  const float* next;
+  const float* bias;  // [columns] or nullptr
+  const Element* next;
 };
 
 // Of so many vectors.
-template <int vectors, class Left>
-void MultiplyBlock(const Block<Left>& block, const PanelBlock& panel) {
+template <class Arithmetic, int tile_rows, int vectors, class Left>
+void MultiplyBlock(const Block<Left>& block,
+                   const PanelBlock<typename Arithmetic::Element>& panel) {
   const int64_t width = vectors * VectorWidth();
-  HWY_ALIGN float edge[kRows * vectors * HWY_MAX_BYTES / sizeof(float)] = {};
+  // Columns that fill no vector pass through a tile of their own.
+  HWY_ALIGN float edge[tile_rows * vectors * HWY_MAX_BYTES / sizeof(float)] = {};
   HWY_ALIGN float edge_bias[vectors * HWY_MAX_BYTES / sizeof(float)] = {};
   const bool is_edge = panel.columns < width;
   const float* bias = panel.bias;
@@ -398,34 +349,69 @@ void MultiplyBlock(const Block<Left>& block, const PanelBlock& panel) {
   }
   TileOperands<Left> tile = {block.depth, block.tile,  panel.b, edge,
                              width,       panel.first, bias,    nullptr};
-  for (int64_t row = 0; row < block.rows; row += kRows, tile.a.data += block.tile_stride) {
-    const int64_t count = std::min<int64_t>(kRows, block.rows - row);
+  for (int64_t row = 0; row < block.rows; row += tile_rows) {
+    const int64_t count = std::min<int64_t>(tile_rows, block.rows - row);
     float* c = panel.c + row * panel.c_stride;
     if (!is_edge) {
       tile.c = c;
       tile.c_stride = panel.c_stride;
     }
-    tile.next = NextOf(panel.next, width, row / kRows, block.depth, panel.b);
+    tile.next = NextOf(panel.next, width, row / tile_rows, block.depth, panel.b);
     for (int64_t r = 0; r < count && is_edge && !panel.first; ++r) {
       std::copy_n(c + r * panel.c_stride, panel.columns, edge + r * width);
     }
-    block.ahead->Fetch(block.lines);
-    for (int64_t r = 0; r < kRows; ++r) {
-      const float* next = c + (kRows + r) * panel.c_stride;
-      for (int64_t i = 0; i < width; i += kLineFloats) __builtin_prefetch(next + i, 1);
+    if (block.ahead) {
+      block.ahead->Fetch(block.lines);
+      for (int64_t r = 0; r < tile_rows; ++r) {
+        const float* next = c + (tile_rows + r) * panel.c_stride;
+        for (int64_t i = 0; i < width; i += kLineFloats) __builtin_prefetch(next + i, 1);
+      }
     }
-    TileOf<InFloat32, kRows, vectors>(count, tile);
+    TileOf<Arithmetic, tile_rows, vectors>(count, tile);
     for (int64_t r = 0; r < count && is_edge; ++r) {
       std::copy_n(edge + r * width, panel.columns, c + r * panel.c_stride);
     }
+    tile.a.data += tile.a.Length(tile_rows, block.depth);
   }
 }
 
 template <class Left>
-void MultiplyBlock(int64_t vectors, const Block<Left>& block, const PanelBlock& panel) {
-  if (vectors == 3) return MultiplyBlock<3>(block, panel);
-  if (vectors == 2) return MultiplyBlock<2>(block, panel);
-  MultiplyBlock<1>(block, panel);
+void MultiplyBlock(int64_t vectors, const Block<Left>& block, const PanelBlock<float>& panel) {
+  if (vectors == 3) return MultiplyBlock<InFloat32, kRows, 3>(block, panel);
+  if (vectors == 2) return MultiplyBlock<InFloat32, kRows, 2>(block, panel);
+  MultiplyBlock<InFloat32, kRows, 1>(block, panel);
+}
+
+// Some rows of A times one panel of so many vectors. A and its stride are `a`'s, not those of `x`.
+// Fewer vectors leave registers for more rows.
+template <class Arithmetic, int vectors>
+void MultiplyVectors(const PanelPart& part, const LeftOperand<typename Arithmetic::Element>& a,
+                     const PanelOperands& x) {
+  constexpr int kTileRows = kRows * (vectors == 3 ? 2 : vectors == 2 ? 3 : 4) / 2;
+  const auto* panel = static_cast<const typename Arithmetic::Element*>(part.panel);
+  const int64_t width = vectors * VectorWidth();
+  const int64_t most_depth = BlockDepth();
+  for (int64_t begin = 0; begin < part.depth; begin += most_depth) {
+    const int64_t depth = std::min(most_depth, part.depth - begin);
+    MultiplyBlock<Arithmetic, kTileRows, vectors>(
+        Block<LeftOperand<typename Arithmetic::Element>>{
+            part.end_row - part.first_row,
+            depth,
+            {a.data + part.first_row * a.row_stride + begin, a.row_stride},
+            nullptr,
+            0},
+        {panel + begin * width, part.columns, x.c + part.first_row * x.c_stride + part.first_column,
+         x.c_stride, begin == 0 && !x.accumulate, x.bias ? x.bias + part.first_column : nullptr,
+         panel + (begin + depth) * width});
+  }
+}
+
+template <class Arithmetic>
+void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Element>& a,
+              const PanelOperands& x) {
+  if (part.columns <= VectorWidth()) return MultiplyVectors<Arithmetic, 1>(part, a, x);
+  if (part.columns <= 2 * VectorWidth()) return MultiplyVectors<Arithmetic, 2>(part, a, x);
+  MultiplyVectors<Arithmetic, 3>(part, a, x);
 }
 
 // Rows [first_row, first_row + rows) of A, kBlockRows at most, times all panels. The thread's next
@@ -448,20 +434,15 @@ void MultiplyRows(int64_t first_row, int64_t rows, int64_t next_first, int64_t n
     RowsAhead ahead(x.a + next_row * x.a_row_stride + next_begin, fetched_rows, x.a_row_stride,
                     next_depth);
     const int64_t lines = (ahead.lines() + tiles - 1) / tiles;
-    const Block<PackedTile> packed = {rows, depth, {room}, kRows * depth, &ahead, lines};
+    const Block<PackedTile> packed = {rows, depth, {room}, &ahead, lines};
     const Block<LeftOperand<float>> plain = {
-        rows,
-        depth,
-        {x.a + first_row * x.a_row_stride + begin, x.a_row_stride},
-        kRows * x.a_row_stride,
-        &ahead,
-        lines};
+        rows, depth, {x.a + first_row * x.a_row_stride + begin, x.a_row_stride}, &ahead, lines};
     for (int64_t v = 0, count = 0; v < vectors; v += count) {
       count = PanelVectors(vectors - v);
       const int64_t column = v * lanes, left = vectors - v - count;
       const float* after = panels.data + (column + count * lanes) * panels.depth +
                            begin * PanelVectors(left) * lanes;
-      const PanelBlock panel = {
+      const PanelBlock<float> panel = {
           panels.data + column * panels.depth + begin * count * lanes,
           std::min(count * lanes, panels.n - column),
           x.c + first_row * x.c_stride + column,
