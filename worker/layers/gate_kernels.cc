@@ -1,5 +1,6 @@
 #include "worker/layers/gate_kernels.h"
 
+#include "worker/parallel_for.h"
 #include "worker/products/instruction_set.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -263,8 +264,7 @@ namespace {
 // Lanes over threads: every lane is computed the same way wherever it runs.
 template <class Kernel, class... Arguments>
 void OverLanes(Kernel kernel, const GateStep& step, Arguments... arguments) {
-#pragma omp parallel for schedule(static)
-  for (int64_t lane = 0; lane < step.lanes; ++lane) kernel(step, lane, arguments...);
+  ParallelFor(step.lanes, [&](int64_t lane) { kernel(step, lane, arguments...); });
 }
 
 }  // namespace

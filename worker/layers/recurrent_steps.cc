@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "worker/layers/recurrent_layer.h"
+#include "worker/parallel_for.h"
 
 // The part of RecurrentLayer that goes from time step to time step.
 
@@ -216,9 +217,11 @@ void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t, Lanes 
   step.d_output = d_output_t ? d_output_t + lanes.begin * outputs_ : no_output_.data();
   if (projects()) {
     float* d_projected = d_projected_.data() + row * outputs_;
-    const int64_t size = step.lanes * outputs_;
-#pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < size; ++i) d_projected[i] = step.d_output[i] + step.d_h[i];
+    ParallelFor(step.lanes, [&](int64_t lane) {
+      for (int64_t i = lane * outputs_; i < (lane + 1) * outputs_; ++i) {
+        d_projected[i] = step.d_output[i] + step.d_h[i];
+      }
+    });
     float* d_unprojected = d_unprojected_.data() + lanes.begin * units_;
     backward_projection_.Multiply(step.lanes, d_projected, d_unprojected);
     step.d_output = d_unprojected;

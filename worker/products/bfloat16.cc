@@ -6,6 +6,7 @@
 #include <cpuid.h>
 #endif
 
+#include "worker/parallel_for.h"
 #include "worker/products/instruction_set.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -74,18 +75,17 @@ bool& InstructionsAreUsed() {
 
 void RoundMatrixToBfloat16(int64_t rows, int64_t columns, const float* from, int64_t row_stride,
                            int64_t column_stride, Bfloat16* to, int64_t to_stride) {
+  const bool worth_while = rows * columns > kLeastOfThreads;
   if (column_stride == 1) {
     const auto round_row = LOCKSTEP_DISPATCH(RoundRow);
-#pragma omp parallel for schedule(static) if (rows * columns > kLeastOfThreads)
-    for (int64_t i = 0; i < rows; ++i) {
-      round_row(columns, from + i * row_stride, to + i * to_stride);
-    }
+    ParallelFor(
+        rows, [&](int64_t i) { round_row(columns, from + i * row_stride, to + i * to_stride); },
+        worth_while);
     return;
   }
   // Blocks of a cache line either way: what is read of a column stands beside the next column's.
   constexpr int64_t kBlock = 16;
-#pragma omp parallel for schedule(static) if (rows * columns > kLeastOfThreads)
-  for (int64_t block = 0; block < (rows + kBlock - 1) / kBlock; ++block) {
+  const auto round_block = [&](int64_t block) {
     const int64_t first = block * kBlock, end = std::min(rows, first + kBlock);
     for (int64_t begin = 0; begin < columns; begin += kBlock) {
       for (int64_t j = begin; j < std::min(columns, begin + kBlock); ++j) {
@@ -94,16 +94,16 @@ void RoundMatrixToBfloat16(int64_t rows, int64_t columns, const float* from, int
         }
       }
     }
-  }
+  };
+  ParallelFor((rows + kBlock - 1) / kBlock, round_block, worth_while);
 }
 
 void RoundMatrixInFloat32(int64_t rows, int64_t columns, const float* from, int64_t row_stride,
                           float* to) {
   const auto round_row = LOCKSTEP_DISPATCH(RoundRowInFloat32);
-#pragma omp parallel for schedule(static) if (rows * columns > kLeastOfThreads)
-  for (int64_t i = 0; i < rows; ++i) {
-    round_row(columns, from + i * row_stride, to + i * columns);
-  }
+  ParallelFor(
+      rows, [&](int64_t i) { round_row(columns, from + i * row_stride, to + i * columns); },
+      rows * columns > kLeastOfThreads);
 }
 
 bool HasBfloat16Instructions() {

@@ -5,6 +5,7 @@
 
 #include <omp.h>
 
+#include "worker/parallel_for.h"
 #include "worker/products/bfloat16.h"
 #include "worker/products/instruction_set.h"
 
@@ -600,9 +601,7 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
     const int64_t panel = is_last ? panels() - 1 : done / (kPanelVectors * tiles);
     return Cut{panel, (done - first_vector(panel) * tiles) / vectors(panel)};
   };
-#pragma omp parallel
-  {
-    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+  const auto multiply = [&](int64_t threads, int64_t thread) {
     const Cut begin = cut_at(work * thread / threads), end = cut_at(work * (thread + 1) / threads);
     for (int64_t panel = begin.panel; panel <= end.panel && panel < panels(); ++panel) {
       const int64_t first_tile = panel == begin.panel ? begin.tile : 0;
@@ -619,7 +618,10 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
         LOCKSTEP_DISPATCH(MultiplyFloat32)(part, operands);
       }
     }
-  }
+  };
+  if (IsOnlyThread()) return multiply(1, 0);
+#pragma omp parallel
+  multiply(omp_get_num_threads(), omp_get_thread_num());
 }
 
 // Blocks of one size, about as many for each thread, which takes the next one when it is done: a
