@@ -211,6 +211,9 @@ class RecurrentLayer {
   const float* AllStatesBefore();
   void PeepholeGradients();
   GateStep StepAt(int64_t t, Lanes lanes);
+  /// What a time step's kernels read that was written long before; on the way back, where d_output
+  /// is given, more of it.
+  Ahead AheadOf(const GateStep& step) const;
   /// Their place in product_, whichever of a cell's products stands there.
   float* ProductOf(Lanes lanes) { return product_.data() + lanes.begin * width(); }
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include <omp.h>
-#include <unistd.h>
 
 #include "worker/layers/recurrent_layer.h"
 #include "worker/parallel_for.h"
@@ -32,10 +31,7 @@ constexpr int64_t kTileLanes = 4;
 // thread 5% faster, GRU of 128 6%, LSTM of 128 and 32 lanes 10%; LSTM of 256 and 32 lanes 3% faster
 // or slower, of 512 3% slower. Intel with AVX-512 and 2 MB: LSTM of 128 and 4 lanes 12% faster, of
 // 256 and 4 to 16 lanes 0 to 2%, and 32 lanes 2% slower.)
-int64_t MostFloats(int64_t lanes) {
-  static const int64_t near = sysconf(_SC_LEVEL2_CACHE_SIZE) / 4 / int64_t{sizeof(float)};
-  return std::max(near, lanes << 12);
-}
+int64_t MostFloats(int64_t lanes) { return std::max(NearFloats(), lanes << 12); }
 
 void CopyOrZero(const float* from, int64_t size, float* to) {
   from ? std::copy_n(from, size, to) : std::fill_n(to, size, 0.0f);
@@ -67,6 +63,20 @@ GateStep RecurrentLayer::StepAt(int64_t t, Lanes lanes) {
   step.d_h = d_h_.data() + first * P;
   if (facts_.has_c) step.d_c = d_c_.data() + first * H;
   return step;
+}
+
+Ahead RecurrentLayer::AheadOf(const GateStep& step) const {
+  Ahead ahead;
+  ahead.Add(step.gates, step.lanes * gate_stride_);
+  if (!step.d_output) return ahead;
+  ahead.Add(step.d_output, step.lanes * outputs_);
+  if (facts_.has_c) {
+    ahead.Add(step.c_previous, step.lanes * units_);
+  } else {
+    ahead.Add(step.h_previous, step.lanes * outputs_);
+  }
+  if (facts_.keeps_candidate) ahead.Add(step.candidate, step.lanes * units_);
+  return ahead;
 }
 
 void RecurrentLayer::BeginForward(LayerState state) {
@@ -105,7 +115,7 @@ void RecurrentLayer::ForwardStep(int64_t t, Lanes lanes) {
   const GateStep step = StepAt(t, lanes);
   const int64_t row = steps_.first_row(t) + lanes.begin, from_h = facts_.gates_from_h() * units_;
   float* product = ProductOf(lanes);
-  forward_weights_.Multiply(step.lanes, step.h_previous, product);
+  forward_weights_.Multiply(step.lanes, step.h_previous, product, false, nullptr, AheadOf(step));
   if (norm_) norm_->Hidden(row, step.lanes, 0, from_h, product);
   switch (cell_) {
     case Cell::kRnnTanh:
@@ -253,8 +263,15 @@ void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t, Lanes 
   const int64_t before = t + (reverse_ ? 1 : -1);
   const bool ends = before < 0 || before == steps_.time_steps();
   if (!ends || state_gradient_.d_h_initial) {
+    Ahead ahead;
+    if (!ends) {
+      GateStep next = StepAt(before, lanes.UpTo(steps_.items_at(before)));
+      const int64_t rows = steps_.first_row(before) + lanes.begin - steps_.first_row(t);
+      if (d_output_t) next.d_output = d_output_t + rows * outputs_;
+      ahead = AheadOf(next);
+    }
     backward_weights_.Multiply(step.lanes, d_joint, d_h_.data() + lanes.begin * outputs_,
-                               facts_.direct_path);
+                               facts_.direct_path, nullptr, ahead);
   }
 }
 

@@ -436,7 +436,7 @@ void PackedMatrix::Multiply(const float* a, float* c, bool accumulate) const {
 }
 
 void PackedMatrix::Multiply(int64_t rows, const float* a, float* c, bool accumulate,
-                            const float* bias) const {
+                            const float* bias, const Ahead& ahead) const {
   static thread_local Buffer rounded;
   Impl& impl = *impl_;
   const ProductShape& shape = impl.shape;
@@ -447,7 +447,8 @@ void PackedMatrix::Multiply(int64_t rows, const float* a, float* c, bool accumul
   if (!impl.packed) {
     Matrix left = {a, shape.a_stride};
     if (impl.rounds) left = RoundedInFloat32(rows, shape.k, left, rounded);
-    impl.panels.Multiply(rows, {left.data, left.stride, 1, c, shape.c_stride, accumulate, bias});
+    impl.panels.Multiply(rows,
+                         {left.data, left.stride, 1, c, shape.c_stride, accumulate, bias, ahead});
     return;
   }
   impl.products[accumulate]->Execute(OperandA(shape, a), impl.packed.get_data_handle(), nullptr, c);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "worker/products/ahead.h"
 #include "worker/products/precision.h"
 
 namespace lockstep::worker {
@@ -73,9 +74,10 @@ class PackedMatrix {
   /// C[M,N] = A[M,K] B, or C += A B, with rows of A as said to Pack and dense rows of C.
   void Multiply(const float* a, float* c, bool accumulate = false) const;
   /// The same with `rows` rows: any number after PackForAnyRows, else as said to Pack. bias [N] is
-  /// added to every row; only after PackForAnyRows and not together with `accumulate`.
+  /// added to every row; only after PackForAnyRows and not together with `accumulate`. What is
+  /// `ahead` is a hint.
   void Multiply(int64_t rows, const float* a, float* c, bool accumulate = false,
-                const float* bias = nullptr) const;
+                const float* bias = nullptr, const Ahead& ahead = {}) const;
 
  private:
   struct Impl;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "worker/buffer.h"
+#include "worker/products/ahead.h"
 #include "worker/products/precision.h"
 
 namespace lockstep::worker {
@@ -19,6 +20,7 @@ struct PanelOperands {
   int64_t c_stride = 0;
   bool accumulate = false;      ///< C += A B
   const float* bias = nullptr;  ///< [N], added to every row; not together with `accumulate`
+  Ahead ahead = {};             ///< hint: what the threads read behind it
 };
 
 /// C[M,N] = A[M,K] B[K,N] on our own kernels, K > 0, with B copied into panels, each as wide as

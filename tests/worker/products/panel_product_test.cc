@@ -173,5 +173,29 @@ INSTANTIATE_TEST_SUITE_P(Precisions, PanelProductTest,
                            return of.param == Precision::kBf16 ? "Bf16" : "Float32";
                          });
 
+// All of each piece, once, whatever the number of threads.
+TEST(AheadTest, ThreadsFetchAllOfIt) {
+  const std::vector<float> first(1000), second(37);
+  Ahead ahead;
+  ahead.Add(first.data(), std::ssize(first));
+  ahead.Add(second.data(), std::ssize(second));
+  ASSERT_EQ(ahead.bytes(), 4148);
+  for (const int64_t threads : {1, 2, 3, 7}) {
+    std::vector<int> fetched(1037);
+    for (int64_t thread = 0; thread < threads; ++thread) {
+      Ahead own = ahead.Of(thread, threads);
+      for (int64_t left = own.bytes(); left > 0; left = own.bytes()) {
+        const auto* data = static_cast<const float*>(own.Take(4));
+        ASSERT_NE(data, nullptr);
+        const bool of_first = data >= first.data() && data < first.data() + first.size();
+        ++fetched[of_first ? data - first.data() : 1000 + (data - second.data())];
+        ASSERT_EQ(own.bytes(), left - 4);
+      }
+      ASSERT_EQ(own.Take(4), nullptr);
+    }
+    for (const int times : fetched) ASSERT_EQ(times, 1) << threads << " threads";
+  }
+}
+
 }  // namespace
 }  // namespace lockstep::worker
