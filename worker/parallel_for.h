@@ -16,7 +16,7 @@ inline bool IsOnlyThread() { return omp_in_parallel() || omp_get_max_threads() =
 /// is the only one, or where others are not worth while.
 template <class Body>
 void ParallelFor(int64_t count, const Body& body, bool worth_while = true) {
-  if (!worth_while || IsOnlyThread()) {
+  if (!worth_while || count < 2 || IsOnlyThread()) {
     for (int64_t i = 0; i < count; ++i) body(i);
     return;
   }

@@ -35,28 +35,33 @@ HWY_INLINE V ReciprocalOf(D d, V x) {
 #endif
 }
 
-// Of bound and x: x's NaN passes where the processor's instruction takes the second operand then.
+// x86's minimum and maximum are the second operand where either is NaN: with the bound first, x's
+// NaN passes.
 constexpr bool kBoundsPassNan =
     HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Between(D d, float least, float most, V x) {
   return hn::Min(hn::Set(d, most), hn::Max(hn::Set(d, least), x));
 }
+// y, which is NaN where x is.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V NanOf(D, V x, V y) {
+HWY_INLINE V WithNanOf(D, V x, V y) {
   return kBoundsPassNan ? y : hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
 // 1 / (1 + e^-x). e^t = 2^n e^r with |r| <= log(2) / 2, and e^r = 1 + r + r^2 q(r), q fitted to the
-// least relative error (3e-9). Beyond the bounds the result is 1, or e^x smaller than a normal
-// float. (Highway's Exp has half as many instructions again.)
+// least relative error (3e-9). The bounds of t keep n + 127 within 1 to 254 and 1 + e^t below 3e38;
+// beyond them the result is 1, or e^-88, which is no normal float. (Highway's Exp has half as many
+// instructions again.)
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V SigmoidOf(D d, V x) {
   const auto c = [&](float value) { return hn::Set(d, value); };
   const hn::RebindToSigned<D> di;
   const auto t = Between(d, -87.0f, 88.0f, hn::Neg(x));
-  const auto exponent = hn::NearestInt(hn::Mul(t, c(1.44269504f)));
-  const auto n = hn::ConvertTo(d, exponent);
+  // n + 127 behind so large a number that nothing smaller than 1 has place: the last bits are n's.
+  const auto large = c(12582912.0f + 127.0f);
+  const auto last_bits = hn::MulAdd(t, c(1.44269504f), large);
+  const auto n = hn::Sub(last_bits, large);
   // log(2) in two parts, the first of which has so few bits that n times it is exact.
   const auto r = hn::NegMulAdd(n, c(-2.12194440e-4f), hn::NegMulAdd(n, c(0.693359375f), t));
   auto p = hn::MulAdd(c(1.38145313e-03f), r, c(8.36874545e-03f));
@@ -65,8 +70,8 @@ HWY_INLINE V SigmoidOf(D d, V x) {
   p = hn::MulAdd(p, r, c(4.99999940e-01f));
   p = hn::MulAdd(p, r, c(1.0f));
   p = hn::MulAdd(p, r, c(1.0f));
-  const auto power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(exponent, hn::Set(di, 127))));
-  return NanOf(d, x, ReciprocalOf(d, hn::MulAdd(p, power, c(1.0f))));
+  const auto power = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, last_bits)));
+  return WithNanOf(d, x, ReciprocalOf(d, hn::MulAdd(p, power, c(1.0f))));
 }
 
 // x P(x^2) / Q(x^2) on [-8.5, 8.5], outside of which it is 1 or -1 to the last bit but one. P and Q
@@ -87,7 +92,7 @@ HWY_INLINE V TanhOf(D d, V x) {
   p = hn::MulAdd(p, u, c(1.0f));
   q = hn::MulAdd(q, u, c(1.0f));
   const auto y = hn::Mul(hn::Mul(near, p), ReciprocalOf(d, q));
-  return NanOf(d, x, Between(d, -1.0f, 1.0f, y));
+  return WithNanOf(d, x, Between(d, -1.0f, 1.0f, y));
 }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE

@@ -173,10 +173,12 @@ class RecurrentLayer {
   /// Expects what ForwardSteps left. Leaves dL/d(pre-activation of the hidden side) in pre_ (of the
   /// input side, too, but where the cell's last gate's bias stands apart: that gate's is in
   /// candidate_) and writes the gradient of the initial state. Its parts likewise; d_output_t may
-  /// be nullptr.
+  /// be nullptr, and so may d_output_next, the one of the time step that comes next on the way back
+  /// (a hint).
   void BackwardSteps(const float* d_output, const LayerStateGradient& state);
   void BeginBackward(const LayerStateGradient& state);
-  void BackwardTimeStep(int64_t t, const float* d_output_t, Lanes lanes);
+  void BackwardTimeStep(int64_t t, const float* d_output_t, const float* d_output_next,
+                        Lanes lanes);
   void EndBackward() const;
   /// Expects what BackwardSteps left; adds to the gradients of all but Wx, of Wh last.
   void RecurrentGradients(const GradientReady& ready = {});
@@ -211,9 +213,10 @@ class RecurrentLayer {
   const float* AllStatesBefore();
   void PeepholeGradients();
   GateStep StepAt(int64_t t, Lanes lanes);
-  /// What a time step's kernels read that was written long before; on the way back, where d_output
-  /// is given, more of it.
-  Ahead AheadOf(const GateStep& step) const;
+  /// What a time step's kernels read that was written long before, d_output [lanes, P] or nullptr
+  /// among it; not what layer normalisation keeps.
+  Ahead AheadOfForward(const GateStep& step) const;
+  Ahead AheadOfBackward(const GateStep& step, const float* d_output) const;
   /// Their place in product_, whichever of a cell's products stands there.
   float* ProductOf(Lanes lanes) { return product_.data() + lanes.begin * width(); }
 

@@ -65,17 +65,19 @@ GateStep RecurrentLayer::StepAt(int64_t t, Lanes lanes) {
   return step;
 }
 
-Ahead RecurrentLayer::AheadOf(const GateStep& step) const {
+Ahead RecurrentLayer::AheadOfForward(const GateStep& step) const {
   Ahead ahead;
   ahead.Add(step.gates, step.lanes * gate_stride_);
-  if (!step.d_output) return ahead;
-  ahead.Add(step.d_output, step.lanes * outputs_);
-  if (facts_.has_c) {
-    ahead.Add(step.c_previous, step.lanes * units_);
-  } else {
-    ahead.Add(step.h_previous, step.lanes * outputs_);
-  }
-  if (facts_.keeps_candidate) ahead.Add(step.candidate, step.lanes * units_);
+  return ahead;
+}
+
+Ahead RecurrentLayer::AheadOfBackward(const GateStep& step, const float* d_output) const {
+  const int64_t size = step.lanes * units_;
+  const bool is_gru = facts_.keeps_candidate;
+  Ahead ahead = AheadOfForward(step);
+  if (d_output) ahead.Add(d_output, step.lanes * outputs_);
+  ahead.Add(facts_.has_c ? step.c_previous : is_gru ? step.h_previous : step.h, size);
+  if (facts_.candidate_bias_apart) ahead.Add(step.candidate, size);
   return ahead;
 }
 
@@ -115,7 +117,8 @@ void RecurrentLayer::ForwardStep(int64_t t, Lanes lanes) {
   const GateStep step = StepAt(t, lanes);
   const int64_t row = steps_.first_row(t) + lanes.begin, from_h = facts_.gates_from_h() * units_;
   float* product = ProductOf(lanes);
-  forward_weights_.Multiply(step.lanes, step.h_previous, product, false, nullptr, AheadOf(step));
+  forward_weights_.Multiply(step.lanes, step.h_previous, product, false, nullptr,
+                            AheadOfForward(step));
   if (norm_) norm_->Hidden(row, step.lanes, 0, from_h, product);
   switch (cell_) {
     case Cell::kRnnTanh:
@@ -216,7 +219,8 @@ void RecurrentLayer::BeginBackward(const LayerStateGradient& state) {
   std::fill_n(no_output_.Require(size), size, 0.0f);
 }
 
-void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t, Lanes lanes) {
+void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t,
+                                      const float* d_output_next, Lanes lanes) {
   GateStep step = StepAt(t, lanes);
   const int64_t row = steps_.first_row(t) + lanes.begin, from_h = facts_.gates_from_h() * units_;
   // dL/d(hidden side), the columns from `first` on.
@@ -265,10 +269,9 @@ void RecurrentLayer::BackwardTimeStep(int64_t t, const float* d_output_t, Lanes 
   if (!ends || state_gradient_.d_h_initial) {
     Ahead ahead;
     if (!ends) {
-      GateStep next = StepAt(before, lanes.UpTo(steps_.items_at(before)));
-      const int64_t rows = steps_.first_row(before) + lanes.begin - steps_.first_row(t);
-      if (d_output_t) next.d_output = d_output_t + rows * outputs_;
-      ahead = AheadOf(next);
+      const Lanes next = lanes.UpTo(steps_.items_at(before));
+      ahead = AheadOfBackward(StepAt(before, next),
+                              d_output_next ? d_output_next + next.begin * outputs_ : nullptr);
     }
     backward_weights_.Multiply(step.lanes, d_joint, d_h_.data() + lanes.begin * outputs_,
                                facts_.direct_path, nullptr, ahead);
@@ -287,10 +290,12 @@ void RecurrentLayer::EndBackward() const {
 void RecurrentLayer::BackwardSteps(const float* d_output, const LayerStateGradient& state) {
   BeginBackward(state);
   OverLanes({&backward_weights_, &backward_candidate_, &backward_projection_}, [&](Lanes lanes) {
+    const auto outputs_of = [&](int64_t i) {
+      return d_output && i >= 0 ? d_output + steps_.first_row(TimeOf(i)) * outputs_ : nullptr;
+    };
     for (int64_t i = steps_.time_steps() - 1; i >= 0; --i) {
       const int64_t t = TimeOf(i);
-      BackwardTimeStep(t, d_output ? d_output + steps_.first_row(t) * outputs_ : nullptr,
-                       lanes.UpTo(steps_.items_at(t)));
+      BackwardTimeStep(t, outputs_of(i), outputs_of(i - 1), lanes.UpTo(steps_.items_at(t)));
     }
   });
   EndBackward();
@@ -343,7 +348,7 @@ void RecurrentLayer::BeginBackwardSteps(const LayerStateGradient& state) {
 }
 
 void RecurrentLayer::BackwardStep(int64_t t, const float* d_output_t, float* d_x_t) {
-  BackwardTimeStep(t, d_output_t, AllLanes(t));
+  BackwardTimeStep(t, d_output_t, nullptr, AllLanes(t));
   const int64_t items = steps_.items_at(t), row = steps_.first_row(t);
   const float* d_input = pre_.data() + row * gate_stride_;
   const float* d_apart = apart() ? candidate_.data() + row * units_ : nullptr;

@@ -10,7 +10,7 @@
 namespace lockstep::worker {
 
 /// Floats that stay in a core's second cache level from one time step to the next, about: a quarter
-/// of it; at most 0 where the system does not tell.
+/// of it; 0 where the system does not tell.
 inline int64_t NearFloats() {
   static const int64_t floats = sysconf(_SC_LEVEL2_CACHE_SIZE) / 4 / int64_t{sizeof(float)};
   return floats;
@@ -18,7 +18,7 @@ inline int64_t NearFloats() {
 
 /// What will be read behind a product and is no longer near then. While the product multiplies,
 /// memory has little to do: with AVX-512 each thread fetches its part into the second cache level,
-/// as a parallel loop deals it out.
+/// about as a parallel loop over lanes deals it out.
 class Ahead {
  public:
   void Add(const float* data, int64_t floats) {

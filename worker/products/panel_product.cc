@@ -336,8 +336,8 @@ struct PanelBlock {
   float* c;
   int64_t c_stride;
   bool first;
-  const float* bias;  // [columns] or nullptr
-  const Element* next;
+  const float* bias;    // [columns] or nullptr
+  const Element* next;  // or nullptr: it is near
 };
 
 // Of so many vectors.
@@ -439,13 +439,13 @@ void MultiplyRows(int64_t first_row, int64_t rows, int64_t next_first, int64_t n
     const int64_t next_row = end < panels.depth ? first_row : next_first;
     const int64_t fetched_rows = packs ? 0 : end < panels.depth ? rows : next_rows;
     if (packs) PackTiles(x, first_row, rows, begin, depth, room);
-    RowsAhead ahead(x.a + next_row * x.a_row_stride + next_begin, fetched_rows, x.a_row_stride,
-                    next_depth);
-    const int64_t lines = (ahead.lines() + tiles - 1) / tiles;
-    const Block<PackedTile> packed = {rows, depth, {room}, &ahead, lines, nullptr};
+    RowsAhead rows_ahead(x.a + next_row * x.a_row_stride + next_begin, fetched_rows, x.a_row_stride,
+                         next_depth);
+    const int64_t lines = (rows_ahead.lines() + tiles - 1) / tiles;
+    const Block<PackedTile> packed = {rows, depth, {room}, &rows_ahead, lines, nullptr};
     const Block<LeftOperand<float>> plain = {
-        rows,   depth, {x.a + first_row * x.a_row_stride + begin, x.a_row_stride},
-        &ahead, lines, nullptr};
+        rows,        depth, {x.a + first_row * x.a_row_stride + begin, x.a_row_stride},
+        &rows_ahead, lines, nullptr};
     for (int64_t v = 0, count = 0; v < vectors; v += count) {
       count = PanelVectors(vectors - v);
       const int64_t column = v * lanes, left = vectors - v - count;
@@ -617,10 +617,11 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
     const int64_t panel = is_last ? panels() - 1 : done / (kPanelVectors * tiles);
     return Cut{panel, (done - first_vector(panel) * tiles) / vectors(panel)};
   };
-  // A thread has the same panels each time.
-  const int64_t near = NearFloats() * (IsOnlyThread() ? 1 : omp_get_max_threads());
+  // A thread has the same panels each time, and of a time step's product some of what is ahead.
+  const bool alone = IsOnlyThread();
+  const int64_t near = NearFloats() * (alone ? 1 : omp_get_max_threads());
   const int64_t floats = vectors() * vector_ * depth;
-  const bool is_near = floats <= near;
+  const bool is_near = floats <= near && operands.ahead.bytes() > 0;
   // Nothing where panels are more than twice the second level: they keep memory busy (LSTM of 1024
   // with it: 1 to 2% slower).
   const int64_t of_panel =
@@ -651,7 +652,7 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
       }
     }
   };
-  if (IsOnlyThread()) return multiply(1, 0);
+  if (alone) return multiply(1, 0);
 #pragma omp parallel
   multiply(omp_get_num_threads(), omp_get_thread_num());
 }

@@ -94,7 +94,7 @@ TEST(GateKernelsTest, GruForwardIsItsFormulaForEveryWidth) {
   }
 }
 
-// Highway's own Exp is wrong above 104 and knows no NaN; every width of vector and the single rest.
+// Beyond where e^x is a float; every width of vector and the single rest.
 TEST(GateKernelsTest, SaturatesAtAnyPreActivation) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const float x : {30.0f, 90.0f, 104.5f, 200.0f, 1e3f, 1e10f, 3e38f, infinity}) {
@@ -157,6 +157,35 @@ TEST(GateKernelsTest, SigmoidIsRightToAFewUnitsInTheLastPlace) {
   GruForward(arrays.Step());
   for (int64_t i = 0; i < 2 * units; ++i) {
     ASSERT_LE(UnitsInTheLastPlace(arrays.gates[i], Sigmoid(x[i])), 5.0) << x[i];
+  }
+}
+
+// Where it is no normal float any more.
+TEST(GateKernelsTest, SigmoidEndsAtZero) {
+  std::vector<float> x;
+  for (float value = -87.0f; value > -120.0f; value -= 0.01f) x.insert(x.end(), 3, value);
+  StepArrays arrays(std::ssize(x) / 3, 1, x);
+  arrays.gates = x;
+  std::fill(arrays.product.begin(), arrays.product.end(), 0.0f);
+  GruForward(arrays.Step());
+  for (size_t i = 0; i < x.size(); i += 3) {
+    ASSERT_GE(arrays.gates[i], 0.0f) << x[i];
+    ASSERT_NEAR(arrays.gates[i], Sigmoid(x[i]), 7e-39) << x[i];
+  }
+}
+
+// Bit for bit, as above.
+TEST(GateKernelsTest, SigmoidOfAnElementDoesNotDependOnTheOthers) {
+  const int64_t units = 1000;
+  std::mt19937 generator(1);
+  const auto x = UniformValues(generator, units * 3, 20.0f);
+  StepArrays all(1, units, x);
+  GruForward(all.Step());
+  for (int64_t i = 0; i < units; ++i) {
+    StepArrays alone(1, 1, {x[i], x[units + i], 0.0f});
+    GruForward(alone.Step());
+    ASSERT_EQ(alone.gates[0], all.gates[i]) << x[i];
+    ASSERT_EQ(alone.gates[1], all.gates[units + i]) << x[units + i];
   }
 }
 

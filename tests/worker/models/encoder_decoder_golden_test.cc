@@ -61,11 +61,12 @@ TEST_P(EncoderDecoderGoldenTest, LossAndGradientsAsPyTorch) {
     const int index = parameters.Find(parameter["name"]);
     const std::vector<float> gradient = parameter["gradient"];
     const float* actual = parameters.gradient(index);
-    // Of the largest: sums cancel.
+    // Of the largest: sums cancel. (Roundings of the gates alone move attention.query.weight's by
+    // up to 1.6e-5 of it between instruction sets.)
     const float largest =
         std::abs(*std::ranges::max_element(gradient, {}, [](float x) { return std::abs(x); }));
     EXPECT_THAT(std::vector<float>(actual, actual + gradient.size()),
-                testing::Pointwise(testing::FloatNear(1e-5f * largest), gradient))
+                testing::Pointwise(testing::FloatNear(3e-5f * largest), gradient))
         << parameter["name"];
   }
 }
