@@ -51,8 +51,8 @@ HWY_INLINE V WithNanOf(D, V x, V y) {
 
 // 1 / (1 + e^-x). e^t = 2^n e^r with |r| <= log(2) / 2, and e^r = 1 + r + r^2 q(r), q fitted to the
 // least relative error (3e-9). The bounds of t keep n + 127 within 1 to 254 and 1 + e^t below 3e38;
-// beyond them the result is 1, or e^-88, which is no normal float. (Highway's Exp has half as many
-// instructions again.)
+// beyond them the result is 1, or e^-88, which is no normal float. (26 instructions with AVX-512,
+// 31 with AVX2; by Highway's Exp 48 and 53.)
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V SigmoidOf(D d, V x) {
   const auto c = [&](float value) { return hn::Set(d, value); };

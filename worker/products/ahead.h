@@ -30,7 +30,8 @@ class Ahead {
   Ahead Of(int64_t thread, int64_t threads) const {
     constexpr int64_t kLine = 64;
     Ahead own = *this;
-    for (Piece& piece : own.pieces_) {
+    for (int i = 0; i < count_; ++i) {
+      Piece& piece = own.pieces_[i];
       const int64_t lines = (piece.bytes + kLine - 1) / kLine;
       const int64_t begin = lines * thread / threads * kLine;
       const int64_t end = std::min(piece.bytes, lines * (thread + 1) / threads * kLine);

@@ -617,15 +617,15 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
     const int64_t panel = is_last ? panels() - 1 : done / (kPanelVectors * tiles);
     return Cut{panel, (done - first_vector(panel) * tiles) / vectors(panel)};
   };
-  // A thread has the same panels each time, and of a time step's product some of what is ahead.
-  const bool alone = IsOnlyThread();
+  // Where something is ahead, this is a product of a time step, in which a thread had the same
+  // panels before. Nothing is fetched where these are more than twice the second level: they keep
+  // memory busy (LSTM of 1024 with it: 1 to 2% slower).
+  const bool alone = IsOnlyThread(), has_ahead = operands.ahead.bytes() > 0;
   const int64_t near = NearFloats() * (alone ? 1 : omp_get_max_threads());
   const int64_t floats = vectors() * vector_ * depth;
-  const bool is_near = floats <= near && operands.ahead.bytes() > 0;
-  // Nothing where panels are more than twice the second level: they keep memory busy (LSTM of 1024
-  // with it: 1 to 2% slower).
+  const bool is_near = has_ahead && floats <= near;
   const int64_t of_panel =
-      floats <= 8 * near ? LOCKSTEP_DISPATCH(AheadOfPanel)(m, depth, is_near) : 0;
+      has_ahead && floats <= 8 * near ? LOCKSTEP_DISPATCH(AheadOfPanel)(m, depth, is_near) : 0;
   const auto multiply = [&](int64_t threads, int64_t thread) {
     Ahead ahead = operands.ahead.Of(thread, threads);
     const Cut begin = cut_at(work * thread / threads), end = cut_at(work * (thread + 1) / threads);
