@@ -9,6 +9,8 @@
 
 #include <hwy/highway.h>
 
+#include "worker/products/exponential-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {
 
@@ -35,43 +37,13 @@ HWY_INLINE V ReciprocalOf(D d, V x) {
 #endif
 }
 
-// x86's minimum and maximum are the second operand where either is NaN: with the bound first, x's
-// NaN passes.
-constexpr bool kBoundsPassNan =
-    HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Between(D d, float least, float most, V x) {
-  return hn::Min(hn::Set(d, most), hn::Max(hn::Set(d, least), x));
-}
-// y, which is NaN where x is.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V WithNanOf(D, V x, V y) {
-  return kBoundsPassNan ? y : hn::IfThenElse(hn::IsNaN(x), x, y);
-}
-
-// 1 / (1 + e^-x). e^t = 2^n e^r with |r| <= log(2) / 2, and e^r = 1 + r + r^2 q(r), q fitted to the
-// least relative error (3e-9). The bounds of t keep n + 127 within 1 to 254 and 1 + e^t below 3e38;
-// beyond them the result is 1, or e^-88, which is no normal float. (26 instructions with AVX-512,
-// 31 with AVX2; by Highway's Exp 48 and 53.)
+// 1 / (1 + e^-x), which is 1 or e^-88 where e^-x is beyond its bounds. (26 instructions with
+// AVX-512, 31 with AVX2; by Highway's Exp 48 and 53.)
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V SigmoidOf(D d, V x) {
-  const auto c = [&](float value) { return hn::Set(d, value); };
-  const hn::RebindToSigned<D> di;
-  const auto t = Between(d, -87.0f, 88.0f, hn::Neg(x));
-  // n + 127 behind so large a number that nothing smaller than 1 has place: the last bits are n's.
-  const auto large = c(12582912.0f + 127.0f);
-  const auto last_bits = hn::MulAdd(t, c(1.44269504f), large);
-  const auto n = hn::Sub(last_bits, large);
-  // log(2) in two parts, the first of which has so few bits that n times it is exact.
-  const auto r = hn::NegMulAdd(n, c(-2.12194440e-4f), hn::NegMulAdd(n, c(0.693359375f), t));
-  auto p = hn::MulAdd(c(1.38145313e-03f), r, c(8.36874545e-03f));
-  p = hn::MulAdd(p, r, c(4.16683927e-02f));
-  p = hn::MulAdd(p, r, c(1.66665211e-01f));
-  p = hn::MulAdd(p, r, c(4.99999940e-01f));
-  p = hn::MulAdd(p, r, c(1.0f));
-  p = hn::MulAdd(p, r, c(1.0f));
-  const auto power = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, last_bits)));
-  return WithNanOf(d, x, ReciprocalOf(d, hn::MulAdd(p, power, c(1.0f))));
+  const auto e = PartsOfExponential(d, Between(d, kLeastExponent, kMostExponent, hn::Neg(x)));
+  const auto sum = hn::MulAdd(e.factor, e.power, hn::Set(d, 1.0f));
+  return WithNanOf(d, x, ReciprocalOf(d, sum));
 }
 
 // x P(x^2) / Q(x^2) on [-8.5, 8.5], outside of which it is 1 or -1 to the last bit but one. P and Q

@@ -6,9 +6,8 @@
 #define HWY_TARGET_INCLUDE "worker/layers/attention_kernels.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-// Highway's own order: after foreach_target.
-#include <hwy/contrib/math/math-inl.h>
-
+// After foreach_target, once for each target.
+#include "worker/products/exponential-inl.h"
 #include "worker/products/vector_loops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,9 +26,9 @@ V Reciprocal(D d, V query, V key) {
 void ExponentialsOfTwiceImpl(int64_t size, float* x) {
   ForEachVector(size, [&](auto d, int64_t i) {
     const auto value = hn::LoadU(d, x + i);
-    const auto near = hn::Min(hn::Max(value, hn::Set(d, -kLargest)), hn::Set(d, kLargest));
-    const auto e = hn::Exp(d, hn::Add(near, near));
-    hn::StoreU(hn::IfThenElse(hn::IsNaN(value), value, e), d, x + i);
+    const auto near = Between(d, -kLargest, kLargest, value);
+    const auto e = Exponential(d, hn::Add(near, near));
+    hn::StoreU(WithNanOf(d, value, e), d, x + i);
   });
 }
 

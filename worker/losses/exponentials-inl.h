@@ -1,5 +1,4 @@
-// Exponentials of a row, for Highway's kernels: included once for each target, after highway.h and
-// hwy/contrib/math/math-inl.h.
+// Exponentials of a row, for Highway's kernels: included once for each target, after highway.h.
 
 #if defined(LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
@@ -10,9 +9,9 @@
 
 #include <cstdint>
 
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include "worker/products/exponential-inl.h"
 #include "worker/products/vector_loops-inl.h"
 
 HWY_BEFORE_NAMESPACE();

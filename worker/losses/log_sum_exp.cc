@@ -8,9 +8,7 @@
 #define HWY_TARGET_INCLUDE "worker/losses/log_sum_exp.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-// Highway's own order: after foreach_target.
-#include <hwy/contrib/math/math-inl.h>
-
+// After foreach_target, once for each target.
 #include "worker/losses/exponentials-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -1,5 +1,5 @@
 // Loops over rows of any width, for Highway's kernels: included once for each target, after
-// highway.h and hwy/contrib/math/math-inl.h.
+// highway.h.
 
 #if defined(LOCKSTEP_WORKER_PRODUCTS_VECTOR_LOOPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LOCKSTEP_WORKER_PRODUCTS_VECTOR_LOOPS_INL_H_
@@ -10,7 +10,6 @@
 
 #include <cstdint>
 
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -40,12 +39,6 @@ float SumOverVectors(int64_t n, const Term& term) {
   float sum = hn::GetLane(hn::SumOfLanes(full, sums));
   for (; i < n; ++i) sum += hn::GetLane(term(single, i));
   return sum;
-}
-
-// Highway's Exp makes 0 of NaN, which would hide that a training has diverged.
-template <class D, class V = hn::Vec<D>>
-V Exponential(D d, V x) {
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
 }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE

@@ -107,6 +107,20 @@ TEST(SoftmaxCrossEntropyTest, SmoothingOfHugeLogitsDoesNotOverflow) {
   }
 }
 
+// By vectors and by single floats; where e^x is no normal float, it is 0.
+TEST(SoftmaxCrossEntropyTest, SmallProbabilitiesAreAsInDouble) {
+  const int64_t classes = 18;
+  for (float x = 0.0f; x > -120.0f; x -= 0.37f) {
+    std::vector<float> p(classes, x);
+    p[0] = 0.0f;
+    Softmax(1, classes, p.data());
+    const double e = std::exp(static_cast<double>(x)), expected = e / (1.0 + 17.0 * e);
+    for (int64_t i = 1; i < classes; ++i) {
+      ASSERT_NEAR(p[i], x < -87.0f ? 0.0 : expected, 5e-7 * expected) << "e^" << x << ", " << i;
+    }
+  }
+}
+
 TEST(SoftmaxCrossEntropyTest, SoftmaxIsAsInDouble) {
   for (const int64_t classes : {1, 3, 16, 17, 65}) {
     std::mt19937 generator(classes);
