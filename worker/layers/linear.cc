@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "worker/products/column_sum.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::worker {
@@ -30,8 +29,8 @@ void Linear::Forward(int64_t rows, const float* x, float* y, bool accumulate) co
 
 void Linear::Backward(int64_t rows, const float* x, const float* d_y, float* d_x, bool add_to_d_x) {
   const int64_t I = input_size_, O = output_size_;
-  MatMul(O, I, rows, {d_y, O, true}, {x, I}, parameters_.gradient(weight_), I, true);
-  if (bias_ >= 0) AddColumnSums(rows, O, d_y, O, parameters_.gradient(bias_));
+  AddLinearGradients(rows, O, I, d_y, O, x, parameters_.gradient(weight_),
+                     bias_ >= 0 ? parameters_.gradient(bias_) : nullptr);
   if (d_x) MatMul(rows, I, O, {d_y, O}, {parameters_.value(weight_), I}, d_x, I, add_to_d_x);
 }
 

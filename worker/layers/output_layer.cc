@@ -7,15 +7,17 @@
 
 #include "worker/layers/pooling_kernels.h"
 #include "worker/losses/softmax_cross_entropy.h"
-#include "worker/products/column_sum.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::worker {
 namespace {
 
+// Of one size.
+int64_t RowsOfBlocks(int64_t rows, int64_t blocks) { return (rows - 1) / blocks + 1; }
+
 // Logits that stand in memory at a time: 64 MB, or as much as W where that is more, so that it is
-// worth while that all of W is packed for them; of 128 to 512 rows.
-int64_t RowsOfBlock(int64_t rows, int64_t classes, int64_t hidden_size) {
+// worth while that all of W is packed for each block; of 128 to 512 rows.
+int64_t MostRows(int64_t rows, int64_t classes, int64_t hidden_size) {
   constexpr int64_t kFloats = int64_t{16} << 20;
   const int64_t least = std::clamp<int64_t>(hidden_size, 128, 512);
   return std::min(std::max(kFloats / classes, least), rows);
@@ -33,8 +35,19 @@ OutputLayer::OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_
   bias_ = bias ? parameters.Add(name + ".bias", {vocabulary_size}, draw) : -1;
 }
 
-int64_t OutputLayer::BlockRows(int64_t rows) const {
-  return RowsOfBlock(rows, vocabulary_size_, hidden_size_);
+OutputLayer::Blocks OutputLayer::BlocksOf(int64_t rows) const {
+  // Where W is packed once: no more, since logits stay nearer so, than products by panels want.
+  constexpr int64_t kLeast = 512;
+  const int64_t V = vocabulary_size_, H = hidden_size_, most = MostRows(rows, V, H);
+  if (most < rows && rows >= kLeast && PaysToPack(kLeast, V, H)) {
+    return {RowsOfBlocks(rows, rows / kLeast), true};
+  }
+  return {RowsOfBlocks(rows, (rows - 1) / most + 1), false};
+}
+
+int64_t OutputLayer::WorkingFloats(int64_t rows) const {
+  const Blocks blocks = BlocksOf(rows);
+  return (blocks.rows + (blocks.packs ? 2 * hidden_size_ : 0)) * vocabulary_size_;
 }
 
 const float* OutputLayer::Logits(int64_t rows, const float* y) {
@@ -69,13 +82,13 @@ template <class UseBlock>
 double OutputLayer::OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
                                double label_smoothing, double* correct, const UseBlock& use_block) {
   if (rows == 0) return 0.0;
-  const int64_t blocks = (rows - 1) / BlockRows(rows) + 1;
-  const int64_t block = (rows - 1) / blocks + 1;  // of one size
+  const auto [block, packs] = BlocksOf(rows);
+  if (packs) PackWeights();
   double loss = 0.0;
   for (int64_t begin = 0; begin < rows; begin += block) {
     const int64_t count = std::min(block, rows - begin);
     const float* block_y = y + begin * hidden_size_;
-    Logits(count, block_y);
+    packs ? PackedLogits(count, block_y) : Logits(count, block_y);
     if (correct) *correct += static_cast<double>(CountLikeliest(count, targets + begin));
     loss += SoftmaxCrossEntropy(count, vocabulary_size_, targets + begin, logits_.data(), gradient,
                                 {.label_smoothing = label_smoothing});
@@ -92,19 +105,25 @@ double OutputLayer::Loss(int64_t rows, const float* y, const int32_t* targets, d
 double OutputLayer::LossAndGradient(int64_t rows, const float* y, const int32_t* targets,
                                     float* d_y, double label_smoothing) {
   const int64_t V = vocabulary_size_, H = hidden_size_;
-  return OverBlocks(
-      rows, y, targets, true, label_smoothing, nullptr,
-      [&](int64_t begin, int64_t count, const float* block) {
-        const float* d_logits = logits_.data();
-        MatMul(count, H, V, {d_logits, V}, {parameters_.value(weight_), H}, d_y + begin * H, H);
-        MatMul(V, H, count, {d_logits, V, true}, {block, H}, parameters_.gradient(weight_), H,
-               true);
-        if (bias_ >= 0) AddColumnSums(count, V, d_logits, V, parameters_.gradient(bias_));
-      });
+  const float* weight = parameters_.value(weight_);
+  const bool packs = BlocksOf(rows).packs;
+  if (packs) packed_backward_.PackForAnyRows(H, V, V, {weight, H});
+  return OverBlocks(rows, y, targets, true, label_smoothing, nullptr,
+                    [&](int64_t begin, int64_t count, const float* block) {
+                      const float* d_logits = logits_.data();
+                      if (packs) {
+                        packed_backward_.Multiply(count, d_logits, d_y + begin * H);
+                      } else {
+                        MatMul(count, H, V, {d_logits, V}, {weight, H}, d_y + begin * H, H);
+                      }
+                      AddLinearGradients(count, V, H, d_logits, V, block,
+                                         parameters_.gradient(weight_),
+                                         bias_ >= 0 ? parameters_.gradient(bias_) : nullptr);
+                    });
 }
 
 int64_t OutputLayer::SampledFloats(int64_t rows, int64_t classes) const {
-  return RowsOfBlock(rows, classes + 1, hidden_size_) * (classes + 1) +
+  return MostRows(rows, classes + 1, hidden_size_) * (classes + 1) +
          classes * (2 * hidden_size_ + 1);
 }
 
@@ -128,7 +147,7 @@ double OutputLayer::SampledLossAndGradient(int64_t rows, const float* y, const i
   std::vector<float> bias_sums(N);
   std::vector<int32_t> places;  // of the targets among the columns
   double loss = 0.0;
-  const int64_t block = RowsOfBlock(rows, columns, H);
+  const int64_t block = MostRows(rows, columns, H);
   for (int64_t begin = 0; begin < rows; begin += block) {
     const int64_t count = std::min(block, rows - begin);
     const float* block_y = y + begin * H;
@@ -150,8 +169,7 @@ double OutputLayer::SampledLossAndGradient(int64_t rows, const float* y, const i
     }
     loss += SoftmaxCrossEntropy(count, columns, places.data(), logits, true);
     MatMul(count, H, N, {logits, columns}, {weights, H}, d_y + begin * H, H);
-    MatMul(N, H, count, {logits, columns, true}, {block_y, H}, gradient, H, true);
-    AddColumnSums(count, N, logits, columns, bias_sums.data());
+    AddLinearGradients(count, N, H, logits, columns, block_y, gradient, bias_sums.data());
     AddOwnTargets(count, N, block_y, block_targets, places.data(), d_y + begin * H);
   }
 #pragma omp parallel for schedule(static)

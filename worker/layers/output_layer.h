@@ -39,11 +39,11 @@ class OutputLayer {
   /// sample.
   double SampledLossAndGradient(int64_t rows, const float* y, const int32_t* targets,
                                 const ClassSample& sample, float* d_y);
+
+  /// Floats that it keeps for so many rows: logits and copies of W.
+  int64_t WorkingFloats(int64_t rows) const;
   /// Floats that it keeps for so many rows and sampled classes.
   int64_t SampledFloats(int64_t rows, int64_t classes) const;
-
-  /// How many of `rows` rows have their logits in memory at a time, at most.
-  int64_t BlockRows(int64_t rows) const;
 
   /// Packs the weights, for the calls of PackedLogits up to the next change of them.
   void PackWeights();
@@ -51,6 +51,12 @@ class OutputLayer {
   const float* PackedLogits(int64_t rows, const float* y);
 
  private:
+  struct Blocks {
+    int64_t rows;  ///< that have their logits in memory at a time
+    bool packs;    ///< W, once for all blocks
+  };
+  Blocks BlocksOf(int64_t rows) const;
+
   const float* Logits(int64_t rows, const float* y);
   /// Of rows whose logits stand in logits_.
   int64_t CountLikeliest(int64_t rows, const int32_t* targets) const;
@@ -68,7 +74,8 @@ class OutputLayer {
   Parameters& parameters_;
   int weight_, bias_;  // -1: there is no bias
   Buffer logits_;
-  PackedMatrix packed_;
+  PackedMatrix packed_;           // W^T, as logits take it
+  PackedMatrix packed_backward_;  // W, as d_y takes it
   // Of a sample: its rows of W and of the gradient [N, H], biases less LogExpected [N].
   Buffer sampled_weights_, sampled_gradient_, sampled_bias_;
 };

@@ -169,9 +169,9 @@ void Decoder::BackwardAllAtOnce(float* d_outputs) {
 
 int64_t Decoder::WorkingFloats(int64_t rows, int64_t items, int64_t source_rows,
                                int64_t source_steps) const {
-  const int64_t H = units_, C = context_size_, V = options_.target_vocabulary_size + 1;
+  const int64_t H = units_, C = context_size_;
   int64_t of_row = input_.FloatsOfRow() + stack_.FloatsOfRow(2, true);
-  int64_t floats = stack_.FloatsOfWeights() + output_.BlockRows(rows) * V;
+  int64_t floats = stack_.FloatsOfWeights() + output_.WorkingFloats(rows);
   if (readout_) {
     of_row += C + readout_->FloatsOfRow() + C;  // contexts, and their gradient
     floats += readout_->FloatsOfWeights();

@@ -12,6 +12,7 @@
 
 #include "worker/buffer.h"
 #include "worker/products/bfloat16.h"
+#include "worker/products/column_sum.h"
 #include "worker/products/instruction_set.h"
 #include "worker/products/panel_product.h"
 
@@ -205,11 +206,6 @@ Matrix RoundedInFloat32(int64_t rows, int64_t columns, Matrix from, Buffer& buff
   return {to, columns, from.transposed};
 }
 
-Precision& CurrentPrecision() {
-  static Precision precision = Precision::kFloat32;
-  return precision;
-}
-
 int& VaryingScopes() {
   static int scopes = 0;
   return scopes;
@@ -251,33 +247,33 @@ void NotePanels(const ProductShape& shape) {
   if (noted.insert(family).second) Note(shape, PanelProduct::Name());
 }
 
-// In blocks of B, so that little of it stands in panels at a time: of its rows as long as these
-// have few columns (C is added to, in the order of K as ever; A is read once), else of its columns
-// (A is read for each).
-void MultiplyByPanels(const ProductShape& shape, Matrix a, Matrix b, const float* bias, float* c) {
-  constexpr int64_t kMostFloats = 2 << 20;
-  constexpr int64_t kLeastColumns = 192, kLeastRows = 1024;
+// In parts of B, so that little of it stands in panels at a time.
+void MultiplyByPanels(const ProductShape& shape, Matrix a, Matrix b, const float* bias, float* c,
+                      float* a_sums = nullptr) {
   static PanelProduct panels;
-  int64_t columns = shape.n, rows = shape.k;
-  if (!IsBf16(shape) && shape.n * shape.k > kMostFloats) {
-    if (shape.n * kLeastRows <= kMostFloats) {
-      rows = kMostFloats / shape.n;
-    } else {
-      // Whole panels under every instruction set.
-      columns = std::max(kMostFloats / shape.k, kLeastColumns) / kLeastColumns * kLeastColumns;
-    }
-  }
+  PanelExtent part = {shape.n, shape.k};
+  if (!IsBf16(shape)) part = PanelProduct::ExtentOf(shape.n, shape.k);
   const int64_t b_row = b.transposed ? 1 : b.stride, b_column = b.transposed ? b.stride : 1;
   const int64_t a_row = a.transposed ? 1 : a.stride, a_column = a.transposed ? a.stride : 1;
-  for (int64_t k = 0; k < shape.k; k += rows) {
-    for (int64_t first = 0; first < shape.n; first += columns) {
-      panels.Pack(std::min(columns, shape.n - first), std::min(rows, shape.k - k),
+  for (int64_t k = 0; k < shape.k; k += part.rows) {
+    for (int64_t first = 0; first < shape.n; first += part.columns) {
+      panels.Pack(std::min(part.columns, shape.n - first), std::min(part.rows, shape.k - k),
                   b.data + k * b_row + first * b_column, b_row, b_column, shape.precision);
       const bool adds = shape.accumulate || k > 0;
       panels.Multiply(shape.m, {a.data + k * a_column, a_row, a_column, c + first, shape.c_stride,
-                                adds, bias && !adds ? bias + first : nullptr});
+                                adds, bias && !adds ? bias + first : nullptr, Ahead(),
+                                first == 0 ? a_sums : nullptr});
     }
   }
+}
+
+Precision& CurrentPrecision() {
+  static Precision precision = Precision::kFloat32;
+  return precision;
+}
+
+bool RoundsInFloat32() {
+  return CurrentPrecision() == Precision::kBf16 && !UsesBfloat16Instructions();
 }
 
 // The products of MatMul that were used last; nullopt: by panels. A training of fixed shapes has
@@ -309,20 +305,13 @@ class ProductCache {
   std::map<ProductShape, decltype(products_)::iterator> places_;
 };
 
-}  // namespace
-
-void SetProductPrecision(Precision precision) { CurrentPrecision() = precision; }
-Precision ProductPrecision() { return CurrentPrecision(); }
-
-VaryingRows::VaryingRows(bool on) : on_(on) { VaryingScopes() += on_; }
-VaryingRows::~VaryingRows() { VaryingScopes() -= on_; }
-bool VaryingRows::IsOn() { return VaryingScopes() > 0; }
-
-void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
-            bool accumulate, const float* bias) {
+// MatMul. True where the sums of A's rows were added to a_sums [M], which only products do that
+// copy A as it is.
+bool Multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
+              bool accumulate, const float* bias, float* a_sums) {
   static ProductCache cache;
   static Buffer rounded_a, rounded_b;  // one product at a time
-  const bool rounds = ProductPrecision() == Precision::kBf16 && !UsesBfloat16Instructions();
+  const bool rounds = RoundsInFloat32();
   if (rounds) {
     a = RoundedInFloat32(m, k, a, rounded_a);
     b = RoundedInFloat32(k, n, b, rounded_b);
@@ -341,14 +330,44 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
                               rounds ? Precision::kFloat32 : ProductPrecision()};
   if (PrefersPanels(shape)) {
     NotePanels(shape);
-    return MultiplyByPanels(shape, a, b, bias, c);
+    const bool sums = a_sums && !rounds && PanelProduct::IsPacked(a.transposed);
+    MultiplyByPanels(shape, a, b, bias, c, sums ? a_sums : nullptr);
+    return sums;
   }
-  if (VaryingRows::IsOn() && MultiplyVarying(shape, a.data, b.data, bias, c)) return;
+  if (VaryingRows::IsOn() && MultiplyVarying(shape, a.data, b.data, bias, c)) return false;
   auto& product = cache.Get(shape);
   if (product) {
-    return product->Execute(OperandA(shape, a.data), OperandB(shape, b.data), bias, c);
+    product->Execute(OperandA(shape, a.data), OperandB(shape, b.data), bias, c);
+  } else {
+    MultiplyByPanels(shape, a, b, bias, c);
   }
-  MultiplyByPanels(shape, a, b, bias, c);
+  return false;
+}
+
+}  // namespace
+
+void SetProductPrecision(Precision precision) { CurrentPrecision() = precision; }
+Precision ProductPrecision() { return CurrentPrecision(); }
+
+VaryingRows::VaryingRows(bool on) : on_(on) { VaryingScopes() += on_; }
+VaryingRows::~VaryingRows() { VaryingScopes() -= on_; }
+bool VaryingRows::IsOn() { return VaryingScopes() > 0; }
+
+void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
+            bool accumulate, const float* bias) {
+  Multiply(m, n, k, a, b, c, c_stride, accumulate, bias, nullptr);
+}
+
+void AddLinearGradients(int64_t rows, int64_t outputs, int64_t inputs, const float* d,
+                        int64_t d_stride, const float* x, float* gradient, float* bias_gradient) {
+  const bool summed = Multiply(outputs, inputs, rows, {d, d_stride, true}, {x, inputs}, gradient,
+                               inputs, true, nullptr, bias_gradient);
+  if (bias_gradient && !summed) AddColumnSums(rows, outputs, d, d_stride, bias_gradient);
+}
+
+bool PaysToPack(int64_t m, int64_t n, int64_t k) {
+  const bool in_bf16 = ProductPrecision() == Precision::kBf16 && !RoundsInFloat32();
+  return !in_bf16 && PanelProduct::IsFastest(m, n, k, false);
 }
 
 // In float32 B stands in panels of ours: oneDNN's packed layouts are no faster (64 rows, K and N

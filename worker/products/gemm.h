@@ -30,6 +30,16 @@ struct Matrix {
 void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64_t c_stride,
             bool accumulate = false, const float* bias = nullptr);
 
+/// The gradients of a linear map y = W x + b: gradient [outputs, inputs] += d^T x, for d [rows,
+/// outputs] with rows `d_stride` floats apart and dense rows of x [rows, inputs], and, unless it is
+/// nullptr, bias_gradient [outputs] += the column sums of d, as it is. Else as MatMul.
+void AddLinearGradients(int64_t rows, int64_t outputs, int64_t inputs, const float* d,
+                        int64_t d_stride, const float* x, float* gradient, float* bias_gradient);
+
+/// Whether a B [K,N] that several MatMul of so many rows (M) share is better packed once for all of
+/// them, by PackedMatrix::PackForAnyRows.
+bool PaysToPack(int64_t m, int64_t n, int64_t k);
+
 /// While one lives, the products of MatMul are taken to be of numbers of rows that differ from pass
 /// to pass: what is prepared for one serves all that differ in M and K only. Without it each shape
 /// is prepared by itself, in up to 1 ms. Scopes nest. Which of both ways a product takes may change

@@ -25,10 +25,12 @@ struct PanelPart {
 // How many vectors the next panel has when so many are left.
 inline int64_t PanelVectors(int64_t left) { return left == 4 ? 2 : std::min<int64_t>(left, 3); }
 
-// All panels of B, for products by blocks of A.
+// The panels of B, and what of them products by blocks of A take at a time: vectors [first_vector,
+// end_vector), whole panels, and rows [begin, end) of K.
 struct PanelRow {
   int64_t n, depth;
   const float* data;
+  int64_t first_vector, end_vector, begin, end;
 };
 
 // A, or some of it, whose rows are contiguous.
@@ -85,11 +87,18 @@ int64_t VectorWidth() { return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<fl
 
 int64_t TileRows() { return kRows; }
 
-// The same in Elements of a panel of three vectors. Of all panels, since the sums over a block are
-// rounded before they are added to C: so that a row's bits are the same in every tile.
-int64_t BlockDepth() { return kResidentBytes / (3 * VectorWidth() * int64_t{sizeof(float)}); }
+// The same in Elements of a panel of three vectors.
+int64_t MostDepth() { return kResidentBytes / (3 * VectorWidth() * int64_t{sizeof(float)}); }
 
-int64_t BlockFloats() { return kBlockRows * BlockDepth(); }
+// Blocks of `depth` Elements of K have so many, all alike: a short last one would read and write C
+// for little. Of all panels, since the sums over a block are rounded before they are added to C: so
+// that a row's bits are the same in every tile.
+int64_t BlockDepth(int64_t depth) {
+  const int64_t blocks = (depth - 1) / MostDepth() + 1;
+  return (depth - 1) / blocks + 1;
+}
+
+int64_t BlockFloats() { return kBlockRows * MostDepth(); }
 
 int64_t BlockRows() { return kBlockRows; }
 
@@ -316,6 +325,26 @@ void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begi
   }
 }
 
+// sums[row] += the sum of that row of PackTiles.
+void AddRowSums(int64_t rows, int64_t depth, const float* packed, float* sums) {
+  constexpr int64_t kParts = 4;  // that are added up at once
+  for (int64_t first = 0; first < rows; first += kRows, packed += kRows * depth) {
+    float parts[kParts][kRows] = {};
+    int64_t k = 0;
+    for (; k + kParts <= depth; k += kParts) {
+      for (int64_t p = 0; p < kParts; ++p) {
+        for (int64_t r = 0; r < kRows; ++r) parts[p][r] += packed[(k + p) * kRows + r];
+      }
+    }
+    for (; k < depth; ++k) {
+      for (int64_t r = 0; r < kRows; ++r) parts[0][r] += packed[k * kRows + r];
+    }
+    for (int64_t r = 0; r < std::min<int64_t>(kRows, rows - first); ++r) {
+      sums[first + r] += (parts[0][r] + parts[1][r]) + (parts[2][r] + parts[3][r]);
+    }
+  }
+}
+
 bool PacksRows(const PanelOperands& x) { return kPacksRows || x.a_column_stride != 1; }
 
 // Some rows of A, so much of K.
@@ -397,7 +426,7 @@ void MultiplyVectors(const PanelPart& part, const LeftOperand<typename Arithmeti
   constexpr int kTileRows = kRows * (vectors == 3 ? 2 : vectors == 2 ? 3 : 4) / 2;
   const auto* panel = static_cast<const typename Arithmetic::Element*>(part.panel);
   const int64_t width = vectors * VectorWidth();
-  const int64_t most_depth = BlockDepth();
+  const int64_t most_depth = BlockDepth(part.depth);
   for (int64_t begin = 0; begin < part.depth; begin += most_depth) {
     const int64_t depth = std::min(most_depth, part.depth - begin);
     MultiplyBlock<Arithmetic, kTileRows, vectors>(
@@ -422,23 +451,27 @@ void Multiply(const PanelPart& part, const LeftOperand<typename Arithmetic::Elem
   MultiplyVectors<Arithmetic, 3>(part, a, x, ahead);
 }
 
-// Rows [first_row, first_row + rows) of A, kBlockRows at most, times all panels. The thread's next
-// ones are from `next_first` on, `next_rows` of them. `room` is for BlockFloats(), where
-// PacksRows(x).
+// Rows [first_row, first_row + rows) of A, kBlockRows at most, times some of the panels. The
+// thread's next ones are from `next_first` on, `next_rows` of them. `room` is for BlockFloats(),
+// where PacksRows(x).
 void MultiplyRows(int64_t first_row, int64_t rows, int64_t next_first, int64_t next_rows,
                   const PanelRow& panels, const PanelOperands& x, float* room) {
-  const int64_t lanes = VectorWidth(), most_depth = BlockDepth();
+  const int64_t lanes = VectorWidth(), most_depth = BlockDepth(panels.depth);
   const int64_t vectors = (panels.n + lanes - 1) / lanes;
-  const int64_t tiles = (rows + kRows - 1) / kRows * ((vectors + 2) / 3);
+  const int64_t here = panels.end_vector - panels.first_vector;
+  const int64_t tiles = (rows + kRows - 1) / kRows * ((here + 2) / 3);
   const bool packs = PacksRows(x);
-  for (int64_t begin = 0; begin < panels.depth; begin += most_depth) {
-    const int64_t end = std::min(begin + most_depth, panels.depth), depth = end - begin;
+  for (int64_t begin = panels.begin; begin < panels.end; begin += most_depth) {
+    const int64_t end = std::min(begin + most_depth, panels.end), depth = end - begin;
     // What comes behind the last panel: more of K, or the first of it with other rows.
-    const int64_t next_begin = end < panels.depth ? end : 0;
-    const int64_t next_depth = std::min(most_depth, panels.depth - next_begin);
-    const int64_t next_row = end < panels.depth ? first_row : next_first;
-    const int64_t fetched_rows = packs ? 0 : end < panels.depth ? rows : next_rows;
+    const int64_t next_begin = end < panels.end ? end : panels.begin;
+    const int64_t next_depth = std::min(most_depth, panels.end - next_begin);
+    const int64_t next_row = end < panels.end ? first_row : next_first;
+    const int64_t fetched_rows = packs ? 0 : end < panels.end ? rows : next_rows;
     if (packs) PackTiles(x, first_row, rows, begin, depth, room);
+    if (packs && x.a_sums && panels.first_vector == 0) {
+      AddRowSums(rows, depth, room, x.a_sums + first_row);
+    }
     RowsAhead rows_ahead(x.a + next_row * x.a_row_stride + next_begin, fetched_rows, x.a_row_stride,
                          next_depth);
     const int64_t lines = (rows_ahead.lines() + tiles - 1) / tiles;
@@ -446,19 +479,22 @@ void MultiplyRows(int64_t first_row, int64_t rows, int64_t next_first, int64_t n
     const Block<LeftOperand<float>> plain = {
         rows,        depth, {x.a + first_row * x.a_row_stride + begin, x.a_row_stride},
         &rows_ahead, lines, nullptr};
-    for (int64_t v = 0, count = 0; v < vectors; v += count) {
+    const auto data_at = [&](int64_t vector, int64_t row) {
+      return panels.data + vector * lanes * panels.depth +
+             row * PanelVectors(vectors - vector) * lanes;
+    };
+    for (int64_t v = panels.first_vector, count = 0; v < panels.end_vector; v += count) {
       count = PanelVectors(vectors - v);
-      const int64_t column = v * lanes, left = vectors - v - count;
-      const float* after = panels.data + (column + count * lanes) * panels.depth +
-                           begin * PanelVectors(left) * lanes;
+      const int64_t column = v * lanes;
+      const bool is_last = v + count >= panels.end_vector;
       const PanelBlock<float> panel = {
-          panels.data + column * panels.depth + begin * count * lanes,
+          data_at(v, begin),
           std::min(count * lanes, panels.n - column),
           x.c + first_row * x.c_stride + column,
           x.c_stride,
           begin == 0 && !x.accumulate,
           x.bias ? x.bias + column : nullptr,
-          left > 0 ? after : panels.data + next_begin * PanelVectors(vectors) * lanes};
+          is_last ? data_at(panels.first_vector, next_begin) : data_at(v + count, begin)};
       if (packs) {
         MultiplyBlock(count, packed, panel);
       } else {
@@ -505,6 +541,7 @@ HWY_EXPORT(MultiplyFloat32);
 HWY_EXPORT(MultiplyBf16);
 HWY_EXPORT(MultiplyRows);
 HWY_EXPORT(Transpose);
+HWY_EXPORT(BlockDepth);
 HWY_EXPORT(BlockFloats);
 HWY_EXPORT(BlockRows);
 HWY_EXPORT(AheadOfPanel);
@@ -657,26 +694,57 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   multiply(omp_get_num_threads(), omp_get_thread_num());
 }
 
-// Blocks of one size, about as many for each thread, which takes the next one when it is done: a
-// thread whose core has others to serve leaves more to the rest. (A transposed A comes here however
-// small it is: but for tests it does where oneDNN has no code for it, on other processors.)
+// Blocks of one size, to a tile, as many for each thread, which takes the next one when it is done:
+// a thread whose core has others to serve leaves more to the rest. (A transposed A comes here
+// however small it is: but for tests it does where oneDNN has no code for it, on other processors.)
 void PanelProduct::MultiplyBlocks(int64_t m, const PanelOperands& operands) const {
   static thread_local Buffer rooms;  // of the calling thread, for all of this product
   const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)(), threads = omp_get_max_threads();
   const auto parts = [](int64_t all, int64_t of) { return (all + of - 1) / of; };
-  const int64_t blocks = parts(m, LOCKSTEP_DISPATCH(BlockRows)() * threads) * threads;
-  const int64_t rows = parts(parts(m, blocks), tile_rows) * tile_rows;
+  const int64_t tiles = parts(m, tile_rows);
+  const int64_t blocks =
+      std::min(tiles, parts(m, LOCKSTEP_DISPATCH(BlockRows)() * threads) * threads);
+  const auto first_row = [&](int64_t block) {
+    return std::min(m, tiles * std::min(block, blocks) / blocks * tile_rows);
+  };
   const bool packs = LOCKSTEP_DISPATCH(PacksRows)(operands);
   const int64_t room = packs ? LOCKSTEP_DISPATCH(BlockFloats)() : 0;
   float* all = rooms.Require(threads * room);
+  const PanelExtent extent = ExtentOf(n_, k_);
+  const int64_t panels_at_once = parts(extent.columns, kPanelVectors * vector_);
+  const auto vector_of = [&](int64_t panel) {
+    return panel < panels() ? first_vector(panel) : vectors();
+  };
+  for (int64_t k = 0; k < k_; k += extent.rows) {
+    for (int64_t panel = 0; panel < panels(); panel += panels_at_once) {
+      const PanelRow some = {n_,
+                             k_,
+                             panels_.data(),
+                             vector_of(panel),
+                             vector_of(panel + panels_at_once),
+                             k,
+                             std::min(k + extent.rows, k_)};
 #pragma omp parallel for schedule(dynamic)
-  for (int64_t row = 0; row < m; row += rows) {
-    // By then the other threads will have taken those between.
-    const int64_t next = std::min(m, row + omp_get_num_threads() * rows);
-    LOCKSTEP_DISPATCH(MultiplyRows)
-    (row, std::min(rows, m - row), next, std::min(rows, m - next), {n_, k_, panels_.data()},
-     operands, all + omp_get_thread_num() * room);
+      for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t row = first_row(block);
+        // By then the other threads will have taken those between.
+        const int64_t next = block + omp_get_num_threads(), next_row = first_row(next);
+        LOCKSTEP_DISPATCH(MultiplyRows)
+        (row, first_row(block + 1) - row, next_row, first_row(next + 1) - next_row, some, operands,
+         all + omp_get_thread_num() * room);
+      }
+    }
   }
+}
+
+PanelExtent PanelProduct::ExtentOf(int64_t n, int64_t k) {
+  constexpr int64_t kMostFloats = 2 << 20;
+  constexpr int64_t kLeastRows = 1024;
+  constexpr int64_t kColumns = 192;  // whole panels, whatever the vectors
+  if (n * k <= kMostFloats) return {n, k};
+  const int64_t depth = LOCKSTEP_DISPATCH(BlockDepth)(k);
+  if (n * kLeastRows <= kMostFloats) return {n, kMostFloats / n / depth * depth};
+  return {std::max(kMostFloats / k / kColumns, int64_t{1}) * kColumns, k};
 }
 
 std::string PanelProduct::Name(Precision precision) {
@@ -686,9 +754,15 @@ std::string PanelProduct::Name(Precision precision) {
 }
 
 bool PanelProduct::IsFastest(int64_t m, int64_t n, int64_t k, bool a_transposed) {
-  constexpr int64_t kLeast = 256;  // of N and K, where oneDNN has more than a general sgemm
+  // Of N and K, and of M where A is to be copied and oneDNN has more than a general sgemm.
+  constexpr int64_t kLeast = 256, kLeastRows = 4096;
   if (!LOCKSTEP_DISPATCH(IsAvx2OrBetter)() || !TakesBlocks(m, k)) return false;
-  return LOCKSTEP_DISPATCH(PacksAllRows)() || (!a_transposed && n >= kLeast && k >= kLeast);
+  if (LOCKSTEP_DISPATCH(PacksAllRows)()) return true;
+  return (!a_transposed || m >= kLeastRows) && n >= kLeast && k >= kLeast;
+}
+
+bool PanelProduct::IsPacked(bool a_transposed) {
+  return a_transposed || LOCKSTEP_DISPATCH(PacksAllRows)();
 }
 
 bool PanelProduct::HasVectors() { return LOCKSTEP_DISPATCH(IsVectorTarget)(); }

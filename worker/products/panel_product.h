@@ -21,6 +21,12 @@ struct PanelOperands {
   bool accumulate = false;      ///< C += A B
   const float* bias = nullptr;  ///< [N], added to every row; not together with `accumulate`
   Ahead ahead = {};             ///< hint: what the threads read behind it
+  float* a_sums = nullptr;      ///< [M], += the sums of A's rows; only where IsPacked
+};
+
+/// Some of B: so many columns of so many rows of K.
+struct PanelExtent {
+  int64_t columns = 0, rows = 0;
 };
 
 /// C[M,N] = A[M,K] B[K,N] on our own kernels, K > 0, with B copied into panels, each as wide as
@@ -48,8 +54,16 @@ class PanelProduct {
 
   /// Whether this is the fastest way to a single product in float32, the copy of B included: where
   /// A has many rows, on AVX2, where all that oneDNN has is a general sgemm; and with AVX-512 where
-  /// A stands as it is multiplied and B is no small one.
+  /// B is no small one and A stands as it is multiplied or has very many rows.
   static bool IsFastest(int64_t m, int64_t n, int64_t k, bool a_transposed);
+
+  /// Whether A is copied for a product of many rows, and so can be summed on the way.
+  static bool IsPacked(bool a_transposed);
+
+  /// How much of B many rows of A go by before the rest follows: what threads share in the last
+  /// cache level, all of its columns as long as these are few (C is added to, in the order of K as
+  /// ever; A is read once), else all rows of some columns (A is read for each).
+  static PanelExtent ExtentOf(int64_t n, int64_t k);
 
   /// False where the kernels have no vectors to compute with.
   static bool HasVectors();

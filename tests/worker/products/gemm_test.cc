@@ -10,6 +10,7 @@
 
 #include "tests/worker/model_case.h"
 #include "worker/products/bfloat16.h"
+#include "worker/products/column_sum.h"
 #include "worker/threads.h"
 
 namespace lockstep::worker {
@@ -231,6 +232,25 @@ TEST(GemmTest, WideProductsEqualPlainLoops) {
         }
       }
     }
+  }
+}
+
+// By panels, which sum on the way, and by what else multiplies.
+TEST_P(MatMulTest, LinearGradientsAreAProductAndSums) {
+  for (const auto& [outputs, inputs, rows] : {Shape{4100, 257, 300}, {31, 17, 65}}) {
+    Operands x(outputs, inputs, rows, true, false);
+    std::mt19937 generator(1);
+    const auto values = UniformValues(generator, rows * inputs, 1.0f);
+    std::vector<float> gradient(outputs * inputs, 1.0f), expected = gradient;
+    std::vector<float> sums(outputs, 0.5f), expected_sums = sums;
+    AddLinearGradients(rows, outputs, inputs, x.a_values.data(), x.a_stride(), values.data(),
+                       gradient.data(), sums.data());
+    MatMul(outputs, inputs, rows, x.a(), {values.data(), inputs}, expected.data(), inputs, true);
+    EXPECT_EQ(gradient, expected);
+    AddColumnSums(rows, outputs, x.a_values.data(), x.a_stride(), expected_sums.data());
+    for (int64_t i = 0; i < outputs; ++i) ASSERT_NEAR(sums[i], expected_sums[i], 3e-5) << i;
+    AddLinearGradients(rows, outputs, inputs, x.a_values.data(), x.a_stride(), values.data(),
+                       gradient.data(), nullptr);
   }
 }
 

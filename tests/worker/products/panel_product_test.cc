@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -165,6 +166,45 @@ TEST_P(PanelProductTest, BlocksOfManyRowsChangeNothing) {
     }
   }
   SetThreads(threads);
+}
+
+// A large B is gone by in parts, of its rows or of its columns, by many rows: the same bits as a
+// few rows alone, and on the way the sums of a copied A's rows.
+TEST_P(PanelProductTest, PartsOfALargeBChangeNothing) {
+  PanelProduct product;
+  const int64_t m = 515;
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{299, 7200}, {2210, 1000}}) {
+    const PanelExtent part = PanelProduct::ExtentOf(n, k);
+    ASSERT_NE(part.columns < n, part.rows < k);
+    for (const bool a_transposed : {false, true}) {
+      const Operands x(m, n, k, a_transposed, true, GetParam());
+      SCOPED_TRACE(testing::Message() << n << " x " << k << ", transposed " << a_transposed);
+      x.Pack(product);
+      std::vector<float> all = x.before, few = x.before, sums(m, 0.5f);
+      PanelOperands operands = x.From(0, all.data());
+      operands.accumulate = a_transposed;
+      const bool adds = PanelProduct::IsPacked(a_transposed) && GetParam() == Precision::kFloat32;
+      if (adds) operands.a_sums = sums.data();
+      product.Multiply(m, operands);
+      for (int64_t first = 0; first < m; first += 5) {
+        operands = x.From(first, few.data() + first * x.c_stride);
+        operands.accumulate = a_transposed;
+        product.Multiply(5, operands);
+      }
+      EXPECT_EQ(all, few);
+      for (int64_t i = 0; i < m; i += 7) {
+        const int64_t j = i * (n - 1) / (m - 1), at = i * x.c_stride + j;
+        const double before = a_transposed ? x.before[at] : 0.0;
+        ASSERT_NEAR(all[at], before + x.Element(i, j), 3 * kTolerance) << i << ", " << j;
+        if (!adds) continue;
+        double sum = 0.5;
+        for (int64_t l = 0; l < k; ++l) {
+          sum += x.a[a_transposed ? l * x.a_stride + i : i * x.a_stride + l];
+        }
+        ASSERT_NEAR(sums[i], sum, kTolerance) << i;
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, PanelProductTest,
