@@ -165,23 +165,36 @@ void RecurrentLayer::WeightGradient(int64_t rows, const float* d, const float* x
   }
 }
 
-// Sums over time steps and lanes are here and in the products of dWx, nowhere else.
+float* RecurrentLayer::NoSums() {
+  float* sums = bias_.Require(width());
+  std::fill_n(sums, width(), 0.0f);
+  return sums;
+}
+
+const float* RecurrentLayer::InputSideSums() {
+  const int64_t rows = steps_.rows(), H = units_, shared = facts_.shared_gates() * H;
+  float* sums = NoSums();
+  AddColumnSums(rows, shared, pre_.data(), gate_stride_, sums);
+  if (facts_.candidate_bias_apart) AddColumnSums(rows, H, candidate_.data(), H, sums + shared);
+  return sums;
+}
+
+void RecurrentLayer::BiasGradients(const float* input_side_sums) {
+  const int64_t H = units_, shared = facts_.shared_gates() * H;
+  float* d_bias_ih = parameters_.gradient(bias_ih_);
+  float* d_bias_hh = parameters_.gradient(bias_hh_);
+  for (int64_t j = 0; j < width(); ++j) d_bias_ih[j] += input_side_sums[j];
+  for (int64_t j = 0; j < shared; ++j) d_bias_hh[j] += input_side_sums[j];
+  if (facts_.candidate_bias_apart) {
+    AddColumnSums(steps_.rows(), H, pre_.data() + shared, gate_stride_, d_bias_hh + shared);
+  }
+}
+
 void RecurrentLayer::RecurrentGradients(const GradientReady& ready) {
   const int64_t rows = steps_.rows(), H = units_, P = outputs_;
   if (projects()) {
     MatMul(P, H, rows, {d_projected_.data(), P, true}, {unprojected_.data(), H},
            parameters_.gradient(weight_hr_), H, true);
-  }
-  float* d_bias_ih = parameters_.gradient(bias_ih_);
-  float* d_bias_hh = parameters_.gradient(bias_hh_);
-  const int64_t shared = facts_.shared_gates() * H;
-  float* sums = bias_.Require(width());
-  std::fill_n(sums, width(), 0.0f);
-  AddColumnSums(rows, width(), pre_.data(), gate_stride_, sums);
-  for (int64_t j = 0; j < width(); ++j) d_bias_hh[j] += sums[j];
-  for (int64_t j = 0; j < shared; ++j) d_bias_ih[j] += sums[j];
-  if (facts_.candidate_bias_apart) {
-    AddColumnSums(rows, H, candidate_.data(), H, d_bias_ih + shared);
   }
   if (facts_.peephole) PeepholeGradients();
   if (norm_) norm_->Gradients(rows, pre_.data(), apart());
@@ -250,6 +263,7 @@ void RecurrentLayer::Backward(const float* x, const float* d_output, float* d_x,
   const VaryingRows varying(!steps_.is_uniform());
   BackwardSteps(d_output, state);
   const int64_t rows = steps_.rows(), I = input_size_, joint = joint_columns();
+  BiasGradients(InputSideSums());
   if (norm_) norm_->InputBackward(0, rows, pre_.data(), apart());
   RecurrentGradients(ready);
   InputGradients(x, ready);
@@ -266,10 +280,16 @@ void RecurrentLayer::BackwardTokens(const int32_t* tokens, const TokenVectors& o
                                     const GradientReady& ready) {
   const VaryingRows varying(!steps_.is_uniform());
   BackwardSteps(d_output, state);
-  if (norm_) norm_->InputBackward(0, steps_.rows(), pre_.data(), apart());
+  if (norm_) {
+    BiasGradients(InputSideSums());
+    norm_->InputBackward(0, steps_.rows(), pre_.data(), apart());
+  }
+  float* sums = NoSums();
+  table_.Gather(steps_.rows(), tokens, of.vocabulary_size, width(),
+                {d_input_side(), gate_stride_, joint_columns(), candidate_.data()}, sums);
+  if (!norm_) BiasGradients(sums);
   RecurrentGradients(ready);
-  table_.Backward(steps_.rows(), tokens, of, {width(), input_size_, parameters_.value(weight_ih_)},
-                  {d_input_side(), gate_stride_, joint_columns(), candidate_.data()},
+  table_.Backward(of, {width(), input_size_, parameters_.value(weight_ih_)},
                   parameters_.gradient(weight_ih_));
 }
 

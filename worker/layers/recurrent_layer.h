@@ -180,7 +180,14 @@ class RecurrentLayer {
   void BackwardTimeStep(int64_t t, const float* d_output_t, const float* d_output_next,
                         Lanes lanes);
   void EndBackward() const;
-  /// Expects what BackwardSteps left; adds to the gradients of all but Wx, of Wh last.
+  /// Expect what BackwardSteps left. Sums over time steps and lanes are in these and in the
+  /// products of dWx, nowhere else. Zeros [gH], where sums are made that live until the next call.
+  float* NoSums();
+  /// [gH] the sums of the input side's gradient (with layer_norm: of what the biases are added to).
+  const float* InputSideSums();
+  /// Adds to the gradients of the biases.
+  void BiasGradients(const float* input_side_sums);
+  /// Adds to the gradients of all else but Wx, of Wh last.
   void RecurrentGradients(const GradientReady& ready = {});
   /// Likewise; adds to that of Wx.
   void InputGradients(const float* x, const GradientReady& ready = {});

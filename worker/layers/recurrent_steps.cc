@@ -361,6 +361,7 @@ void RecurrentLayer::BackwardStep(int64_t t, const float* d_output_t, float* d_x
 void RecurrentLayer::FinishBackwardSteps(const float* x) {
   const VaryingRows varying(!steps_.is_uniform());
   EndBackward();
+  BiasGradients(InputSideSums());
   RecurrentGradients();
   InputGradients(x);
 }

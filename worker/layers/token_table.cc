@@ -11,21 +11,50 @@ namespace {
 
 constexpr int64_t kRowsOfATable = 8192;
 
-// table[token] += the gradient of the input side, over rows [begin, end).
-void AddToTable(int64_t begin, int64_t end, const int32_t* tokens, int64_t width,
-                const InputSideGradient& gradient, float* table) {
-  const int64_t shared = gradient.shared, others = width - shared;
-  constexpr int64_t kBlock = 64;  // columns of a thread: rows are added in their order
-#pragma omp parallel for schedule(static)
-  for (int64_t first = 0; first < width; first += kBlock) {
-    const int64_t last = std::min(first + kBlock, width);
-    const int64_t split = std::clamp(shared, first, last);
-    for (int64_t row = begin; row < end; ++row) {
-      float* sums = table + tokens[row] * width;
-      const float* d_pre = gradient.pre + row * gradient.pre_stride;
-      for (int64_t j = first; j < split; ++j) sums[j] += d_pre[j];
-      for (int64_t j = split; j < last; ++j) sums[j] += gradient.rest[row * others + j - shared];
+constexpr int64_t kBlock = 64;  // columns of a thread: rows are added in their order
+
+// table[token] += d over rows [begin, end) of some columns, kBlock as a rule, where the loop over
+// them is unrolled; sums += the same over all tokens, as AddColumnSums.
+inline void AddColumns(int64_t begin, int64_t end, const int32_t* tokens, const float* d,
+                       int64_t stride, int64_t columns, int64_t width, float* table, float* sums) {
+  constexpr int64_t kAhead = 16, kLineFloats = 16;  // rows, which lie far apart
+  constexpr int64_t kRows = 256;                    // added in float, the rest in double
+  double total[kBlock] = {};
+  for (int64_t first = begin; first < end; first += kRows) {
+    float partial[kBlock] = {};
+    for (int64_t row = first; row < std::min(first + kRows, end); ++row) {
+      const float* values = d + row * stride;
+      for (int64_t j = 0; j < columns; j += kLineFloats) {
+        __builtin_prefetch(values + kAhead * stride + j);
+      }
+      float* of_token = table + tokens[row] * width;
+      for (int64_t j = 0; j < columns; ++j) of_token[j] += values[j];
+      for (int64_t j = 0; j < columns; ++j) partial[j] += values[j];
     }
+    for (int64_t j = 0; j < columns; ++j) total[j] += partial[j];
+  }
+  for (int64_t j = 0; j < columns; ++j) sums[j] = static_cast<float>(sums[j] + total[j]);
+}
+
+// table[token] += the gradient of the input side, over rows [begin, end), and sums as above.
+void AddToTable(int64_t begin, int64_t end, const int32_t* tokens, int64_t width,
+                const InputSideGradient& gradient, float* table, float* sums) {
+  const auto add = [&](int64_t first, int64_t last, const float* d, int64_t stride) {
+#pragma omp for schedule(static) nowait
+    for (int64_t column = first; column < last; column += kBlock) {
+      const float* block = d + column - first;
+      float *to = table + column, *sum = sums + column;
+      if (last - column >= kBlock) {
+        AddColumns(begin, end, tokens, block, stride, kBlock, width, to, sum);
+      } else {
+        AddColumns(begin, end, tokens, block, stride, last - column, width, to, sum);
+      }
+    }
+  };
+#pragma omp parallel
+  {
+    add(0, gradient.shared, gradient.pre, gradient.pre_stride);
+    add(gradient.shared, width, gradient.rest, width - gradient.shared);
   }
 }
 
@@ -55,22 +84,25 @@ void TokenTable::Forward(int64_t rows, const int32_t* tokens, const TokenVectors
   }
 }
 
-void TokenTable::Backward(int64_t rows, const int32_t* tokens, const TokenVectors& of,
-                          const InputWeights& weights, const InputSideGradient& gradient,
-                          float* d_weights) {
-  const int64_t width = weights.width, I = weights.input_size, V = of.vocabulary_size;
-  const int64_t size = V * width;
+void TokenTable::Gather(int64_t rows, const int32_t* tokens, int64_t vocabulary_size, int64_t width,
+                        const InputSideGradient& gradient, float* sums) {
+  const int64_t size = vocabulary_size * width;
   float* table = table_.Require(size);
   std::fill_n(table, size, 0.0f);
-  AddToTable(0, std::min(rows, kRowsOfATable), tokens, width, gradient, table);
+  AddToTable(0, std::min(rows, kRowsOfATable), tokens, width, gradient, table, sums);
   // The error of a float32 sum grows with its terms, so many rows make several tables first.
   for (int64_t begin = kRowsOfATable; begin < rows; begin += kRowsOfATable) {
     float* part = part_.Require(size);
     std::fill_n(part, size, 0.0f);
-    AddToTable(begin, std::min(rows, begin + kRowsOfATable), tokens, width, gradient, part);
+    AddToTable(begin, std::min(rows, begin + kRowsOfATable), tokens, width, gradient, part, sums);
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < size; ++i) table[i] += part[i];
   }
+}
+
+void TokenTable::Backward(const TokenVectors& of, const InputWeights& weights, float* d_weights) {
+  const int64_t width = weights.width, I = weights.input_size, V = of.vocabulary_size;
+  const float* table = table_.data();
   if (of.vectors) {
     MatMul(width, I, V, {table, width, true}, {of.vectors, I}, d_weights, I, true);
     MatMul(V, I, width, {table, width}, {weights.weights, I}, of.d_vectors, I, true);

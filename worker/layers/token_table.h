@@ -40,9 +40,12 @@ class TokenTable {
   void Forward(int64_t rows, const int32_t* tokens, const TokenVectors& of,
                const InputWeights& weights, const float* bias, float* pre, int64_t pre_stride);
 
-  /// Adds to d_weights [gH, I] and to of.d_vectors.
-  void Backward(int64_t rows, const int32_t* tokens, const TokenVectors& of,
-                const InputWeights& weights, const InputSideGradient& gradient, float* d_weights);
+  /// The way back begins: sums up the gradient of each token's input side, and adds to sums [gH]
+  /// those over all rows, to the precision of AddColumnSums.
+  void Gather(int64_t rows, const int32_t* tokens, int64_t vocabulary_size, int64_t width,
+              const InputSideGradient& gradient, float* sums);
+  /// After Gather; adds to d_weights [gH, I] and to of.d_vectors.
+  void Backward(const TokenVectors& of, const InputWeights& weights, float* d_weights);
 
  private:
   Buffer table_;  // [V, gH] the input side of every token, or its gradient
