@@ -36,10 +36,15 @@ void ForEachUnit(const GateStep& s, int64_t lane, const Body& body) {
   for (; unit < s.units; ++unit) body(single, lane * s.units + unit, unit);
 }
 
+// A lane's pre-activations of the input side.
+const float* InputOf(const GateStep& s, int64_t lane, int64_t gates) {
+  return s.tokens ? s.table + s.tokens[lane] * gates * s.units : s.gates + lane * s.gate_stride;
+}
+
 void RnnForwardLane(const GateStep& s, int64_t lane, bool relu) {
-  const float* gates = s.gates + lane * s.gate_stride;
+  const float* input = InputOf(s, lane, 1);
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
-    const auto x = hn::Add(hn::LoadU(d, gates + unit), hn::LoadU(d, s.product + at));
+    const auto x = hn::Add(hn::LoadU(d, input + unit), hn::LoadU(d, s.product + at));
     // In this order x86's maximum of 0 and NaN is NaN, in the other one 0.
     hn::StoreU(relu ? hn::Max(hn::Zero(d), x) : TanhOf(d, x), d, s.h + at);
   });
@@ -59,11 +64,12 @@ void RnnBackwardLane(const GateStep& s, int64_t lane, bool relu) {
 template <bool kPeephole>
 void LstmForwardUnits(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
+  const float* input = InputOf(s, lane, 4);
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
     const float* product = s.product + lane * 4 * H + unit;
     const auto x = [&](int gate) {
-      return hn::Add(hn::LoadU(d, gates + gate * H), hn::LoadU(d, product + gate * H));
+      return hn::Add(hn::LoadU(d, input + gate * H + unit), hn::LoadU(d, product + gate * H));
     };
     // The same behind a peephole: 0, 1, 2 for i, f, o.
     const auto seeing = [&](auto sum, int hole, auto c) {
@@ -149,14 +155,16 @@ void LstmOutputBackwardLane(const GateStep& s, int64_t lane) {
 
 void GruForwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
+  const float* input = InputOf(s, lane, 3);
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
     const float* product = s.product + lane * 3 * H + unit;
-    const auto r = SigmoidOf(d, hn::Add(hn::LoadU(d, gates), hn::LoadU(d, product)));
-    const auto z = SigmoidOf(d, hn::Add(hn::LoadU(d, gates + H), hn::LoadU(d, product + H)));
+    const float* x = input + unit;
+    const auto r = SigmoidOf(d, hn::Add(hn::LoadU(d, x), hn::LoadU(d, product)));
+    const auto z = SigmoidOf(d, hn::Add(hn::LoadU(d, x + H), hn::LoadU(d, product + H)));
     const auto hidden =
         hn::Add(hn::LoadU(d, product + 2 * H), hn::LoadU(d, s.candidate_bias + unit));
-    const auto n = TanhOf(d, hn::MulAdd(r, hidden, hn::LoadU(d, gates + 2 * H)));
+    const auto n = TanhOf(d, hn::MulAdd(r, hidden, hn::LoadU(d, x + 2 * H)));
     hn::StoreU(r, d, gates);
     hn::StoreU(z, d, gates + H);
     hn::StoreU(n, d, gates + 2 * H);
@@ -188,11 +196,13 @@ void GruBackwardLane(const GateStep& s, int64_t lane) {
 
 void GruResetForwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
+  const float* input = InputOf(s, lane, 3);
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
     const float* product = s.product + lane * 2 * H + unit;
-    const auto r = SigmoidOf(d, hn::Add(hn::LoadU(d, gates), hn::LoadU(d, product)));
-    const auto z = SigmoidOf(d, hn::Add(hn::LoadU(d, gates + H), hn::LoadU(d, product + H)));
+    const float* x = input + unit;
+    const auto r = SigmoidOf(d, hn::Add(hn::LoadU(d, x), hn::LoadU(d, product)));
+    const auto z = SigmoidOf(d, hn::Add(hn::LoadU(d, x + H), hn::LoadU(d, product + H)));
     hn::StoreU(r, d, gates);
     hn::StoreU(z, d, gates + H);
     hn::StoreU(hn::Mul(r, hn::LoadU(d, s.h_previous + at)), d, s.candidate + at);
@@ -201,10 +211,11 @@ void GruResetForwardLane(const GateStep& s, int64_t lane) {
 
 void GruOutputForwardLane(const GateStep& s, int64_t lane) {
   const int64_t H = s.units;
+  const float* input = InputOf(s, lane, 3) + 2 * H;
   ForEachUnit(s, lane, [&](auto d, int64_t at, int64_t unit) {
     float* gates = s.gates + lane * s.gate_stride + unit;
     const auto z = hn::LoadU(d, gates + H);
-    const auto n = TanhOf(d, hn::Add(hn::LoadU(d, gates + 2 * H), hn::LoadU(d, s.product + at)));
+    const auto n = TanhOf(d, hn::Add(hn::LoadU(d, input + unit), hn::LoadU(d, s.product + at)));
     hn::StoreU(n, d, gates + 2 * H);
     const auto h_previous = hn::LoadU(d, s.h_previous + at);
     hn::StoreU(hn::MulAdd(z, hn::Sub(h_previous, n), n), d, s.h + at);

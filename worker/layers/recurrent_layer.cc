@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "worker/parallel_for.h"
 #include "worker/products/column_sum.h"
 
 namespace lockstep::worker {
@@ -140,14 +141,18 @@ const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32
   Prepare(steps);
   const InputWeights weights = {width(), input_size_, parameters_.value(weight_ih_)};
   if (norm_) {
-    std::fill_n(bias_.Require(width()), width(), 0.0f);
-    table_.Forward(steps.rows(), tokens, of, weights, bias_.data(), norm_->input_side(0),
-                   gate_stride_);
+    const float* table = table_.Forward(of, weights, Zeros());
+    ParallelFor(steps.rows(), [&](int64_t row) {
+      std::copy_n(table + tokens[row] * width(), width(), norm_->input_side(row));
+    });
     norm_->Input(0, steps.rows(), CombinedBias(), pre_.data());
+    ForwardSteps(state);
   } else {
-    table_.Forward(steps.rows(), tokens, of, weights, CombinedBias(), pre_.data(), gate_stride_);
+    input_table_ = table_.Forward(of, weights, CombinedBias());
+    input_tokens_ = tokens;
+    ForwardSteps(state);
+    input_tokens_ = nullptr;
   }
-  ForwardSteps(state);
   return h_.data() + Behind(0) * outputs_;
 }
 
@@ -165,7 +170,7 @@ void RecurrentLayer::WeightGradient(int64_t rows, const float* d, const float* x
   }
 }
 
-float* RecurrentLayer::NoSums() {
+float* RecurrentLayer::Zeros() {
   float* sums = bias_.Require(width());
   std::fill_n(sums, width(), 0.0f);
   return sums;
@@ -173,7 +178,7 @@ float* RecurrentLayer::NoSums() {
 
 const float* RecurrentLayer::InputSideSums() {
   const int64_t rows = steps_.rows(), H = units_, shared = facts_.shared_gates() * H;
-  float* sums = NoSums();
+  float* sums = Zeros();
   AddColumnSums(rows, shared, pre_.data(), gate_stride_, sums);
   if (facts_.candidate_bias_apart) AddColumnSums(rows, H, candidate_.data(), H, sums + shared);
   return sums;
@@ -284,7 +289,7 @@ void RecurrentLayer::BackwardTokens(const int32_t* tokens, const TokenVectors& o
     BiasGradients(InputSideSums());
     norm_->InputBackward(0, steps_.rows(), pre_.data(), apart());
   }
-  float* sums = NoSums();
+  float* sums = Zeros();
   table_.Gather(steps_.rows(), tokens, of.vocabulary_size, width(),
                 {d_input_side(), gate_stride_, joint_columns(), candidate_.data()}, sums);
   if (!norm_) BiasGradients(sums);

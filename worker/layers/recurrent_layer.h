@@ -180,9 +180,10 @@ class RecurrentLayer {
   void BackwardTimeStep(int64_t t, const float* d_output_t, const float* d_output_next,
                         Lanes lanes);
   void EndBackward() const;
-  /// Expect what BackwardSteps left. Sums over time steps and lanes are in these and in the
-  /// products of dWx, nowhere else. Zeros [gH], where sums are made that live until the next call.
-  float* NoSums();
+  /// [gH] in bias_, to be added to.
+  float* Zeros();
+  /// These expect what BackwardSteps left. Sums over time steps and lanes are here and in the
+  /// products of dWx, nowhere else.
   /// [gH] the sums of the input side's gradient (with layer_norm: of what the biases are added to).
   const float* InputSideSums();
   /// Adds to the gradients of the biases.
@@ -259,6 +260,9 @@ class RecurrentLayer {
   Buffer d_unprojected_;  // [B, H] and before it, of one time step
   Buffer no_output_;      // [B, max(H, P)] zeros, where no gradient flows into the outputs
   TokenTable table_;
+  // During a pass over tokens: where their input sides stand, and they, [R].
+  const float* input_table_ = nullptr;
+  const int32_t* input_tokens_ = nullptr;
   std::optional<CellNorm> norm_;
   PackedMatrix forward_weights_, backward_weights_;  // Wh^T and Wh; reset before: of r and z only
   PackedMatrix forward_projection_, backward_projection_;  // weight_hr^T and weight_hr

@@ -47,6 +47,10 @@ GateStep RecurrentLayer::StepAt(int64_t t, Lanes lanes) {
   step.gate_stride = gate_stride_;
   step.product = ProductOf(lanes);
   step.gates = pre_.data() + row * gate_stride_;
+  if (input_tokens_) {
+    step.tokens = input_tokens_ + row;
+    step.table = input_table_;
+  }
   step.h_previous =
       GathersStates() ? h_before_.data() + row * P : h_.data() + (Before(t) + first) * P;
   step.h = projects() ? unprojected_.data() + row * H : h_.data() + (Behind(t) + first) * P;

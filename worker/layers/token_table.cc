@@ -1,7 +1,6 @@
 #include "worker/layers/token_table.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
@@ -60,9 +59,8 @@ void AddToTable(int64_t begin, int64_t end, const int32_t* tokens, int64_t width
 
 }  // namespace
 
-void TokenTable::Forward(int64_t rows, const int32_t* tokens, const TokenVectors& of,
-                         const InputWeights& weights, const float* bias, float* pre,
-                         int64_t pre_stride) {
+const float* TokenTable::Forward(const TokenVectors& of, const InputWeights& weights,
+                                 const float* bias) {
   const int64_t width = weights.width, I = weights.input_size, V = of.vocabulary_size;
   float* table = table_.Require(V * width);
   if (of.vectors) {
@@ -78,10 +76,7 @@ void TokenTable::Forward(int64_t rows, const int32_t* tokens, const TokenVectors
       }
     }
   }
-#pragma omp parallel for schedule(static)
-  for (int64_t row = 0; row < rows; ++row) {
-    std::memcpy(pre + row * pre_stride, table + tokens[row] * width, width * sizeof(float));
-  }
+  return table;
 }
 
 void TokenTable::Gather(int64_t rows, const int32_t* tokens, int64_t vocabulary_size, int64_t width,

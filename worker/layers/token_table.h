@@ -35,10 +35,8 @@ struct InputSideGradient {
 /// vocabulary, V rows instead of one for each token of the batch; x is never formed.
 class TokenTable {
  public:
-  /// Writes the input side [rows, gH] of `tokens` [rows] to pre, whose rows are `pre_stride` floats
-  /// apart. bias is [gH].
-  void Forward(int64_t rows, const int32_t* tokens, const TokenVectors& of,
-               const InputWeights& weights, const float* bias, float* pre, int64_t pre_stride);
+  /// [V, gH] the input side of every token, which lives until Gather. bias is [gH].
+  const float* Forward(const TokenVectors& of, const InputWeights& weights, const float* bias);
 
   /// The way back begins: sums up the gradient of each token's input side, and adds to sums [gH]
   /// those over all rows, to the precision of AddColumnSums.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <random>
 #include <vector>
@@ -91,6 +92,44 @@ TEST(GateKernelsTest, GruForwardIsItsFormulaForEveryWidth) {
           << units << " units, element " << j;
       ASSERT_NEAR(arrays.candidate[j], hidden, kTolerance);
     }
+  }
+}
+
+// Bit for bit, of all forward kernels: where a lane's input side stands changes nothing.
+TEST(GateKernelsTest, InputSidesFromATableAreAsInGates) {
+  struct Kernel {
+    int64_t gates;
+    std::function<void(const GateStep&)> forward;
+  };
+  const std::vector<Kernel> kernels = {{1, [](const GateStep& step) { RnnForward(step, false); }},
+                                       {1, [](const GateStep& step) { RnnForward(step, true); }},
+                                       {4, LstmForward},
+                                       {3, GruForward},
+                                       {3, [](const GateStep& step) {
+                                          GruResetForward(step);
+                                          GruOutputForward(step);
+                                        }}};
+  const int64_t lanes = 3, units = 19, tokens = 5;
+  const std::vector<int32_t> token_of = {4, 0, 4};
+  for (const auto& [gates, forward] : kernels) {
+    std::mt19937 generator(gates);
+    const int64_t width = gates * units;
+    const auto table = UniformValues(generator, tokens * width, 3.0f);
+    StepArrays plain(lanes, units, UniformValues(generator, lanes * width, 3.0f));
+    StepArrays of_table = plain;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      std::copy_n(table.data() + token_of[lane] * width, width, plain.gates.data() + lane * width);
+    }
+    forward(plain.Step());
+    GateStep step = of_table.Step();
+    step.tokens = token_of.data();
+    step.table = table.data();
+    forward(step);
+    EXPECT_EQ(plain.h, of_table.h) << gates << " gates";
+    EXPECT_EQ(plain.c, of_table.c) << gates << " gates";
+    EXPECT_EQ(plain.candidate, of_table.candidate) << gates << " gates";
+    if (gates == 1) continue;  // an RNN's are not changed
+    EXPECT_EQ(plain.gates, of_table.gates) << gates << " gates";
   }
 }
 
