@@ -158,12 +158,8 @@ const float* AdaptiveSoftmax::Logits(int64_t rows, const float* y) {
 }
 
 int64_t AdaptiveSoftmax::WorkingFloats(int64_t rows, int64_t sampled) const {
-  int64_t floats = head_.WorkingFloats(rows);
-  // The logits of a sample stand where those of all classes do in an evaluation.
-  if (sampled > 0) floats = std::max(floats, head_.SampledFloats(rows, sampled));
-  for (const Cluster& cluster : clusters_) {
-    floats += cluster.output.WorkingFloats(rows);
-  }
+  int64_t floats = sampled > 0 ? head_.SampledFloats(rows, sampled) : head_.WorkingFloats(rows);
+  for (const Cluster& cluster : clusters_) floats += cluster.output.WorkingFloats(rows);
   if (!clusters_.empty()) {
     floats += 2 * rows * (hidden_size_ + clusters_.front().input.output_size());
   }

@@ -7,9 +7,9 @@ namespace lockstep::worker {
 
 /// One time step of one layer, as the pointwise kernels see it. B lanes, H units, g gates; all
 /// arrays row-major and dense. A kernel uses the fields that its comment names and leaves the
-/// others alone. `gates` holds the pre-activations of the input side before the forward kernel (or
-/// these are rows of a table), the activations after it, and the gradient of the pre-activations
-/// after the backward kernel.
+/// others alone. `gates` holds the pre-activations of the input side before the forward kernel, the
+/// activations after it, and the gradient of the pre-activations after the backward kernel. Where
+/// there are `tokens`, forward kernels read the input side in `table` instead.
 struct GateStep {
   int64_t lanes = 0;        ///< B
   int64_t units = 0;        ///< H
@@ -17,8 +17,8 @@ struct GateStep {
   const float* product =
       nullptr;  ///< [B, gH] forward: H[t-1] Wh^T. GRU_RESET_BEFORE: its second kernels take [B, H]
   float* gates = nullptr;                 ///< [B, gH]
-  const int32_t* tokens = nullptr;        ///< [B], or nullptr: the rows of `table` that lanes have
-  const float* table = nullptr;           ///< [V, gH] input sides, in place of `gates` before
+  const int32_t* tokens = nullptr;        ///< [B] or nullptr: the lanes' rows of `table`
+  const float* table = nullptr;           ///< [V, gH] input sides of tokens
   const float* h_previous = nullptr;      ///< [B, H] H[t-1]
   float* h = nullptr;                     ///< [B, H] H[t]
   const float* c_previous = nullptr;      ///< [B, H] C[t-1]

@@ -15,7 +15,11 @@ namespace {
 // Of one size.
 int64_t RowsOfBlocks(int64_t rows, int64_t blocks) { return (rows - 1) / blocks + 1; }
 
-// Logits that stand in memory at a time: 64 MB, or as much as W where that is more, so that it is
+// Where W is packed once for all blocks: no more rows than products by panels want, since logits
+// stay nearer so; less than twice as many in two or more blocks.
+constexpr int64_t kPackedRows = 512;
+
+// Where W is not: 64 MB of logits at a time, or as much as W where that is more, so that it is
 // worth while that all of W is packed for each block; of 128 to 512 rows.
 int64_t MostRows(int64_t rows, int64_t classes, int64_t hidden_size) {
   constexpr int64_t kFloats = int64_t{16} << 20;
@@ -36,18 +40,20 @@ OutputLayer::OutputLayer(int64_t vocabulary_size, int64_t hidden_size, int tied_
 }
 
 OutputLayer::Blocks OutputLayer::BlocksOf(int64_t rows) const {
-  // Where W is packed once: no more, since logits stay nearer so, than products by panels want.
-  constexpr int64_t kLeast = 512;
+  if (rows == 0) return {0, false};
   const int64_t V = vocabulary_size_, H = hidden_size_, most = MostRows(rows, V, H);
-  if (most < rows && rows >= kLeast && PaysToPack(kLeast, V, H)) {
-    return {RowsOfBlocks(rows, rows / kLeast), true};
+  if (most < rows && rows >= 2 * kPackedRows && PaysToPack(kPackedRows, V, H)) {
+    return {RowsOfBlocks(rows, rows / kPackedRows), true};
   }
   return {RowsOfBlocks(rows, (rows - 1) / most + 1), false};
 }
 
 int64_t OutputLayer::WorkingFloats(int64_t rows) const {
-  const Blocks blocks = BlocksOf(rows);
-  return (blocks.rows + (blocks.packs ? 2 * hidden_size_ : 0)) * vocabulary_size_;
+  const int64_t V = vocabulary_size_, most = MostRows(rows, V, hidden_size_);
+  if (!BlocksOf(rows).packs) return most * V;
+  const int64_t of_few = std::min(most, 2 * kPackedRows - 1);
+  const int64_t of_many = 3 * kPackedRows / 2;  // two blocks of almost three
+  return std::max(of_few, of_many + 2 * hidden_size_) * V;
 }
 
 const float* OutputLayer::Logits(int64_t rows, const float* y) {
@@ -123,8 +129,9 @@ double OutputLayer::LossAndGradient(int64_t rows, const float* y, const int32_t*
 }
 
 int64_t OutputLayer::SampledFloats(int64_t rows, int64_t classes) const {
-  return MostRows(rows, classes + 1, hidden_size_) * (classes + 1) +
-         classes * (2 * hidden_size_ + 1);
+  // Its logits stand where an evaluation has those of all classes.
+  const int64_t logits = MostRows(rows, classes + 1, hidden_size_) * (classes + 1);
+  return std::max(logits, WorkingFloats(rows)) + classes * (2 * hidden_size_ + 1);
 }
 
 // The columns of logits are the classes of the sample and, last, the row's own target, which is

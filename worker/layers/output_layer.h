@@ -40,9 +40,9 @@ class OutputLayer {
   double SampledLossAndGradient(int64_t rows, const float* y, const int32_t* targets,
                                 const ClassSample& sample, float* d_y);
 
-  /// Floats that it keeps for so many rows: logits and copies of W.
+  /// Floats that it keeps for so many rows at most, or fewer: logits and copies of W, about.
   int64_t WorkingFloats(int64_t rows) const;
-  /// Floats that it keeps for so many rows and sampled classes.
+  /// The same with so many sampled classes.
   int64_t SampledFloats(int64_t rows, int64_t classes) const;
 
   /// Packs the weights, for the calls of PackedLogits up to the next change of them.

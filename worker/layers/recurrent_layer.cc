@@ -141,7 +141,7 @@ const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32
   Prepare(steps);
   const InputWeights weights = {width(), input_size_, parameters_.value(weight_ih_)};
   if (norm_) {
-    const float* table = table_.Forward(of, weights, Zeros());
+    const float* table = table_.Forward(of, weights, ZeroSums());
     ParallelFor(steps.rows(), [&](int64_t row) {
       std::copy_n(table + tokens[row] * width(), width(), norm_->input_side(row));
     });
@@ -170,7 +170,7 @@ void RecurrentLayer::WeightGradient(int64_t rows, const float* d, const float* x
   }
 }
 
-float* RecurrentLayer::Zeros() {
+float* RecurrentLayer::ZeroSums() {
   float* sums = bias_.Require(width());
   std::fill_n(sums, width(), 0.0f);
   return sums;
@@ -178,7 +178,7 @@ float* RecurrentLayer::Zeros() {
 
 const float* RecurrentLayer::InputSideSums() {
   const int64_t rows = steps_.rows(), H = units_, shared = facts_.shared_gates() * H;
-  float* sums = Zeros();
+  float* sums = ZeroSums();
   AddColumnSums(rows, shared, pre_.data(), gate_stride_, sums);
   if (facts_.candidate_bias_apart) AddColumnSums(rows, H, candidate_.data(), H, sums + shared);
   return sums;
@@ -289,7 +289,7 @@ void RecurrentLayer::BackwardTokens(const int32_t* tokens, const TokenVectors& o
     BiasGradients(InputSideSums());
     norm_->InputBackward(0, steps_.rows(), pre_.data(), apart());
   }
-  float* sums = Zeros();
+  float* sums = ZeroSums();
   table_.Gather(steps_.rows(), tokens, of.vocabulary_size, width(),
                 {d_input_side(), gate_stride_, joint_columns(), candidate_.data()}, sums);
   if (!norm_) BiasGradients(sums);

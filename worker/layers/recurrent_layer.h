@@ -157,7 +157,7 @@ class RecurrentLayer {
   }
   /// [gH] what the input side adds: b_ih, and b_hh of the shared gates.
   float* CombinedBias();
-  /// Expects the pre-activations of the input side in pre_, for all time steps. Leaves the
+  /// Expects the input side in pre_, for all time steps, or tokens and their table. Leaves the
   /// activations there, the states in h_ and c_, what the way back needs in candidate_, and the
   /// last state in `state`. Its parts: pack Wh and place the first state, one time step, the last
   /// state.
@@ -181,9 +181,9 @@ class RecurrentLayer {
                         Lanes lanes);
   void EndBackward() const;
   /// [gH] in bias_, to be added to.
-  float* Zeros();
-  /// These expect what BackwardSteps left. Sums over time steps and lanes are here and in the
-  /// products of dWx, nowhere else.
+  float* ZeroSums();
+  // What follows expects what BackwardSteps left. It, TokenTable::Gather and the products of dWx
+  // are where sums over time steps and lanes are made, nothing else.
   /// [gH] the sums of the input side's gradient (with layer_norm: of what the biases are added to).
   const float* InputSideSums();
   /// Adds to the gradients of the biases.
@@ -221,8 +221,8 @@ class RecurrentLayer {
   const float* AllStatesBefore();
   void PeepholeGradients();
   GateStep StepAt(int64_t t, Lanes lanes);
-  /// What a time step's kernels read that was written long before, d_output [lanes, P] or nullptr
-  /// among it; not what layer normalisation keeps.
+  /// What a time step's kernels read or write that was written long before, d_output [lanes, P] or
+  /// nullptr among it; not what layer normalisation keeps.
   Ahead AheadOfForward(const GateStep& step) const;
   Ahead AheadOfBackward(const GateStep& step, const float* d_output) const;
   /// Their place in product_, whichever of a cell's products stands there.

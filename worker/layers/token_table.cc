@@ -1,6 +1,7 @@
 #include "worker/layers/token_table.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "worker/products/bfloat16.h"
 #include "worker/products/gemm.h"
@@ -15,10 +16,9 @@ constexpr int64_t kBlock = 64;  // columns of a thread: rows are added in their 
 // table[token] += d over rows [begin, end) of some columns, kBlock as a rule, where the loop over
 // them is unrolled; sums += the same over all tokens, as AddColumnSums.
 inline void AddColumns(int64_t begin, int64_t end, const int32_t* tokens, const float* d,
-                       int64_t stride, int64_t columns, int64_t width, float* table, float* sums) {
+                       int64_t stride, int64_t columns, int64_t width, float* table, double* sums) {
   constexpr int64_t kAhead = 16, kLineFloats = 16;  // rows, which lie far apart
   constexpr int64_t kRows = 256;                    // added in float, the rest in double
-  double total[kBlock] = {};
   for (int64_t first = begin; first < end; first += kRows) {
     float partial[kBlock] = {};
     for (int64_t row = first; row < std::min(first + kRows, end); ++row) {
@@ -30,19 +30,19 @@ inline void AddColumns(int64_t begin, int64_t end, const int32_t* tokens, const 
       for (int64_t j = 0; j < columns; ++j) of_token[j] += values[j];
       for (int64_t j = 0; j < columns; ++j) partial[j] += values[j];
     }
-    for (int64_t j = 0; j < columns; ++j) total[j] += partial[j];
+    for (int64_t j = 0; j < columns; ++j) sums[j] += partial[j];
   }
-  for (int64_t j = 0; j < columns; ++j) sums[j] = static_cast<float>(sums[j] + total[j]);
 }
 
 // table[token] += the gradient of the input side, over rows [begin, end), and sums as above.
 void AddToTable(int64_t begin, int64_t end, const int32_t* tokens, int64_t width,
-                const InputSideGradient& gradient, float* table, float* sums) {
+                const InputSideGradient& gradient, float* table, double* sums) {
   const auto add = [&](int64_t first, int64_t last, const float* d, int64_t stride) {
 #pragma omp for schedule(static) nowait
     for (int64_t column = first; column < last; column += kBlock) {
       const float* block = d + column - first;
-      float *to = table + column, *sum = sums + column;
+      float* to = table + column;
+      double* sum = sums + column;
       if (last - column >= kBlock) {
         AddColumns(begin, end, tokens, block, stride, kBlock, width, to, sum);
       } else {
@@ -84,15 +84,18 @@ void TokenTable::Gather(int64_t rows, const int32_t* tokens, int64_t vocabulary_
   const int64_t size = vocabulary_size * width;
   float* table = table_.Require(size);
   std::fill_n(table, size, 0.0f);
-  AddToTable(0, std::min(rows, kRowsOfATable), tokens, width, gradient, table, sums);
+  std::vector<double> all(width);
+  AddToTable(0, std::min(rows, kRowsOfATable), tokens, width, gradient, table, all.data());
   // The error of a float32 sum grows with its terms, so many rows make several tables first.
   for (int64_t begin = kRowsOfATable; begin < rows; begin += kRowsOfATable) {
     float* part = part_.Require(size);
     std::fill_n(part, size, 0.0f);
-    AddToTable(begin, std::min(rows, begin + kRowsOfATable), tokens, width, gradient, part, sums);
+    AddToTable(begin, std::min(rows, begin + kRowsOfATable), tokens, width, gradient, part,
+               all.data());
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < size; ++i) table[i] += part[i];
   }
+  for (int64_t j = 0; j < width; ++j) sums[j] = static_cast<float>(sums[j] + all[j]);
 }
 
 void TokenTable::Backward(const TokenVectors& of, const InputWeights& weights, float* d_weights) {

@@ -28,9 +28,9 @@ HWY_INLINE V WithNanOf(D, V x, V y) {
   return kBoundsPassNan ? y : hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
-// e^x is the product of both, the second one a power of two, where x is within the bounds, which
-// keep n + 127 within 1 to 254: e^x = 2^n e^r with |r| <= log(2) / 2, and e^r = 1 + r + r^2 q(r), q
-// fitted to the least relative error (3e-9).
+// e^x is the product of both, the second one a power of two, where x is within the bounds. These
+// keep n + 127 within 1 to 254, and 1 + e^x below 3e38 for the sigmoid's reciprocal. e^x = 2^n e^r
+// with |r| <= log(2) / 2, and e^r = 1 + r + r^2 q(r), q fitted to the least relative error (3e-9).
 constexpr float kLeastExponent = -87.0f, kMostExponent = 88.0f;
 template <class V>
 struct ExponentialParts {

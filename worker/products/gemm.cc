@@ -330,7 +330,7 @@ bool Multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int
                               rounds ? Precision::kFloat32 : ProductPrecision()};
   if (PrefersPanels(shape)) {
     NotePanels(shape);
-    const bool sums = a_sums && !rounds && PanelProduct::IsPacked(a.transposed);
+    const bool sums = a_sums && !rounds && PanelProduct::CopiesRows(m, k, a.transposed);
     MultiplyByPanels(shape, a, b, bias, c, sums ? a_sums : nullptr);
     return sums;
   }

@@ -32,12 +32,14 @@ void MatMul(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c, int64
 
 /// The gradients of a linear map y = W x + b: gradient [outputs, inputs] += d^T x, for d [rows,
 /// outputs] with rows `d_stride` floats apart and dense rows of x [rows, inputs], and, unless it is
-/// nullptr, bias_gradient [outputs] += the column sums of d, as it is. Else as MatMul.
+/// nullptr, bias_gradient [outputs] += the column sums of d, as it is: by AddColumnSums, or, where
+/// panels sum on the way, of some hundred rows at a time. Else as MatMul.
 void AddLinearGradients(int64_t rows, int64_t outputs, int64_t inputs, const float* d,
                         int64_t d_stride, const float* x, float* gradient, float* bias_gradient);
 
 /// Whether a B [K,N] that several MatMul of so many rows (M) share is better packed once for all of
-/// them, by PackedMatrix::PackForAnyRows.
+/// them, by PackedMatrix::PackForAnyRows: where panels would multiply, which 512 rows are enough
+/// for on up to ten threads (AVX-512; AVX2: five).
 bool PaysToPack(int64_t m, int64_t n, int64_t k);
 
 /// While one lives, the products of MatMul are taken to be of numbers of rows that differ from pass

@@ -317,10 +317,10 @@ void PackTiles(const PanelOperands& x, int64_t first, int64_t rows, int64_t begi
       Transpose(kRows, depth, a + tile * x.a_row_stride, x.a_row_stride, to + tile * depth, kRows);
     }
   }
-  for (int64_t row = whole; row < rows; ++row) {
+  for (int64_t row = whole; row % kRows != 0 || row < rows; ++row) {
     float* tile = to + row / kRows * kRows * depth + row % kRows;
     for (int64_t k = 0; k < depth; ++k) {
-      tile[k * kRows] = a[row * x.a_row_stride + k * x.a_column_stride];
+      tile[k * kRows] = row < rows ? a[row * x.a_row_stride + k * x.a_column_stride] : 0.0f;
     }
   }
 }
@@ -694,9 +694,10 @@ void PanelProduct::Multiply(int64_t m, const PanelOperands& operands) const {
   multiply(omp_get_num_threads(), omp_get_thread_num());
 }
 
-// Blocks of one size, to a tile, as many for each thread, which takes the next one when it is done:
-// a thread whose core has others to serve leaves more to the rest. (A transposed A comes here
-// however small it is: but for tests it does where oneDNN has no code for it, on other processors.)
+// Blocks of one size, to a tile; a multiple of the threads, each of which takes the next one when
+// it is done: a thread whose core has others to serve leaves more to the rest. (A transposed A
+// comes here however small it is: but for tests it does where oneDNN has no code for it, on other
+// processors.)
 void PanelProduct::MultiplyBlocks(int64_t m, const PanelOperands& operands) const {
   static thread_local Buffer rooms;  // of the calling thread, for all of this product
   const int64_t tile_rows = LOCKSTEP_DISPATCH(TileRows)(), threads = omp_get_max_threads();
@@ -743,7 +744,8 @@ PanelExtent PanelProduct::ExtentOf(int64_t n, int64_t k) {
   constexpr int64_t kColumns = 192;  // whole panels, whatever the vectors
   if (n * k <= kMostFloats) return {n, k};
   const int64_t depth = LOCKSTEP_DISPATCH(BlockDepth)(k);
-  if (n * kLeastRows <= kMostFloats) return {n, kMostFloats / n / depth * depth};
+  if (n * kLeastRows <= kMostFloats)
+    return {n, std::max(kMostFloats / n / depth, int64_t{1}) * depth};
   return {std::max(kMostFloats / k / kColumns, int64_t{1}) * kColumns, k};
 }
 
@@ -761,8 +763,8 @@ bool PanelProduct::IsFastest(int64_t m, int64_t n, int64_t k, bool a_transposed)
   return (!a_transposed || m >= kLeastRows) && n >= kLeast && k >= kLeast;
 }
 
-bool PanelProduct::IsPacked(bool a_transposed) {
-  return a_transposed || LOCKSTEP_DISPATCH(PacksAllRows)();
+bool PanelProduct::CopiesRows(int64_t m, int64_t k, bool a_transposed) {
+  return a_transposed || (LOCKSTEP_DISPATCH(PacksAllRows)() && TakesBlocks(m, k));
 }
 
 bool PanelProduct::HasVectors() { return LOCKSTEP_DISPATCH(IsVectorTarget)(); }

@@ -21,7 +21,7 @@ struct PanelOperands {
   bool accumulate = false;      ///< C += A B
   const float* bias = nullptr;  ///< [N], added to every row; not together with `accumulate`
   Ahead ahead = {};             ///< hint: what the threads read behind it
-  float* a_sums = nullptr;      ///< [M], += the sums of A's rows; only where IsPacked
+  float* a_sums = nullptr;      ///< [M], += the sums of A's rows; only where CopiesRows
 };
 
 /// Some of B: so many columns of so many rows of K.
@@ -57,8 +57,8 @@ class PanelProduct {
   /// B is no small one and A stands as it is multiplied or has very many rows.
   static bool IsFastest(int64_t m, int64_t n, int64_t k, bool a_transposed);
 
-  /// Whether A is copied for a product of many rows, and so can be summed on the way.
-  static bool IsPacked(bool a_transposed);
+  /// Whether such an A is copied in float32, so that its rows can be summed on the way.
+  static bool CopiesRows(int64_t m, int64_t k, bool a_transposed);
 
   /// How much of B many rows of A go by before the rest follows: what threads share in the last
   /// cache level, all of its columns as long as these are few (C is added to, in the order of K as

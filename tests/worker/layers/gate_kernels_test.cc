@@ -116,9 +116,11 @@ TEST(GateKernelsTest, InputSidesFromATableAreAsInGates) {
     const int64_t width = gates * units;
     const auto table = UniformValues(generator, tokens * width, 3.0f);
     StepArrays plain(lanes, units, UniformValues(generator, lanes * width, 3.0f));
+    const int64_t stride = width + 3;
+    plain.gates.assign(lanes * stride, 7.0f);
     StepArrays of_table = plain;
     for (int64_t lane = 0; lane < lanes; ++lane) {
-      std::copy_n(table.data() + token_of[lane] * width, width, plain.gates.data() + lane * width);
+      std::copy_n(table.data() + token_of[lane] * width, width, plain.gates.data() + lane * stride);
     }
     forward(plain.Step());
     GateStep step = of_table.Step();

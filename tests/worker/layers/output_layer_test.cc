@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/model_case.h"
+#include "worker/products/gemm.h"
+#include "worker/threads.h"
 
 namespace lockstep::worker {
 namespace {
@@ -102,56 +104,70 @@ TEST(OutputLayerTest, SmoothingIsInTheGradientsLossAlone) {
   }
 }
 
-// All of [V, H] is packed for each block, or once for all of them.
+// All of [V, H] is packed for each block, or once for all of them, where there are many.
 TEST(OutputLayerTest, BlocksHoldEnoughRows) {
   Parameters parameters;
   const OutputLayer small(65, 512, -1, parameters), words(50'000, 200, -1, parameters),
       huge(1'000'000, 64, -1, parameters), wide(1'000'000, 1024, -1, parameters);
   EXPECT_EQ(small.WorkingFloats(4096), 4096 * 65);
   const auto in_blocks = [](const OutputLayer& layer, int64_t hidden_size, int64_t block) {
-    if (PaysToPack(512, layer.classes(), hidden_size)) {
-      EXPECT_EQ(layer.WorkingFloats(4096), (512 + 2 * hidden_size) * layer.classes());
-    } else {
-      EXPECT_EQ(layer.WorkingFloats(4096), block * layer.classes());
-    }
+    const int64_t V = layer.classes();
+    EXPECT_EQ(layer.WorkingFloats(0), 0);
+    EXPECT_EQ(layer.WorkingFloats(100), 100 * V);
+    EXPECT_EQ(layer.WorkingFloats(1023), block * V);
+    const bool packs = PaysToPack(512, V, hidden_size);
+    EXPECT_EQ(layer.WorkingFloats(1024), (packs ? 768 + 2 * hidden_size : block) * V);
+    EXPECT_EQ(layer.WorkingFloats(4096), (packs ? 768 + 2 * hidden_size : block) * V);
   };
-  in_blocks(words, 200, 316);  // 13 blocks of no more than 335 rows
+  in_blocks(words, 200, 335);
   in_blocks(wide, 1024, 512);
   in_blocks(huge, 64, 128);
-  EXPECT_EQ(huge.WorkingFloats(100), 100 * huge.classes());
 }
 
 // Logits of more than 16 M floats, so that rows are taken in blocks: as a few rows at a time, whose
-// logits stand in memory all at once.
+// logits stand in memory all at once; and again when W has changed.
 TEST(OutputLayerTest, BlocksOfManyRowsAreAsFewRowsAtATime) {
   const int64_t V = 33'003, H = 256, rows = 1030, few = 103;
+  const int threads = DefaultThreads();
+  SetThreads(2);
   Parameters parameters;
   OutputLayer layer(V, H, -1, parameters);
   parameters.Allocate();
   std::mt19937 generator(5);
   const auto values = UniformValues(generator, parameters.size(), 0.1f);
-  std::copy(values.begin(), values.end(), parameters.values().begin());
   const auto y = UniformValues(generator, rows * H, 1.0f);
   std::vector<int32_t> targets(rows);
   for (auto& target : targets) target = static_cast<int32_t>(generator() % V);
-  ASSERT_LT(layer.WorkingFloats(rows), rows * V);
-  double expected = 0.0;
-  std::vector<float> expected_d_y(rows * H), d_y(rows * H);
-  for (int64_t row = 0; row < rows; row += few) {
-    ASSERT_EQ(layer.WorkingFloats(few), few * V);
-    expected += layer.LossAndGradient(few, y.data() + row * H, targets.data() + row,
-                                      expected_d_y.data() + row * H);
-  }
   const auto gradient = parameters.gradient();
-  const std::vector<float> expected_gradient(gradient.begin(), gradient.end());
-  parameters.ClearGradient();
-  EXPECT_NEAR(layer.LossAndGradient(rows, y.data(), targets.data(), d_y.data()), expected,
-              1e-6 * expected);
-  EXPECT_NEAR(layer.Loss(rows, y.data(), targets.data()), expected, 1e-6 * expected);
-  for (int64_t i = 0; i < rows * H; ++i) ASSERT_NEAR(d_y[i], expected_d_y[i], 1e-6) << i;
-  for (int64_t i = 0; i < parameters.size(); ++i) {
-    ASSERT_NEAR(gradient[i], expected_gradient[i], 5e-6) << i;
+  for (const float scale : {1.0f, -0.5f}) {
+    SCOPED_TRACE(scale);
+    std::ranges::transform(values, parameters.values().begin(),
+                           [&](float value) { return scale * value; });
+    double expected = 0.0;
+    std::vector<float> expected_d_y(rows * H), d_y(rows * H, -9.0f);
+    parameters.ClearGradient();
+    for (int64_t row = 0; row < rows; row += few) {
+      ASSERT_EQ(layer.WorkingFloats(few), few * V);
+      expected += layer.LossAndGradient(few, y.data() + row * H, targets.data() + row,
+                                        expected_d_y.data() + row * H);
+    }
+    const std::vector<float> expected_gradient(gradient.begin(), gradient.end());
+    parameters.ClearGradient();
+    EXPECT_NEAR(layer.LossAndGradient(rows, y.data(), targets.data(), d_y.data()), expected,
+                1e-6 * expected);
+    EXPECT_NEAR(layer.Loss(rows, y.data(), targets.data()), expected, 1e-6 * expected);
+    for (int64_t i = 0; i < rows * H; ++i) ASSERT_NEAR(d_y[i], expected_d_y[i], 1e-6) << i;
+    for (int64_t i = 0; i < parameters.size(); ++i) {
+      ASSERT_NEAR(gradient[i], expected_gradient[i], 5e-6) << i;
+    }
   }
+  SetThreads(threads);
+}
+
+TEST(OutputLayerTest, NoRowsAreNothing) {
+  Projection p;
+  EXPECT_EQ(p.layer.LossAndGradient(0, p.y.data(), p.targets.data(), nullptr), 0.0);
+  EXPECT_EQ(p.layer.Loss(0, p.y.data(), p.targets.data()), 0.0);
 }
 
 TEST(OutputLayerTest, HasTorchLinearsParametersUnlessTied) {

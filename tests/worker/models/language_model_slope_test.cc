@@ -29,12 +29,13 @@ using Shape = std::tuple<Cell, int64_t>;  // cell, H
 
 class LanguageModelSlopeTest : public testing::TestWithParam<Shape> {};
 
-TEST_P(LanguageModelSlopeTest, AlongTheGradientAndAtRandom) {
-  ModelCase model_case({.vocabulary_size = 17,
+void ExpectSlopes(const Shape& shape, int64_t vocabulary_size) {
+  SCOPED_TRACE(testing::Message() << "vocabulary of " << vocabulary_size);
+  ModelCase model_case({.vocabulary_size = vocabulary_size,
                         .embedding_size = 6,
-                        .cell = std::get<0>(GetParam()),
+                        .cell = std::get<0>(shape),
                         .layers = 2,
-                        .hidden_size = std::get<1>(GetParam()),
+                        .hidden_size = std::get<1>(shape),
                         .dropout = 0.2},
                        3, 5);
   for (float& value : model_case.model.parameters().values()) value *= 0.15f;
@@ -55,6 +56,11 @@ TEST_P(LanguageModelSlopeTest, AlongTheGradientAndAtRandom) {
     }
   }
 }
+
+TEST_P(LanguageModelSlopeTest, AlongTheGradientAndAtRandom) { ExpectSlopes(GetParam(), 17); }
+
+// The input side of each token once.
+TEST_P(LanguageModelSlopeTest, OfATableOfTokensToo) { ExpectSlopes(GetParam(), 7); }
 
 // Where gH is a multiple of 256 the rows of gates stand apart in memory (64 units of an LSTM, 256
 // of any cell); 100 units are no multiple of anything.

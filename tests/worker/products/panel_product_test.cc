@@ -172,6 +172,8 @@ TEST_P(PanelProductTest, BlocksOfManyRowsChangeNothing) {
 // few rows alone, and on the way the sums of a copied A's rows.
 TEST_P(PanelProductTest, PartsOfALargeBChangeNothing) {
   PanelProduct product;
+  const int threads = DefaultThreads();
+  SetThreads(3);
   const int64_t m = 515;
   for (const auto& [n, k] : {std::pair<int64_t, int64_t>{299, 7200}, {2210, 1000}}) {
     const PanelExtent part = PanelProduct::ExtentOf(n, k);
@@ -183,7 +185,8 @@ TEST_P(PanelProductTest, PartsOfALargeBChangeNothing) {
       std::vector<float> all = x.before, few = x.before, sums(m, 0.5f);
       PanelOperands operands = x.From(0, all.data());
       operands.accumulate = a_transposed;
-      const bool adds = PanelProduct::IsPacked(a_transposed) && GetParam() == Precision::kFloat32;
+      const bool adds =
+          PanelProduct::CopiesRows(m, k, a_transposed) && GetParam() == Precision::kFloat32;
       if (adds) operands.a_sums = sums.data();
       product.Multiply(m, operands);
       for (int64_t first = 0; first < m; first += 5) {
@@ -205,6 +208,7 @@ TEST_P(PanelProductTest, PartsOfALargeBChangeNothing) {
       }
     }
   }
+  SetThreads(threads);
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, PanelProductTest,
