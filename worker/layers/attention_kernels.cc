@@ -7,6 +7,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After foreach_target, once for each target.
+#include "worker/losses/softmax-inl.h"
 #include "worker/products/exponential-inl.h"
 #include "worker/products/vector_loops-inl.h"
 
@@ -165,18 +166,6 @@ void WeightedSumImpl(const WeightedRows& of, float* out) {
   });
 }
 
-void SoftmaxImpl(int64_t n, float* x) {
-  float largest = x[0];
-  for (int64_t j = 1; j < n; ++j) largest = x[j] > largest ? x[j] : largest;
-  ForEachVector(n, [&](auto d, int64_t j) {
-    hn::StoreU(Exponential(d, hn::Sub(hn::LoadU(d, x + j), hn::Set(d, largest))), d, x + j);
-  });
-  float sum = 0.0f;
-  for (int64_t j = 0; j < n; ++j) sum += x[j];
-  const float scale = 1.0f / sum;
-  for (int64_t j = 0; j < n; ++j) x[j] *= scale;
-}
-
 }  // namespace lockstep::worker::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -189,7 +178,7 @@ HWY_EXPORT(AdditiveScoresBackwardImpl);
 HWY_EXPORT(ScaleKeyGradientImpl);
 HWY_EXPORT(RowProductsImpl);
 HWY_EXPORT(WeightedSumImpl);
-HWY_EXPORT(SoftmaxImpl);
+HWY_EXPORT(SoftmaxRow);
 
 void ExponentialsOfTwice(int64_t size, float* x) {
   LOCKSTEP_DISPATCH(ExponentialsOfTwiceImpl)(size, x);
@@ -219,7 +208,7 @@ void WeightedSum(const WeightedRows& of, float* out) {
   LOCKSTEP_DISPATCH(WeightedSumImpl)(of, out);
 }
 
-void Softmax(int64_t n, float* x) { LOCKSTEP_DISPATCH(SoftmaxImpl)(n, x); }
+void Softmax(int64_t n, float* x) { LOCKSTEP_DISPATCH(SoftmaxRow)(n, x); }
 
 void SoftmaxBackward(int64_t n, const float* y, float* d) {
   float sum = 0.0f;

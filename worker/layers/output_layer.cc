@@ -85,10 +85,10 @@ int64_t OutputLayer::CountLikeliest(int64_t rows, const int32_t* targets) const 
 }
 
 template <class UseBlock>
-double OutputLayer::OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
-                               double label_smoothing, double* correct, const UseBlock& use_block) {
-  if (rows == 0) return 0.0;
-  const auto [block, packs] = BlocksOf(rows);
+double OutputLayer::OverBlocks(const Blocks& blocks, int64_t rows, const float* y,
+                               const int32_t* targets, bool gradient, double label_smoothing,
+                               double* correct, const UseBlock& use_block) {
+  const auto [block, packs] = blocks;
   if (packs) PackWeights();
   double loss = 0.0;
   for (int64_t begin = 0; begin < rows; begin += block) {
@@ -105,27 +105,28 @@ double OutputLayer::OverBlocks(int64_t rows, const float* y, const int32_t* targ
 
 double OutputLayer::Loss(int64_t rows, const float* y, const int32_t* targets, double* correct) {
   if (correct) *correct = 0.0;
-  return OverBlocks(rows, y, targets, false, 0.0, correct, [](int64_t, int64_t, const float*) {});
+  return OverBlocks(BlocksOf(rows), rows, y, targets, false, 0.0, correct,
+                    [](int64_t, int64_t, const float*) {});
 }
 
 double OutputLayer::LossAndGradient(int64_t rows, const float* y, const int32_t* targets,
                                     float* d_y, double label_smoothing) {
   const int64_t V = vocabulary_size_, H = hidden_size_;
   const float* weight = parameters_.value(weight_);
-  const bool packs = BlocksOf(rows).packs;
-  if (packs) packed_backward_.PackForAnyRows(H, V, V, {weight, H});
-  return OverBlocks(rows, y, targets, true, label_smoothing, nullptr,
-                    [&](int64_t begin, int64_t count, const float* block) {
-                      const float* d_logits = logits_.data();
-                      if (packs) {
-                        packed_backward_.Multiply(count, d_logits, d_y + begin * H);
-                      } else {
-                        MatMul(count, H, V, {d_logits, V}, {weight, H}, d_y + begin * H, H);
-                      }
-                      AddLinearGradients(count, V, H, d_logits, V, block,
-                                         parameters_.gradient(weight_),
-                                         bias_ >= 0 ? parameters_.gradient(bias_) : nullptr);
-                    });
+  float* d_bias = bias_ >= 0 ? parameters_.gradient(bias_) : nullptr;
+  const Blocks blocks = BlocksOf(rows);
+  if (blocks.packs) packed_backward_.PackForAnyRows(H, V, V, {weight, H});
+  const auto go_back = [&](int64_t begin, int64_t count, const float* block_y) {
+    const float* d_logits = logits_.data();
+    float* block_d_y = d_y + begin * H;
+    if (blocks.packs) {
+      packed_backward_.Multiply(count, d_logits, block_d_y);
+    } else {
+      MatMul(count, H, V, {d_logits, V}, {weight, H}, block_d_y, H);
+    }
+    AddLinearGradients(count, V, H, d_logits, V, block_y, parameters_.gradient(weight_), d_bias);
+  };
+  return OverBlocks(blocks, rows, y, targets, true, label_smoothing, nullptr, go_back);
 }
 
 int64_t OutputLayer::SampledFloats(int64_t rows, int64_t classes) const {

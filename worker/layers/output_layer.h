@@ -62,8 +62,9 @@ class OutputLayer {
   int64_t CountLikeliest(int64_t rows, const int32_t* targets) const;
 
   template <class UseBlock>
-  double OverBlocks(int64_t rows, const float* y, const int32_t* targets, bool gradient,
-                    double label_smoothing, double* correct, const UseBlock& use_block);
+  double OverBlocks(const Blocks& blocks, int64_t rows, const float* y, const int32_t* targets,
+                    bool gradient, double label_smoothing, double* correct,
+                    const UseBlock& use_block);
 
   void AddOwnTargets(int64_t rows, int64_t sampled, const float* y, const int32_t* targets,
                      const int32_t* places, float* d_y);

@@ -141,14 +141,15 @@ const float* RecurrentLayer::ForwardTokens(const PackedSteps& steps, const int32
   Prepare(steps);
   const InputWeights weights = {width(), input_size_, parameters_.value(weight_ih_)};
   if (norm_) {
-    const float* table = table_.Forward(of, weights, ZeroSums());
+    table_.Forward(of, weights, ZeroSums());
+    const float* table = table_.input_sides();
     ParallelFor(steps.rows(), [&](int64_t row) {
       std::copy_n(table + tokens[row] * width(), width(), norm_->input_side(row));
     });
     norm_->Input(0, steps.rows(), CombinedBias(), pre_.data());
     ForwardSteps(state);
   } else {
-    input_table_ = table_.Forward(of, weights, CombinedBias());
+    table_.Forward(of, weights, CombinedBias());
     input_tokens_ = tokens;
     ForwardSteps(state);
     input_tokens_ = nullptr;

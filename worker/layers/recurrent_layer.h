@@ -260,9 +260,7 @@ class RecurrentLayer {
   Buffer d_unprojected_;  // [B, H] and before it, of one time step
   Buffer no_output_;      // [B, max(H, P)] zeros, where no gradient flows into the outputs
   TokenTable table_;
-  // During a pass over tokens: where their input sides stand, and they, [R].
-  const float* input_table_ = nullptr;
-  const int32_t* input_tokens_ = nullptr;
+  const int32_t* input_tokens_ = nullptr;  // [R] during a pass whose input side is in table_
   std::optional<CellNorm> norm_;
   PackedMatrix forward_weights_, backward_weights_;  // Wh^T and Wh; reset before: of r and z only
   PackedMatrix forward_projection_, backward_projection_;  // weight_hr^T and weight_hr

@@ -49,7 +49,7 @@ GateStep RecurrentLayer::StepAt(int64_t t, Lanes lanes) {
   step.gates = pre_.data() + row * gate_stride_;
   if (input_tokens_) {
     step.tokens = input_tokens_ + row;
-    step.table = input_table_;
+    step.table = table_.input_sides();
   }
   step.h_previous =
       GathersStates() ? h_before_.data() + row * P : h_.data() + (Before(t) + first) * P;

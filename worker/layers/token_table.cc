@@ -1,9 +1,9 @@
 #include "worker/layers/token_table.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "worker/products/bfloat16.h"
+#include "worker/products/column_sum.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::worker {
@@ -11,27 +11,19 @@ namespace {
 
 constexpr int64_t kRowsOfATable = 8192;
 
-constexpr int64_t kBlock = 64;  // columns of a thread: rows are added in their order
-
-// table[token] += d over rows [begin, end) of some columns, kBlock as a rule, where the loop over
-// them is unrolled; sums += the same over all tokens, as AddColumnSums.
-inline void AddColumns(int64_t begin, int64_t end, const int32_t* tokens, const float* d,
-                       int64_t stride, int64_t columns, int64_t width, float* table, double* sums) {
+// table[token] += d over rows [begin, end) of few columns, and sums += the same over all tokens.
+inline void AddFewColumns(int64_t begin, int64_t end, const int32_t* tokens, const float* d,
+                          int64_t stride, int64_t columns, int64_t width, float* table,
+                          double* sums) {
   constexpr int64_t kAhead = 16, kLineFloats = 16;  // rows, which lie far apart
-  constexpr int64_t kRows = 256;                    // added in float, the rest in double
-  for (int64_t first = begin; first < end; first += kRows) {
-    float partial[kBlock] = {};
-    for (int64_t row = first; row < std::min(first + kRows, end); ++row) {
-      const float* values = d + row * stride;
-      for (int64_t j = 0; j < columns; j += kLineFloats) {
-        __builtin_prefetch(values + kAhead * stride + j);
-      }
-      float* of_token = table + tokens[row] * width;
-      for (int64_t j = 0; j < columns; ++j) of_token[j] += values[j];
-      for (int64_t j = 0; j < columns; ++j) partial[j] += values[j];
-    }
-    for (int64_t j = 0; j < columns; ++j) sums[j] += partial[j];
-  }
+  SumFewColumns(end - begin, columns, d + begin * stride, stride, sums,
+                [&](int64_t row, const float* values) {
+                  for (int64_t j = 0; j < columns; j += kLineFloats) {
+                    __builtin_prefetch(values + kAhead * stride + j);
+                  }
+                  float* of_token = table + tokens[begin + row] * width;
+                  for (int64_t j = 0; j < columns; ++j) of_token[j] += values[j];
+                });
 }
 
 // table[token] += the gradient of the input side, over rows [begin, end), and sums as above.
@@ -39,14 +31,14 @@ void AddToTable(int64_t begin, int64_t end, const int32_t* tokens, int64_t width
                 const InputSideGradient& gradient, float* table, double* sums) {
   const auto add = [&](int64_t first, int64_t last, const float* d, int64_t stride) {
 #pragma omp for schedule(static) nowait
-    for (int64_t column = first; column < last; column += kBlock) {
+    for (int64_t column = first; column < last; column += kSumColumns) {
       const float* block = d + column - first;
       float* to = table + column;
       double* sum = sums + column;
-      if (last - column >= kBlock) {
-        AddColumns(begin, end, tokens, block, stride, kBlock, width, to, sum);
+      if (last - column >= kSumColumns) {
+        AddFewColumns(begin, end, tokens, block, stride, kSumColumns, width, to, sum);
       } else {
-        AddColumns(begin, end, tokens, block, stride, last - column, width, to, sum);
+        AddFewColumns(begin, end, tokens, block, stride, last - column, width, to, sum);
       }
     }
   };
@@ -59,8 +51,7 @@ void AddToTable(int64_t begin, int64_t end, const int32_t* tokens, int64_t width
 
 }  // namespace
 
-const float* TokenTable::Forward(const TokenVectors& of, const InputWeights& weights,
-                                 const float* bias) {
+void TokenTable::Forward(const TokenVectors& of, const InputWeights& weights, const float* bias) {
   const int64_t width = weights.width, I = weights.input_size, V = of.vocabulary_size;
   float* table = table_.Require(V * width);
   if (of.vectors) {
@@ -76,7 +67,6 @@ const float* TokenTable::Forward(const TokenVectors& of, const InputWeights& wei
       }
     }
   }
-  return table;
 }
 
 void TokenTable::Gather(int64_t rows, const int32_t* tokens, int64_t vocabulary_size, int64_t width,
@@ -84,18 +74,18 @@ void TokenTable::Gather(int64_t rows, const int32_t* tokens, int64_t vocabulary_
   const int64_t size = vocabulary_size * width;
   float* table = table_.Require(size);
   std::fill_n(table, size, 0.0f);
-  std::vector<double> all(width);
-  AddToTable(0, std::min(rows, kRowsOfATable), tokens, width, gradient, table, all.data());
+  sums_.assign(width, 0.0);
+  AddToTable(0, std::min(rows, kRowsOfATable), tokens, width, gradient, table, sums_.data());
   // The error of a float32 sum grows with its terms, so many rows make several tables first.
   for (int64_t begin = kRowsOfATable; begin < rows; begin += kRowsOfATable) {
     float* part = part_.Require(size);
     std::fill_n(part, size, 0.0f);
     AddToTable(begin, std::min(rows, begin + kRowsOfATable), tokens, width, gradient, part,
-               all.data());
+               sums_.data());
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < size; ++i) table[i] += part[i];
   }
-  for (int64_t j = 0; j < width; ++j) sums[j] = static_cast<float>(sums[j] + all[j]);
+  for (int64_t j = 0; j < width; ++j) sums[j] = static_cast<float>(sums[j] + sums_[j]);
 }
 
 void TokenTable::Backward(const TokenVectors& of, const InputWeights& weights, float* d_weights) {

@@ -2,6 +2,7 @@
 #define LOCKSTEP_WORKER_LAYERS_TOKEN_TABLE_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "worker/buffer.h"
 
@@ -35,8 +36,10 @@ struct InputSideGradient {
 /// vocabulary, V rows instead of one for each token of the batch; x is never formed.
 class TokenTable {
  public:
-  /// [V, gH] the input side of every token, which lives until Gather. bias is [gH].
-  const float* Forward(const TokenVectors& of, const InputWeights& weights, const float* bias);
+  /// Computes the input side of every token. bias is [gH].
+  void Forward(const TokenVectors& of, const InputWeights& weights, const float* bias);
+  /// [V, gH] it, between Forward and Gather.
+  const float* input_sides() const { return table_.data(); }
 
   /// The way back begins: sums up the gradient of each token's input side, and adds to sums [gH]
   /// those over all rows, to the precision of AddColumnSums.
@@ -46,8 +49,9 @@ class TokenTable {
   void Backward(const TokenVectors& of, const InputWeights& weights, float* d_weights);
 
  private:
-  Buffer table_;  // [V, gH] the input side of every token, or its gradient
-  Buffer part_;   // [V, gH] of the gradient, where there are many rows
+  Buffer table_;              // [V, gH] the input side of every token, or its gradient
+  std::vector<double> sums_;  // [gH] of all rows
+  Buffer part_;               // [V, gH] of the gradient, where there are many rows
 };
 
 }  // namespace lockstep::worker

@@ -9,7 +9,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After foreach_target, once for each target.
-#include "worker/losses/exponentials-inl.h"
+#include "worker/losses/softmax-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::worker::HWY_NAMESPACE {

@@ -10,7 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After foreach_target, once for each target.
-#include "worker/losses/exponentials-inl.h"
+#include "worker/losses/softmax-inl.h"
 
 #ifndef LOCKSTEP_WORKER_LOSSES_SOFTMAX_CROSS_ENTROPY_TARGET_
 #define LOCKSTEP_WORKER_LOSSES_SOFTMAX_CROSS_ENTROPY_TARGET_
@@ -67,11 +67,6 @@ double CrossEntropyRow(int64_t classes, int32_t target, const RowWeights& weight
   }
   return weights.sum * std::log(static_cast<double>(sum)) +
          weights.target * (static_cast<double>(maximum) - target_logit) + weights.spread * below;
-}
-
-void SoftmaxRow(int64_t classes, float* x) {
-  const float scale = 1.0f / Exponentials(classes, RowMaximum(classes, x), x, x);
-  for (int64_t i = 0; i < classes; ++i) x[i] *= scale;
 }
 
 }  // namespace lockstep::worker::HWY_NAMESPACE

@@ -744,8 +744,9 @@ PanelExtent PanelProduct::ExtentOf(int64_t n, int64_t k) {
   constexpr int64_t kColumns = 192;  // whole panels, whatever the vectors
   if (n * k <= kMostFloats) return {n, k};
   const int64_t depth = LOCKSTEP_DISPATCH(BlockDepth)(k);
-  if (n * kLeastRows <= kMostFloats)
+  if (n * kLeastRows <= kMostFloats) {
     return {n, std::max(kMostFloats / n / depth, int64_t{1}) * depth};
+  }
   return {std::max(kMostFloats / k / kColumns, int64_t{1}) * kColumns, k};
 }
 

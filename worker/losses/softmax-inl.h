@@ -1,10 +1,10 @@
-// Exponentials of a row, for Highway's kernels: included once for each target, after highway.h.
+// Softmax of a row, for Highway's kernels: included once for each target, after highway.h.
 
-#if defined(LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
-#undef LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
+#if defined(LOCKSTEP_WORKER_LOSSES_SOFTMAX_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LOCKSTEP_WORKER_LOSSES_SOFTMAX_INL_H_
+#undef LOCKSTEP_WORKER_LOSSES_SOFTMAX_INL_H_
 #else
-#define LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
+#define LOCKSTEP_WORKER_LOSSES_SOFTMAX_INL_H_
 #endif
 
 #include <cstdint>
@@ -41,7 +41,12 @@ inline float Exponentials(int64_t n, float maximum, const float* x, float* out) 
   });
 }
 
+inline void SoftmaxRow(int64_t n, float* x) {
+  const float scale = 1.0f / Exponentials(n, RowMaximum(n, x), x, x);
+  for (int64_t i = 0; i < n; ++i) x[i] *= scale;
+}
+
 }  // namespace lockstep::worker::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // LOCKSTEP_WORKER_LOSSES_EXPONENTIALS_INL_H_
+#endif  // LOCKSTEP_WORKER_LOSSES_SOFTMAX_INL_H_
