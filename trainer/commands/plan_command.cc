@@ -88,7 +88,9 @@ class StepMeasure {
     const auto averaging = AveragingOptions(config_.optimizer().averaging());
     std::optional<std::vector<worker::ParameterRange>> updated;
     if (shards()) updated = GradientSum::SharesOf(task->parameters().size(), place.rank, ranks);
-    row.bytes = NeedOf(task->Size(), options, lanes, ranks, averaging, shards()).bytes();
+    const JobSize job = {lanes, std::vector<int>(layout.hosts, layout.ranks_per_host), ranks,
+                         SumFormOf(config_.training().reduction())};
+    row.bytes = NeedOf(task->Size(), options, job, averaging).bytes();
     Replica replica(*task, options, MakeSchedule(config_.optimizer(), kSteps),
                     LanesOfRank(lanes, place.rank, ranks), averaging, std::move(updated));
     MeasureSteps(replica, row);

@@ -292,12 +292,14 @@ GradientSum::~GradientSum() {
 
 int64_t GradientSum::PieceFloats(int ranks) { return std::max(kPieceFloats, kLeastShare * ranks); }
 
-int64_t GradientSum::Bytes(int64_t size, int ranks) {
-  if (ranks == 1) return 0;
-  const int64_t piece = std::min(PieceFloats(ranks), size);
-  const int64_t under_way =
-      piece == 0 ? 0 : std::min<int64_t>(kMostUnderWay, (size + piece - 1) / piece);
-  return under_way * LargestShare(piece, ranks) * ranks * static_cast<int64_t>(sizeof(float));
+int64_t GradientSum::Bytes(int64_t size, const std::vector<int>& hosts, int ranks,
+                           const SumForm& form) {
+  if (ranks == 1 || size == 0) return 0;
+  const Way way = WayOf(hosts, ranks, form);
+  const int64_t piece = std::min(way.piece_floats, size);
+  const int64_t slots = std::min<int64_t>(way.under_way, (size + piece - 1) / piece);
+  return slots * (way.through_hosts ? HostsExchange::Bytes(hosts, piece)
+                                    : PairsExchange::Bytes(ranks, form.wire, piece));
 }
 
 std::vector<Range> GradientSum::SharesOf(int64_t size, int rank, int ranks) {

@@ -100,9 +100,9 @@ class GradientSum {
   /// With hosts as Communicator::host_sizes() gives them.
   static Way WayOf(const std::vector<int>& hosts, int ranks, const SumForm& form);
 
-  /// What it takes beside x, between pairs; through hosts up to 2.5 times as much for an x of less
-  /// than 4 million floats.
-  static int64_t Bytes(int64_t size, int ranks);
+  /// What it takes beside an x of `size` floats; rows of a table that travel alone take 16 MB more
+  /// at most.
+  static int64_t Bytes(int64_t size, const std::vector<int>& hosts, int ranks, const SumForm& form);
 
  private:
   static int64_t PieceFloats(int ranks);  // between pairs

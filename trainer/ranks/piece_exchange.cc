@@ -90,6 +90,12 @@ PairsExchange::PairsExchange(int slot, int rank, int ranks, Wire wire, int64_t m
   }
 }
 
+int64_t PairsExchange::Bytes(int ranks, Wire wire, int64_t most) {
+  const int64_t all = LargestShare(most, ranks) * ranks;
+  return wire == Wire::kBfloat16 ? (most + all) * static_cast<int64_t>(sizeof(Bfloat16))
+                                 : all * static_cast<int64_t>(sizeof(float));
+}
+
 void PairsExchange::Start(float* x, int64_t size, SumResult result) {
   x_ = x;
   size_ = size;
@@ -174,6 +180,11 @@ HostsExchange::HostsExchange(int slot, int rank, const std::vector<int>& hosts, 
   if (host > 0) before_ = first_ - hosts[host - 1] + local_;
   if (host + 1 < hosts.size()) next_ = first_ + locals_ + local_;
   received_.resize((locals_ + 1) * LargestShare(most, owners_));
+}
+
+int64_t HostsExchange::Bytes(const std::vector<int>& hosts, int64_t most) {
+  return (std::ranges::max(hosts) + 1) * LargestShare(most, Owners(hosts)) *
+         static_cast<int64_t>(sizeof(float));
 }
 
 int HostsExchange::Owners(const std::vector<int>& hosts) { return std::ranges::min(hosts); }

@@ -39,6 +39,8 @@ class PairsExchange : public PieceExchange {
  public:
   /// For arrays of at most `most` floats.
   PairsExchange(int slot, int rank, int ranks, Wire wire, int64_t most);
+  /// What one of these takes.
+  static int64_t Bytes(int ranks, Wire wire, int64_t most);
   bool busy() const override { return stage_ != Stage::kIdle; }
   void Start(float* x, int64_t size, SumResult result) override;
   bool Advance() override;
@@ -77,6 +79,8 @@ class HostsExchange : public PieceExchange {
   void Start(float* x, int64_t size, SumResult result) override;
   bool Advance() override;
 
+  /// What one of these takes on the rank that takes most.
+  static int64_t Bytes(const std::vector<int>& hosts, int64_t most);
   /// How many ranks of each host have a share.
   static int Owners(const std::vector<int>& hosts);
 

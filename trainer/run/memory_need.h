@@ -2,7 +2,9 @@
 #define LOCKSTEP_TRAINER_RUN_MEMORY_NEED_H_
 
 #include <cstdint>
+#include <vector>
 
+#include "trainer/ranks/gradient_sum.h"
 #include "trainer/tasks/task.h"
 #include "worker/optimizers/averaging.h"
 #include "worker/optimizers/optimizer.h"
@@ -18,12 +20,17 @@ struct MemoryNeed {
   int64_t bytes() const { return fixed_bytes + working_bytes; }
 };
 
-/// `all_lanes` and `ranks`: those of the job; `sharded`: each of them has its part of the
-/// optimizer.
+/// Of a job.
+struct JobSize {
+  int64_t lanes = 0;
+  std::vector<int> hosts = {1};  ///< as Communicator::host_sizes() gives them
+  int ranks = 1;
+  SumForm form = {};  ///< with shares, each rank has its part of the optimizer
+};
+
 MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimizer,
-                  int64_t all_lanes, int ranks,
-                  const worker::AveragingOptions& averaging = worker::NoAveraging{},
-                  bool sharded = false);
+                  const JobSize& job,
+                  const worker::AveragingOptions& averaging = worker::NoAveraging{});
 
 }  // namespace lockstep::trainer
 

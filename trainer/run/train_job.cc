@@ -316,8 +316,10 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
   const int64_t lanes = config.data().lanes();
   const auto averaging = AveragingOptions(config.optimizer().averaging());
   const bool shards = config.training().reduction().shard_optimizer();
-  const MemoryNeed need =
-      NeedOf(task->Size(), optimizer, lanes, communicator.size(), averaging, shards);
+  const MemoryNeed need = NeedOf(task->Size(), optimizer,
+                                 {lanes, communicator.host_sizes(), communicator.size(),
+                                  SumFormOf(config.training().reduction())},
+                                 averaging);
   Introduce(communicator, console, config, *task, need, length, threads);
   TellMemory(communicator, console, need);
   std::optional<Replica> allocated;

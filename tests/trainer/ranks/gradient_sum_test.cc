@@ -108,6 +108,10 @@ TEST(GradientSumTest, ThroughHostsTakesNoMoreMemory) {
         const int64_t share = way.piece_floats / ranks;
         EXPECT_GE(share, 4096);
         EXPECT_LE(way.under_way * share * (ranks + 1), 4 << 20);
+        EXPECT_EQ(GradientSum::Bytes(1 << 30, sizes, hosts * ranks, {}),
+                  way.under_way * share * (ranks + 1) * 4);
+        // One piece, of one share: a host's contributions and what the one before has sent.
+        EXPECT_EQ(GradientSum::Bytes(1000, sizes, hosts * ranks, {}), 4000 * (ranks + 1));
       } else {
         EXPECT_TRUE(ranks == 1 || hosts > 32 || hosts * ranks > 500);
       }
