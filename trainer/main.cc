@@ -350,6 +350,12 @@ void AddSample(CLI::App& app, Command& command) {
       ->capture_default_str();
   sample->add_option("--seed", arguments->options.seed, "The same seed writes the same text")
       ->capture_default_str();
+  sample
+      ->add_option("--count", arguments->count,
+                   "Texts behind the same prompt, 64 at a time; the first is that of --count 1")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
+      ->capture_default_str();
+  sample->add_flag("--json", arguments->json, "A line of JSON for each text");
   sample->callback([&command, arguments] {
     command = [arguments] { return RunAlone([&] { return Sample(*arguments); }); };
   });

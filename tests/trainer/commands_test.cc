@@ -2,6 +2,8 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +11,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "io/datasets/dataset.h"
 #include "io/run/run_folder.h"
@@ -311,6 +314,32 @@ TEST_F(SampleTest, TemperatureZeroAndTopOneAlwaysTakeTheLikeliest) {
   EXPECT_EQ(Text({"--top-k", "1", "--prompt", "the "}), likeliest);
   EXPECT_EQ(Text({"--temperature", "0.001", "--prompt", "the "}), likeliest);
   EXPECT_NE(Text({"--prompt", "the "}), likeliest);
+}
+
+// Text i of many is that of few, and the first is that of a plain call.
+TEST_F(SampleTest, WritesManyTextsBesideEachOther) {
+  const std::vector<std::string> flags = {"--seed", "7", "--prompt", "the "};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), flags.begin(), flags.end());
+    return Text(more);
+  };
+  const std::string one = with({});
+  const std::string three = with({"--count", "3"});
+  EXPECT_TRUE(three.starts_with("======== 1 of 3 ========\n" + one + "======== 2 of 3 ========\n"));
+  std::istringstream many(with({"--count", "70", "--json"}));  // more than one batch
+  std::vector<std::string> texts;
+  for (std::string line; std::getline(many, line);) {
+    const auto json = nlohmann::json::parse(line);
+    EXPECT_EQ(json.at("number"), texts.size() + 1);
+    texts.push_back(std::string(json.at("prompt")) + std::string(json.at("text")) + "\n");
+  }
+  ASSERT_EQ(texts.size(), 70u);
+  EXPECT_EQ(texts[0], one);
+  EXPECT_TRUE(three.ends_with("======== 3 of 3 ========\n" + texts[2]));
+  EXPECT_EQ(std::set<std::string>(texts.begin(), texts.end()).size(), 70u) << "they differ";
+  const Outcome nothing =
+      RunProgram(run_.Command({"sample", run_.BestPath("runs/a"), "--json", "--length", "0"}));
+  EXPECT_EQ(nothing.out, "{\"number\":1,\"prompt\":\"\",\"text\":\"\"}\n") << nothing.err;
 }
 
 TEST_F(SampleTest, ACharacterThatTheModelDoesNotKnowIsAClearError) {

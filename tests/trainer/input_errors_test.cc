@@ -224,6 +224,7 @@ TEST(InputErrorsTest, Flags) {
       {"sample", checkpoint, "--temperature", "-1"},
       {"sample", checkpoint, "--temperature", "nan"},
       {"sample", checkpoint, "--top-k", "many"},
+      {"sample", checkpoint, "--count", "0"},
       {"sample", checkpoint, "--prompt", "the Z"},
       {"sample", "run.textproto"},
       {"inspect", "nowhere.h5"},

@@ -62,6 +62,8 @@ struct SampleArguments {
   std::filesystem::path checkpoint;
   std::string prompt;
   int64_t length = 500;  ///< tokens to write
+  int64_t count = 1;     ///< texts
+  bool json = false;
   worker::SamplingOptions options;
 };
 ExitStatus Sample(const SampleArguments& arguments);

@@ -6,6 +6,7 @@
 
 #include "worker/layers/pooling_kernels.h"
 #include "worker/losses/log_sum_exp.h"
+#include "worker/parallel_for.h"
 #include "worker/products/gemm.h"
 
 namespace lockstep::worker {
@@ -52,8 +53,11 @@ AdaptiveSoftmax::AdaptiveSoftmax(int64_t vocabulary_size, int64_t hidden_size,
     size /= options.division;
     const int64_t inputs = std::max<int64_t>(1, static_cast<int64_t>(size));
     const std::string name = "tail." + std::to_string(i);
-    clusters_.push_back({begin, end, Linear(hidden_size, inputs, name + ".0", parameters, false),
-                         OutputLayer(end - begin, inputs, -1, parameters, name + ".1", false)});
+    clusters_.push_back({begin,
+                         end,
+                         Linear(hidden_size, inputs, name + ".0", parameters, false),
+                         OutputLayer(end - begin, inputs, -1, parameters, name + ".1", false),
+                         {}});
   }
 }
 
@@ -127,32 +131,34 @@ double AdaptiveSoftmax::LossAndGradient(int64_t rows, const float* y, const int3
 
 void AdaptiveSoftmax::PackWeights() {
   head_.PackWeights();
-  for (Cluster& cluster : clusters_) cluster.output.PackWeights();
+  for (Cluster& cluster : clusters_) {
+    cluster.input.PackWeights(cluster.packed_input);
+    cluster.output.PackWeights();
+  }
 }
 
 const float* AdaptiveSoftmax::Logits(int64_t rows, const float* y) {
   const float* head = head_.PackedLogits(rows, y);
   if (clusters_.empty()) return head;
-  const VaryingRows varying;
   const int64_t first = clusters_.front().begin, heads = head_.classes(), V = vocabulary_size_;
   float* all = logits_.Require(rows * V);
   std::vector<double> normalizers(rows);  // of the head
-  for (int64_t row = 0; row < rows; ++row) {
+  ParallelFor(rows, [&](int64_t row) {
     normalizers[row] = LogSumExp(heads, head + row * heads);
     CopyShifted(first, head + row * heads, -normalizers[row], all + row * V);
-  }
+  });
   for (size_t i = 0; i < clusters_.size(); ++i) {
     Cluster& cluster = clusters_[i];
     const int64_t classes = cluster.output.classes();
     float* projected = part_.projected.Require(rows * cluster.input.output_size());
-    cluster.input.Forward(rows, y, projected);
+    cluster.packed_input.Multiply(rows, y, projected);
     const float* logits = cluster.output.PackedLogits(rows, projected);
-    for (int64_t row = 0; row < rows; ++row) {
+    ParallelFor(rows, [&](int64_t row) {
       const double of_cluster = head[row * heads + first + static_cast<int64_t>(i)];
       const float* own = logits + row * classes;
       CopyShifted(classes, own, of_cluster - normalizers[row] - LogSumExp(classes, own),
                   all + row * V + cluster.begin);
-    }
+    });
   }
   return all;
 }

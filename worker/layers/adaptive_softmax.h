@@ -58,9 +58,10 @@ class AdaptiveSoftmax {
 
  private:
   struct Cluster {
-    int64_t begin, end;  // tokens
-    Linear input;        // P
-    OutputLayer output;  // W
+    int64_t begin, end;         // tokens
+    Linear input;               // P
+    OutputLayer output;         // W
+    PackedMatrix packed_input;  // P, for Logits
   };
   /// The rows whose target is in a cluster, their y [n, H], and the targets within it.
   struct Part {

@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "worker/products/gemm.h"
-
 namespace lockstep::worker {
 namespace {
 
@@ -32,6 +30,11 @@ void Linear::Backward(int64_t rows, const float* x, const float* d_y, float* d_x
   AddLinearGradients(rows, O, I, d_y, O, x, parameters_.gradient(weight_),
                      bias_ >= 0 ? parameters_.gradient(bias_) : nullptr);
   if (d_x) MatMul(rows, I, O, {d_y, O}, {parameters_.value(weight_), I}, d_x, I, add_to_d_x);
+}
+
+void Linear::PackWeights(PackedMatrix& packed) const {
+  packed.PackForAnyRows(output_size_, input_size_, input_size_,
+                        {parameters_.value(weight_), input_size_, true});
 }
 
 // NaN passes, so that a training that has diverged shows it.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "worker/parameters.h"
+#include "worker/products/gemm.h"
 
 namespace lockstep::worker {
 
@@ -23,6 +24,9 @@ class Linear {
   /// nullptr; with `add_to_d_x` adds it there.
   void Backward(int64_t rows, const float* x, const float* d_y, float* d_x,
                 bool add_to_d_x = false);
+
+  /// W^T, for products of x [rows, I] with any number of rows, up to the next change of it.
+  void PackWeights(PackedMatrix& packed) const;
 
   int64_t input_size() const { return input_size_; }
   int64_t output_size() const { return output_size_; }

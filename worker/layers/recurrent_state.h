@@ -2,6 +2,7 @@
 #define LOCKSTEP_WORKER_LAYERS_RECURRENT_STATE_H_
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace lockstep::worker {
@@ -44,6 +45,13 @@ struct RecurrentState {
   int64_t lanes = 0;   ///< B
   int64_t units = 0;   ///< H, of h
 };
+
+/// The lanes from[0], from[1], ... of a state; one may be named several times.
+RecurrentState SelectLanes(const RecurrentState& state, std::span<const int64_t> from);
+
+/// [blocks, from.size(), width] of `values` [blocks, rows, width], likewise.
+std::vector<float> SelectRows(const std::vector<float>& values, int64_t blocks, int64_t rows,
+                              std::span<const int64_t> from);
 
 }  // namespace lockstep::worker
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "worker/parallel_for.h"
 #include "worker/products/instruction_set.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -107,10 +108,9 @@ double SoftmaxCrossEntropy(int64_t rows, int64_t classes, const int32_t* targets
 }
 
 void Softmax(int64_t rows, int64_t classes, float* logits) {
-#pragma omp parallel for schedule(static)
-  for (int64_t row = 0; row < rows; ++row) {
+  ParallelFor(rows, [&](int64_t row) {
     LOCKSTEP_DISPATCH(SoftmaxRow)(classes, logits + row * classes);
-  }
+  });
 }
 
 }  // namespace lockstep::worker

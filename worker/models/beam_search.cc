@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "worker/losses/log_sum_exp.h"
+#include "worker/models/sampling.h"
 #include "worker/philox.h"
 
 namespace lockstep::worker {
@@ -49,24 +50,6 @@ void Largest(int64_t n, const float* x, int64_t count, int32_t* places) {
       places[at] = static_cast<int32_t>(i);
     }
   }
-}
-
-// The place in x [n] where a draw from softmax(x / temperature) falls.
-int32_t Draw(int64_t n, const float* x, double temperature, double uniform) {
-  const double largest = *std::max_element(x, x + n);
-  const auto weight = [&](int64_t i) { return std::exp((x[i] - largest) / temperature); };
-  double sum = 0.0;
-  for (int64_t i = 0; i < n; ++i) sum += weight(i);
-  const double point = uniform * sum;
-  double below = 0.0;
-  int64_t last = 0;  // that has any weight: rounding may leave the point behind it
-  for (int64_t i = 0; i < n; ++i) {
-    const double own = weight(i);
-    below += own;
-    if (own > 0.0) last = i;
-    if (below > point) break;
-  }
-  return static_cast<int32_t>(last);
 }
 
 class Beams {
@@ -155,10 +138,11 @@ class Beams {
            static_cast<uint32_t>(length()),
            static_cast<uint32_t>(RandomPurpose::kSampling) << 28 | static_cast<uint32_t>(of.draw)},
           SeedKey(options_.seed));
-      const int32_t token = MustEnd(of.item)
-                                ? task_.end
-                                : Draw(task_.classes, logits + row * task_.classes,
-                                       options_.temperature, UniformDouble(words[0], words[1]));
+      const int32_t token =
+          MustEnd(of.item)
+              ? task_.end
+              : DrawFromSoftmax({logits + row * task_.classes, static_cast<size_t>(task_.classes)},
+                                options_.temperature, UniformDouble(words[0], words[1]));
       next_[row] = Continue(row, token, logits);
     }
   }

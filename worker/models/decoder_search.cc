@@ -1,28 +1,8 @@
 #include "worker/models/decoder_search.h"
 
-#include <algorithm>
 #include <numeric>
 
 namespace lockstep::worker {
-namespace {
-
-// [blocks, from.size(), width] of [blocks, rows, width].
-std::vector<float> Gather(const std::vector<float>& values, int64_t blocks, int64_t rows,
-                          std::span<const int64_t> from) {
-  const int64_t width = std::ssize(values) / (blocks * rows), count = std::ssize(from);
-  std::vector<float> gathered(blocks * count * width);
-#pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t block = 0; block < blocks; ++block) {
-    for (int64_t i = 0; i < count; ++i) {
-      std::copy_n(values.data() + (block * rows + from[i]) * width, width,
-                  gathered.data() + (block * count + i) * width);
-    }
-  }
-  return gathered;
-}
-
-}  // namespace
-
 DecoderSearch::DecoderSearch(Decoder& decoder, const RecurrentState& initial)
     : decoder_(decoder), state_(initial), source_of_(initial.lanes) {
   std::iota(source_of_.begin(), source_of_.end(), 0);
@@ -32,11 +12,8 @@ DecoderSearch::DecoderSearch(Decoder& decoder, const RecurrentState& initial)
 SearchedModel::Answer DecoderSearch::Next(std::span<const int64_t> from,
                                           std::span<const int32_t> tokens) {
   const int64_t rows = std::ssize(from);
-  for (const auto& part : state_.parts()) {
-    part.values = Gather(part.values, state_.layers, state_.lanes, from);
-  }
-  if (!fed_.empty()) fed_ = Gather(fed_, 1, state_.lanes, from);
-  state_.lanes = rows;
+  if (!fed_.empty()) fed_ = SelectRows(fed_, 1, state_.lanes, from);
+  state_ = SelectLanes(state_, from);
   std::vector<int64_t> source_of(rows);
   for (int64_t i = 0; i < rows; ++i) source_of[i] = source_of_[from[i]];
   source_of_ = std::move(source_of);

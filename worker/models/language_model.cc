@@ -157,17 +157,17 @@ void LanguageModel::BeginNextLogits() {
 
 std::span<const float> LanguageModel::NextLogits(std::span<const int32_t> tokens,
                                                  RecurrentState& state) {
-  const float* y = nullptr;
-  for (const int32_t token : tokens) {
-    if (options_.embedding_size > 0) {
-      y = stack_.SingleStep(1, input_.Forward(1, &token, false).x, state);
-    } else {
-      one_hot_.assign(options_.vocabulary_size, 0.0f);
-      one_hot_[token] = 1.0f;
-      y = stack_.SingleStep(1, one_hot_.data(), state);
-    }
+  const int64_t lanes = std::ssize(tokens), V = options_.vocabulary_size;
+  const float* x = nullptr;
+  if (options_.embedding_size > 0) {
+    x = input_.Forward(lanes, tokens.data(), false).x;
+  } else {
+    one_hot_.assign(lanes * V, 0.0f);
+    for (int64_t lane = 0; lane < lanes; ++lane) one_hot_[lane * V + tokens[lane]] = 1.0f;
+    x = one_hot_.data();
   }
-  return {output_.Logits(1, y), static_cast<size_t>(options_.vocabulary_size)};
+  const float* y = stack_.SingleStep(lanes, x, state);
+  return {output_.Logits(lanes, y), static_cast<size_t>(lanes * V)};
 }
 
 }  // namespace lockstep::worker

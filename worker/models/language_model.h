@@ -91,8 +91,8 @@ class LanguageModel final : public Model {
 
   /// Packs the weights for the calls of NextLogits up to the next change of them or any other pass.
   void BeginNextLogits();
-  /// Runs one lane over `tokens`, one after another, and returns the logits [V] behind the last
-  /// one. They live until the next call.
+  /// One time step: each of B lanes reads its token, and the logits [B, V] behind it are returned,
+  /// which live until the next call. A lane's bits do not depend on the others.
   std::span<const float> NextLogits(std::span<const int32_t> tokens, RecurrentState& state);
 
  private:
@@ -107,7 +107,7 @@ class LanguageModel final : public Model {
   AdaptiveSoftmax output_;
   // Of the last Forward.
   TokenBatch batch_;
-  std::vector<float> one_hot_;  // [V] of NextLogits
+  std::vector<float> one_hot_;  // [B, V] of NextLogits
   Buffer d_plain_;              // [T, B, H] the gradient of the last layer's outputs before dropout
 };
 

@@ -130,8 +130,8 @@ void ExpectNextLogitsContinueOneLane(const LanguageModelOptions& options, double
   RecurrentState state = model_case.initial_state, evaluated = model_case.initial_state;
   const std::span<const int32_t> tokens = model_case.inputs;
   model_case.model.BeginNextLogits();
-  model_case.model.NextLogits(tokens.first(4), state);
-  const auto logits = model_case.model.NextLogits(tokens.last(2), state);
+  std::span<const float> logits;
+  for (const int32_t& token : tokens) logits = model_case.model.NextLogits({&token, 1}, state);
   ASSERT_EQ(logits.size(), 11u);
   double sum = 0.0;
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit));
@@ -146,6 +146,34 @@ void ExpectNextLogitsContinueOneLane(const LanguageModelOptions& options, double
 
 TEST_P(EveryCellModel, NextLogitsContinueOneLane) {
   ExpectNextLogitsContinueOneLane(Options(0.5), 1e-5);
+}
+
+// Bit for bit, so that a text that is sampled does not depend on those beside it.
+TEST_P(EveryCellModel, NextLogitsOfALaneAreThoseOfTheLaneAlone) {
+  constexpr int64_t kLanes = 7, kVocabulary = 11;
+  const std::vector<int32_t> tokens = {3, 0, 10, 3, 7, 1, 5};
+  for (const bool one_hot : {false, true}) {
+    for (const bool clusters : {false, true}) {
+      LanguageModelOptions options = Options(0.0);
+      if (one_hot) options.embedding_size = 0;
+      if (clusters) options.softmax = {.cutoffs = {4, 8}, .division = 2.0};
+      ModelCase model_case(options, 1, kLanes);
+      RecurrentState all = model_case.initial_state;
+      model_case.model.BeginNextLogits();
+      const auto span = model_case.model.NextLogits(tokens, all);
+      ASSERT_EQ(span.size(), kLanes * kVocabulary);
+      const std::vector<float> logits(span.begin(), span.end());
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        RecurrentState state = SelectLanes(model_case.initial_state, {&lane, 1});
+        const auto alone = model_case.model.NextLogits({&tokens[lane], 1}, state);
+        EXPECT_THAT(alone, testing::ElementsAreArray(logits.begin() + lane * kVocabulary,
+                                                     logits.begin() + (lane + 1) * kVocabulary))
+            << one_hot << clusters << lane;
+        EXPECT_EQ(state.h, SelectLanes(all, {&lane, 1}).h);
+        EXPECT_EQ(state.c, SelectLanes(all, {&lane, 1}).c);
+      }
+    }
+  }
 }
 
 // The same operands are rounded, whether a one-hot vector is multiplied or its row is taken.

@@ -48,7 +48,7 @@ TEST_P(LearningTest, HelloContinuesH) {
   std::string text;
   for (int32_t letter = 1; text.size() < 4; text += kLetters[letter]) {
     const auto logits = model.NextLogits({&letter, 1}, state);
-    letter = SampleToken(logits, {.temperature = 0.0}, text.size());
+    letter = SampleTokens(1, logits, {.temperature = 0.0}, text.size()).front();
   }
   EXPECT_EQ(text, "ello");
 }

@@ -16,6 +16,11 @@ namespace {
 
 const std::vector<float> kLogits = {0.5f, 2.0f, -1.0f, 1.5f, 2.0f, 0.0f};
 
+int32_t SampleToken(const std::vector<float>& logits, const SamplingOptions& options,
+                    uint64_t index) {
+  return SampleTokens(1, logits, options, index).front();
+}
+
 constexpr int kDraws = 20000;
 
 std::map<int32_t, int> Draws(const SamplingOptions& options) {
@@ -58,13 +63,34 @@ TEST(SamplingTest, NoTemperatureTakesTheLikeliest) {
   EXPECT_EQ(SampleToken(single, {.excluded = 0}, 5), 0) << "there is nothing else";
 }
 
-// Tokens in falling order share [0, 1); the point is the Philox block of the index.
-TEST(SamplingTest, IsAFunctionOfSeedAndIndex) {
+// Tokens share [0, 1) in their order; the point is the Philox block of the index.
+TEST(SamplingTest, IsAFunctionOfSeedTextAndIndex) {
   const std::vector<float> logits = {0.0f, 0.0f, 0.0f, 0.0f};
   for (uint64_t index = 0; index < 50; ++index) {
     const uint64_t far = index + (uint64_t{3} << 32);
     const auto words = Philox({static_cast<uint32_t>(index), 3, 0, 3u << 28}, {7, 1});
     EXPECT_EQ(SampleToken(logits, {.seed = 0x100000007}, far), words[0] >> 30);
+    const auto of_text = Philox({static_cast<uint32_t>(index), 3, 9, 3u << 28}, {7, 1});
+    EXPECT_EQ(SampleToken(logits, {.seed = 0x100000007, .text = 9}, far), of_text[0] >> 30);
+  }
+}
+
+// Of a batch, row i is text 5 + i, whatever stands beside it.
+TEST(SamplingTest, EachRowOfABatchDrawsAsItsTextAlone) {
+  std::vector<float> logits;
+  for (int i = 0; i < 40; ++i) {
+    for (const float x : kLogits) logits.push_back(x * static_cast<float>(i % 3));
+  }
+  for (const int64_t top_k : {0, 2}) {
+    const SamplingOptions options = {.top_k = top_k, .text = 5, .excluded = 3};
+    const std::vector<int32_t> tokens = SampleTokens(40, logits, options, 7);
+    ASSERT_EQ(tokens.size(), 40u);
+    for (uint32_t i = 0; i < 40; ++i) {
+      SamplingOptions alone = options;
+      alone.text += i;
+      const std::vector<float> row(logits.begin() + i * 6, logits.begin() + (i + 1) * 6);
+      EXPECT_EQ(tokens[i], SampleToken(row, alone, 7)) << i;
+    }
   }
 }
 

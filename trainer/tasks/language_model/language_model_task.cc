@@ -236,8 +236,8 @@ std::string LanguageModelTask::WriteSample(uint64_t seed) {
   const int64_t tokens = config_.evaluation().sample_tokens();
   if (tokens == 0) return "";
   std::string sample;
-  SampleText(*model_, dataset_.vocabulary(), "", {.temperature = 1.0, .seed = seed}, tokens,
-             [&](const std::string& text) { sample += text; });
+  SampleTexts(*model_, dataset_.vocabulary(), {.length = tokens, .options = {.seed = seed}},
+              [&](int64_t, const std::string& token) { sample += token; });
   return sample;
 }
 

@@ -15,12 +15,20 @@ namespace lockstep::trainer {
 /// the commonest token.
 int32_t FirstToken(const io::Vocabulary& vocabulary);
 
-/// Lets a model go on from `prompt` by `length` tokens, and gives the text of each to `write`. The
-/// unknown token is never drawn. InputError where the prompt has a token that the model does not
-/// know.
-void SampleText(worker::LanguageModel& model, const io::Vocabulary& vocabulary,
-                const std::string& prompt, worker::SamplingOptions options, int64_t length,
-                const std::function<void(const std::string&)>& write);
+/// Texts that a model writes in one batch, each behind the same prompt.
+struct TextsToSample {
+  std::string prompt = {};
+  int64_t length = 0;  ///< tokens of each text
+  int64_t count = 1;
+  worker::SamplingOptions options = {};  ///< its `text` is the number of the first one
+};
+
+/// Lets a model write them, and gives every token's text to `write`, with the place of its text
+/// among the `count`. A text depends on its number, not on those beside it. The unknown token is
+/// never drawn. InputError where the prompt has a token that the model does not know.
+void SampleTexts(worker::LanguageModel& model, const io::Vocabulary& vocabulary,
+                 const TextsToSample& texts,
+                 const std::function<void(int64_t place, const std::string& token)>& write);
 
 }  // namespace lockstep::trainer
 
