@@ -16,6 +16,8 @@ const std::vector<std::string>& WordSplitter::Split(std::string_view line) {
 
 void WordSplitter::TakeUnits(std::span<const uint32_t> /*units*/) {}
 
-void WordSplitter::TakeWord(std::string_view word) { words_.emplace_back(word); }
+void WordSplitter::TakeWords(std::span<const std::string_view> words) {
+  words_.insert(words_.end(), words.begin(), words.end());
+}
 
 }  // namespace lockstep::io

@@ -20,7 +20,7 @@ class WordSplitter : private TokenSink {
 
  private:
   void TakeUnits(std::span<const uint32_t> units) override;
-  void TakeWord(std::string_view word) override;
+  void TakeWords(std::span<const std::string_view> words) override;
 
   TextDecoder decoder_;
   TextSegmenter segmenter_;

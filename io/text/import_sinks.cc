@@ -10,6 +10,11 @@ void UnitTally::Start(const TextPart& part) {
   units_ = 0;
 }
 
+void UnitTally::TakeWords(std::span<const std::string_view> words) {
+  units_ += words.size();
+  if (!line_ends_) units_ -= static_cast<uint64_t>(std::ranges::count(words, "\n"));
+}
+
 std::function<void()> UnitTally::Finish() {
   return [this, part = part_, units = units_] { take_(*part, units); };
 }
@@ -45,12 +50,16 @@ void PartEncoder::Start(const TextPart& part) {
       static_cast<size_t>(std::ranges::lower_bound(ends_units_, first_unit_) - ends_units_.begin());
 }
 
-void PartEncoder::TakeWord(std::string_view word) {
-  while (next_end_ < ends_units_.size() &&
-         first_unit_ + ids_.units() - units_start_ == ends_units_[next_end_]) {
-    now_.ends.push_back({next_end_++, ids_.tokens() - tokens_start_});
+void PartEncoder::TakeWords(std::span<const std::string_view> words) {
+  // One by one as far as a split may end.
+  for (; next_end_ < ends_units_.size() && !words.empty(); words = words.subspan(1)) {
+    while (next_end_ < ends_units_.size() &&
+           first_unit_ + ids_.units() - units_start_ == ends_units_[next_end_]) {
+      now_.ends.push_back({next_end_++, ids_.tokens() - tokens_start_});
+    }
+    ids_.TakeWords(words.first(1));
   }
-  ids_.TakeWord(word);
+  ids_.TakeWords(words);
 }
 
 std::function<void()> PartEncoder::Finish() {

@@ -29,9 +29,7 @@ class UnitTally : public PartSink {
 
   void Start(const TextPart& part) override;
   void TakeUnits(std::span<const uint32_t> units) override { units_ += units.size(); }
-  void TakeWord(std::string_view word) override {
-    if (line_ends_ || word != "\n") ++units_;
-  }
+  void TakeWords(std::span<const std::string_view> words) override;
   std::function<void()> Finish() override;
 
  private:
@@ -52,7 +50,7 @@ class UnitCounter : public PartSink {
 
   void Start(const TextPart& part) override;
   void TakeUnits(std::span<const uint32_t> units) override { builder_.TakeUnits(units); }
-  void TakeWord(std::string_view word) override { builder_.TakeWord(word); }
+  void TakeWords(std::span<const std::string_view> words) override { builder_.TakeWords(words); }
   std::function<void()> Finish() override;
 
   VocabularyBuilder* builder() { return &builder_; }
@@ -93,7 +91,7 @@ class PartEncoder : public PartSink {
 
   void Start(const TextPart& part) override;
   void TakeUnits(std::span<const uint32_t> units) override { ids_.TakeUnits(units); }
-  void TakeWord(std::string_view word) override;
+  void TakeWords(std::span<const std::string_view> words) override;
   std::function<void()> Finish() override;
 
  private:

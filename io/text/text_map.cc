@@ -12,17 +12,10 @@ namespace {
 
 constexpr size_t kLeastSlots = 16;
 
-uint32_t Hash(std::string_view text) {
-  return static_cast<uint32_t>(XXH3_64bits(text.data() != nullptr ? text.data() : "", text.size()));
-}
-
 }  // namespace
 
-uint64_t* TextMap::Find(std::string_view text) {
-  if (slots_.empty()) return nullptr;
-  const Slot* slot = SlotOf(text, Hash(text));
-  if (slot->record == 0) return nullptr;
-  return &const_cast<Record*>(RecordAt((size_t{slot->record} - 1) * 8))->number;
+uint64_t TextMap::HashOfLong(std::string_view text) {
+  return XXH3_64bits(text.data(), text.size());
 }
 
 void TextMap::Add(std::string_view text, uint64_t number) {
@@ -33,31 +26,21 @@ void TextMap::Add(std::string_view text, uint64_t number) {
   const Record record = {number, text.size()};
   std::memcpy(records_.data() + at, &record, sizeof(record));
   std::copy(text.begin(), text.end(), records_.data() + at + sizeof(record));
-  const uint32_t hash = Hash(text);
-  *SlotOf(text, hash) = {hash, static_cast<uint32_t>(at / 8 + 1)};
+  const Key key = KeyOf(text);
+  *SlotOf(text, key) = {key.head, key.tag, static_cast<uint32_t>(at / 8 + 1)};
   ++size_;
-}
-
-TextMap::Slot* TextMap::SlotOf(std::string_view text, uint32_t hash) {
-  const size_t mask = slots_.size() - 1;
-  for (size_t i = hash & mask;; i = (i + 1) & mask) {
-    Slot& slot = slots_[i];
-    if (slot.record == 0) return &slot;
-    if (slot.hash == hash && RecordAt((size_t{slot.record} - 1) * 8)->text() == text) return &slot;
-  }
 }
 
 size_t TextMap::GrownSlots() const { return std::max(kLeastSlots, slots_.size() * 2); }
 
 void TextMap::Grow() {
-  std::vector<Slot> old(GrownSlots());
-  old.swap(slots_);
+  slots_ = std::vector<Slot>(GrownSlots());
   const size_t mask = slots_.size() - 1;
-  for (const Slot& slot : old) {
-    if (slot.record == 0) continue;
-    size_t i = slot.hash & mask;
+  for (size_t at = 0; at < records_.size(); at += RecordBytes(RecordAt(at)->length)) {
+    const Key key = KeyOf(RecordAt(at)->text());
+    size_t i = key.hash & mask;
     while (slots_[i].record != 0) i = (i + 1) & mask;
-    slots_[i] = slot;
+    slots_[i] = {key.head, key.tag, static_cast<uint32_t>(at / 8 + 1)};
   }
 }
 

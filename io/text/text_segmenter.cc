@@ -1,6 +1,8 @@
 #include "io/text/text_segmenter.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <unicode/ubrk.h>
@@ -54,6 +56,36 @@ bool IsWhiteSpace(std::u16string_view segment) {
 
 uint32_t ScalarValue(UChar32 c) {
   return U_IS_SURROGATE(c) ? kReplacement : static_cast<uint32_t>(c);
+}
+
+// Bytes of which a mask tells something.
+constexpr size_t kMaskBytes = 64;
+
+/// A bit for each of these bytes of UTF-8: 0 where no white space begins, for certain. Beyond ASCII
+/// that of Unicode begins with one of four bytes (U+0085, U+00A0, U+1680, U+2000 to U+205F,
+/// U+3000).
+uint64_t PerhapsWhiteSpace(const char* text) {
+  constexpr uint64_t kEach = 0x0101010101010101, kHigh = 0x80 * kEach;
+  constexpr size_t kWord = sizeof(uint64_t);
+  uint64_t places = 0;
+  for (size_t i = 0; i < kMaskBytes; i += kWord) {
+    uint64_t bytes = 0;
+    std::memcpy(&bytes, text + i, kWord);
+    uint64_t some = 0;
+    if ((bytes & kHigh) == 0) {
+      // No borrow leaves a byte: the high bit stays where it is above the space.
+      some = (((kHigh | bytes) - 0x21 * kEach) & kHigh) ^ kHigh;
+      some = some * 0x0002040810204081 >> 56;  // the high bits side by side
+    } else {
+      for (size_t j = 0; j < kWord; ++j) {
+        const auto byte = static_cast<unsigned char>(text[i + j]);
+        const bool may = byte <= ' ' || byte == 0xC2 || (byte >= 0xE1 && byte <= 0xE3);
+        some |= uint64_t{may} << j;
+      }
+    }
+    places |= some << i;
+  }
+  return places;
 }
 
 /// Calls `take` with each byte of the code point's UTF-8 form.
@@ -169,47 +201,101 @@ void TextSegmenter::SplitWords(std::u16string_view piece) {
   if (U_FAILURE(status)) {
     throw SystemError(fmt::format("ICU: finding words failed: {}", u_errorName(status)));
   }
+  BeginPiece(piece);
+  const std::string_view whole = AppendUtf8(piece);
+  const bool is_ascii = whole.size() == piece.size();
+  if (!is_ascii) utf8_end_ = 0;
   int32_t begin = ubrk_first(words_.get());
   for (int32_t end = ubrk_next(words_.get()); end != UBRK_DONE; end = ubrk_next(words_.get())) {
-    TakeSegment(piece.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+    const auto first = static_cast<size_t>(begin), count = static_cast<size_t>(end - begin);
+    const std::u16string_view segment = piece.substr(first, count);
     begin = end;
+    if (segment.back() == u'\n') {  // alone or behind a carriage return
+      Put("\n");
+    } else if (!IsWhiteSpace(segment)) {
+      Put(is_ascii ? whole.substr(first, count) : AppendUtf8(segment));
+    }
   }
-}
-
-void TextSegmenter::TakeSegment(std::u16string_view segment) {
-  if (segment.back() == u'\n') {  // alone or behind a carriage return
-    sink_->TakeWord("\n");
-    return;
-  }
-  if (!IsWhiteSpace(segment)) TakeAsUtf8(segment);
+  HandOver();
 }
 
 void TextSegmenter::SplitAtWhiteSpace(std::u16string_view piece) {
+  BeginPiece(piece);
+  const std::string_view text = AppendUtf8(piece);
   size_t begin = 0;
-  for (size_t end = 0; end <= piece.size(); ++end) {
-    if (end < piece.size() && !Separates(kind_, piece[end])) continue;
-    if (end > begin) TakeAsUtf8(piece.substr(begin, end - begin));
-    if (end < piece.size() && piece[end] == u'\n') sink_->TakeWord("\n");
-    begin = end + 1;
-  }
-}
-
-void TextSegmenter::TakeAsUtf8(std::u16string_view word) {
-  word_.resize(word.size());
-  size_t i = 0;
-  for (; i < word.size() && word[i] < 0x80; ++i) word_[i] = static_cast<char>(word[i]);
-  word_.resize(i);
-  while (i < word.size()) {
-    UChar32 c = 0;
-    U16_NEXT(word.data(), i, word.size(), c);
-    if (c < 0x80) {
-      word_.push_back(static_cast<char>(c));
-    } else {
-      ForEachByte(ScalarValue(c),
-                  [this](uint8_t byte) { word_.push_back(static_cast<char>(byte)); });
+  for (size_t block = 0; block < text.size(); block += kMaskBytes) {
+    const size_t left = text.size() - block;
+    uint64_t places = PerhapsWhiteSpace(text.data() + block);
+    if (left < kMaskBytes) places &= (uint64_t{1} << left) - 1;
+    for (; places != 0; places &= places - 1) {
+      const size_t at = block + static_cast<size_t>(std::countr_zero(places));
+      const size_t length = SeparatorAt(text, at);
+      if (length == 0) continue;
+      if (at > begin) Put(text.substr(begin, at - begin));
+      if (text[at] == '\n') Put("\n");
+      begin = at + length;
     }
   }
-  sink_->TakeWord(word_);
+  if (begin < text.size()) Put(text.substr(begin));
+  HandOver();
+}
+
+size_t TextSegmenter::SeparatorAt(std::string_view utf8, size_t at) const {
+  const char byte = utf8[at];
+  if (byte == ' ' || byte == '\n' || byte == '\r') return 1;
+  if (kind_ != TokenKind::kWhitespace) return 0;
+  size_t end = at;
+  UChar32 c = 0;
+  U8_NEXT_UNSAFE(utf8, end, c);
+  return u_isUWhiteSpace(c) ? end - at : 0;
+}
+
+void TextSegmenter::BeginPiece(std::u16string_view piece) {
+  utf8_end_ = 0;
+  // Whole blocks are read and written.
+  const size_t most = 3 * piece.size() + kMaskBytes;
+  if (utf8_.size() < most) utf8_.resize(most);
+}
+
+std::string_view TextSegmenter::AppendUtf8(std::u16string_view text) {
+  constexpr size_t kBlock = 16;
+  char* const begin = utf8_.data() + utf8_end_;
+  char* to = begin;
+  for (size_t i = 0; i < text.size();) {
+    if (i + kBlock <= text.size()) {
+      unsigned any = 0;
+      for (size_t j = 0; j < kBlock; ++j) any |= text[i + j];
+      if (any < 0x80) {
+        for (size_t j = 0; j < kBlock; ++j) to[j] = static_cast<char>(text[i + j]);
+        to += kBlock;
+        i += kBlock;
+        continue;
+      }
+    }
+    const size_t end = std::min(i + kBlock, text.size());
+    while (i < end) {
+      UChar32 c = 0;
+      U16_NEXT(text.data(), i, text.size(), c);
+      if (c < 0x80) {
+        *to++ = static_cast<char>(c);
+      } else {
+        ForEachByte(ScalarValue(c), [&](uint8_t byte) { *to++ = static_cast<char>(byte); });
+      }
+    }
+  }
+  utf8_end_ += static_cast<size_t>(to - begin);
+  return {begin, to};
+}
+
+void TextSegmenter::Put(std::string_view word) {
+  constexpr size_t kMost = 256;
+  put_.push_back(word);
+  if (put_.size() == kMost) HandOver();
+}
+
+void TextSegmenter::HandOver() {
+  if (!put_.empty()) sink_->TakeWords(put_);
+  put_.clear();
 }
 
 }  // namespace lockstep::io

@@ -22,8 +22,8 @@ class TokenSink {
   virtual ~TokenSink() = default;
   /// Characters as code points, bytes as their values.
   virtual void TakeUnits(std::span<const uint32_t> units) = 0;
-  /// A word, or a run between white space, as UTF-8; "\n" for a line feed.
-  virtual void TakeWord(std::string_view word) = 0;
+  /// Words, or runs between white space, as UTF-8; "\n" for a line feed.
+  virtual void TakeWords(std::span<const std::string_view> words) = 0;
 };
 
 /// Splits an endless text into tokens; import and Vocabulary::Encode both do it with this class.
@@ -40,7 +40,7 @@ class TokenSink {
 /// feed, white space, or one of a few punctuation marks at which no word goes on, so that the cut
 /// changes no boundary. Only where 32,768 units have none of these is the text cut blindly.
 ///
-/// Tokens between white space (and the words that subwords are pieces of, which TakeWord gets
+/// Tokens between white space (and the words that subwords are pieces of, which TakeWords gets
 /// whole): white space is what Unicode calls so, for subwords the space and the line end alone, as
 /// subword-nmt has it. Every line feed is "\n"; a carriage return is white space. A run of more
 /// than 32,768 units is cut blindly.
@@ -78,9 +78,14 @@ class TextSegmenter {
   size_t TakeUnitsBeforeSurrogates(std::u16string_view text);
   void TakeCodePoint(uint32_t code_point);
   void SplitWords(std::u16string_view piece);
-  void TakeSegment(std::u16string_view segment);
   void SplitAtWhiteSpace(std::u16string_view piece);
-  void TakeAsUtf8(std::u16string_view word);
+  /// The bytes of the white space that separates tokens at a place of UTF-8; 0: there is none.
+  size_t SeparatorAt(std::string_view utf8, size_t at) const;
+  /// Makes room for what AppendUtf8 gives for a piece, whose words point there.
+  void BeginPiece(std::u16string_view piece);
+  std::string_view AppendUtf8(std::u16string_view text);
+  void Put(std::string_view word);
+  void HandOver();
 
   TokenKind kind_;
   TokenSink* sink_;
@@ -90,7 +95,9 @@ class TextSegmenter {
   char16_t lead_surrogate_ =
       0;  // the last unit of the text so far, where the next one may complete it
   std::vector<uint32_t> units_;
-  std::string word_;
+  std::string utf8_;  // of a piece so far, and room
+  size_t utf8_end_ = 0;
+  std::vector<std::string_view> put_;  // not yet handed over
 };
 
 }  // namespace lockstep::io

@@ -19,6 +19,16 @@ void TokenCounter::Add(std::string_view token, uint64_t count) {
   }
 }
 
+void TokenCounter::Add(std::span<const std::string_view> tokens) {
+  table_.FindEach(tokens, [&](size_t i, uint64_t* count) {
+    if (count) {
+      ++*count;
+    } else {
+      Insert(tokens[i], 1);
+    }
+  });
+}
+
 void TokenCounter::Add(TokenCounter* other) {
   const auto add = [this](const TokenCount& one) { Add(one.token, one.count); };
   if (!other->runs_.empty()) return other->Drain(add);

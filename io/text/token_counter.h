@@ -24,6 +24,9 @@ class TokenCounter {
   /// SystemError on a full disk. The token needs to be smaller than a quarter of the memory.
   void Add(std::string_view token, uint64_t count = 1);
 
+  /// One of each.
+  void Add(std::span<const std::string_view> tokens);
+
   /// Adds what `other` has counted, and empties it.
   void Add(TokenCounter* other);
 

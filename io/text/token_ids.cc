@@ -58,15 +58,24 @@ void TokenIds::TakeUnits(std::span<const uint32_t> units) {
   }
 }
 
-void TokenIds::TakeWord(std::string_view word) {
-  if (word == "\n" && SeparatedByWhiteSpace(vocabulary_.kind())) {
-    if (!vocabulary_.line_end()) return;
+void TokenIds::TakeWords(std::span<const std::string_view> words) {
+  const std::optional<uint32_t> line_end = vocabulary_.line_end();
+  const bool separated = SeparatedByWhiteSpace(vocabulary_.kind());
+  const auto take = [&](std::string_view word, const auto& take_other) {
+    const bool ends_line = separated && word == "\n";
+    if (ends_line && !line_end) return;
     ++units_;
-    return ids_.push_back(*vocabulary_.line_end());
+    ends_line ? ids_.push_back(*line_end) : take_other();
+  };
+  if (vocabulary_.kind() == TokenKind::kSubword) {
+    for (const std::string_view word : words) take(word, [&] { TakePiecesOf(word); });
+    return;
   }
-  ++units_;
-  if (vocabulary_.kind() == TokenKind::kSubword) return TakePiecesOf(word);
-  ids_.push_back(IdOf(word));
+  vocabulary_.FindEach(words, [&](size_t i, const uint64_t* id) {
+    take(words[i], [&] {
+      ids_.push_back(id ? static_cast<uint32_t>(*id) : Unknown(std::string(words[i]), tokens()));
+    });
+  });
 }
 
 void TokenIds::TakePiecesOf(std::string_view word) {

@@ -29,7 +29,7 @@ class TokenIds : public TokenSink {
   TokenIds(const Vocabulary& vocabulary, Missing missing);
 
   void TakeUnits(std::span<const uint32_t> units) override;
-  void TakeWord(std::string_view word) override;
+  void TakeWords(std::span<const std::string_view> words) override;
   /// The ids since the last call, in order.
   std::vector<uint32_t> Take();
 

@@ -21,7 +21,14 @@ class Texts : public TokenSink {
   void TakeUnits(std::span<const uint32_t> units) override {
     for (const uint32_t unit : units) texts.push_back(UnitText(vocabulary_.kind(), unit));
   }
-  void TakeWord(std::string_view word) override {
+  void TakeWords(std::span<const std::string_view> words) override {
+    for (const std::string_view word : words) TakeWord(word);
+  }
+
+  std::vector<std::string> texts;
+
+ private:
+  void TakeWord(std::string_view word) {
     const bool separated = SeparatedByWhiteSpace(vocabulary_.kind());
     if (word == "\n" && separated && !vocabulary_.line_end()) return;
     if (word == "\n" || !vocabulary_.subwords()) {
@@ -36,9 +43,6 @@ class Texts : public TokenSink {
     }
   }
 
-  std::vector<std::string> texts;
-
- private:
   const Vocabulary& vocabulary_;
 };
 

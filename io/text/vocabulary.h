@@ -65,6 +65,12 @@ class Vocabulary {
 
   /// The id of one token; nullopt when it is not in the vocabulary.
   std::optional<uint32_t> Find(std::string_view token) const;
+  /// Calls use(i, id) for each token in turn, with a null pointer where it is not there: faster for
+  /// many.
+  template <class Use>
+  void FindEach(std::span<const std::string_view> tokens, const Use& use) const {
+    ids_.FindEach(tokens, [&](size_t i, const uint64_t* id) { use(i, id); });
+  }
 
   /// Splits UTF-8 text as import did (io/text/text_segmenter.h) and returns the ids. A token
   /// outside the vocabulary becomes `unknown`; where there is none, InputError names the token and

@@ -80,23 +80,24 @@ void VocabularyBuilder::TakeUnits(std::span<const uint32_t> units) {
   tokens_ += units.size();
 }
 
-void VocabularyBuilder::TakeWord(std::string_view word) {
-  const bool line_end = word == "\n" && SeparatedByWhiteSpace(kind_);
-  if (line_end && line_end_.empty()) return;
-  ++tokens_;
-  if (to_count_ == 0) return;
-  --to_count_;
-  if (kind_ == TokenKind::kSubword) {
-    if (line_end) {
+void VocabularyBuilder::TakeWords(std::span<const std::string_view> words) {
+  const bool of_subwords = kind_ == TokenKind::kSubword, separated = SeparatedByWhiteSpace(kind_);
+  taken_.clear();
+  for (const std::string_view word : words) {
+    const bool line_end = separated && word == "\n";
+    if (line_end && line_end_.empty()) continue;
+    ++tokens_;
+    if (to_count_ == 0) continue;
+    --to_count_;
+    if (line_end && of_subwords) {
       ++line_ends_;
-    } else {
-      word_counts_->Add(word);
+    } else if (line_end) {
+      taken_.push_back(line_end_);
+    } else if (of_subwords || word.size() <= kLongestWordBytes) {
+      taken_.push_back(word);
     }
-  } else if (line_end) {
-    word_counts_->Add(line_end_);
-  } else if (word.size() <= kLongestWordBytes) {
-    word_counts_->Add(word);
   }
+  word_counts_->Add(taken_);
 }
 
 void VocabularyBuilder::Add(VocabularyBuilder* other) {

@@ -32,7 +32,7 @@ class VocabularyBuilder : public TokenSink {
                     std::string line_end = "\n");
 
   void TakeUnits(std::span<const uint32_t> units) override;
-  void TakeWord(std::string_view word) override;
+  void TakeWords(std::span<const std::string_view> words) override;
 
   /// From here on only the next `tokens` are for training: what follows them is not counted, and
   /// matters only where it has a character or byte that the rest lacks. By default all are.
@@ -96,6 +96,7 @@ class VocabularyBuilder : public TokenSink {
   std::unique_ptr<TokenCounter> word_counts_;
   uint64_t line_ends_ = 0;  // of subwords; other kinds count them among the words
   std::vector<CountedWord> words_;
+  std::vector<std::string_view> taken_;  // during TakeWords
 };
 
 }  // namespace lockstep::io

@@ -16,7 +16,9 @@ struct CollectedTokens : TokenSink {
   void TakeUnits(std::span<const uint32_t> block) override {
     units.insert(units.end(), block.begin(), block.end());
   }
-  void TakeWord(std::string_view word) override { words.emplace_back(word); }
+  void TakeWords(std::span<const std::string_view> taken) override {
+    words.insert(words.end(), taken.begin(), taken.end());
+  }
 
   std::vector<uint32_t> units;
   std::vector<std::string> words;

@@ -9,6 +9,7 @@
 #include <unicode/brkiter.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
+#include <unicode/utf16.h>
 
 #include "tests/io/text/collected_tokens.h"
 
@@ -157,6 +158,64 @@ TEST(TextSegmenterTest, TheCutsOfLongTextsChangeNoWord) {
         std::mismatch(tokens.words.begin(), tokens.words.end(), expected.begin(), expected.end());
     EXPECT_TRUE(word == tokens.words.end()) << "seed " << seed << ": \"" << *word << "\"";
     EXPECT_TRUE(other == expected.end()) << "seed " << seed << ": not \"" << *other << "\"";
+  }
+}
+
+/// Runs between white space, code point by code point: all that Unicode calls so, or the space and
+/// line ends alone.
+std::vector<std::string> PlainRuns(std::u16string_view text, bool all_white_space) {
+  std::vector<std::string> runs;
+  icu::UnicodeString run;
+  const auto end = [&] {
+    if (!run.isEmpty()) run.toUTF8String(runs.emplace_back());
+    run.remove();
+  };
+  for (size_t i = 0; i < text.size();) {
+    UChar32 c = 0;
+    U16_NEXT(text.data(), i, text.size(), c);
+    const bool separates = c == u' ' || c == u'\r' || c == u'\n';
+    if (separates || (all_white_space && u_isUWhiteSpace(c))) {
+      end();
+      if (c == u'\n') runs.emplace_back("\n");
+    } else {
+      run.append(U_IS_SURROGATE(c) ? UChar32{0xFFFD} : c);
+    }
+  }
+  end();
+  return runs;
+}
+
+void ExpectPlainRuns(const std::u16string& text) {
+  for (const TokenKind kind : {TokenKind::kWhitespace, TokenKind::kSubword}) {
+    const auto expected = PlainRuns(text, kind == TokenKind::kWhitespace);
+    const auto runs = Segment(kind, text).words;
+    const auto [run, other] =
+        std::mismatch(runs.begin(), runs.end(), expected.begin(), expected.end());
+    EXPECT_TRUE(run == runs.end()) << "\"" << *run << "\" behind " << run - runs.begin();
+    EXPECT_TRUE(other == expected.end()) << "not \"" << *other << "\"";
+  }
+}
+
+TEST(TextSegmenterTest, RunsEndAtTheWhiteSpaceOfUnicode) {
+  std::u16string text;
+  for (UChar32 c = 0; c <= 0x10FFFF; ++c) {  // each at another place of a block
+    char16_t units[U16_MAX_LENGTH];
+    size_t length = 0;
+    U16_APPEND_UNSAFE(units, length, c);
+    text += u'a';
+    text.append(units, length);
+    text += u"b\n";
+  }
+  ExpectPlainRuns(text);
+}
+
+TEST(TextSegmenterTest, RunsOfAnyLengthsAndPlaces) {
+  for (uint32_t seed = 0; seed < 10; ++seed) ExpectPlainRuns(Noise(seed, 3000, true));
+  for (size_t length = 0; length < 200; ++length) {
+    const std::u16string run(length, u'x'), umlauts(length, u'\u00E4');
+    ExpectPlainRuns(run + u" y" + run + u"\n");
+    ExpectPlainRuns(umlauts + run + u"\u2003" + umlauts);
+    ExpectPlainRuns(run + std::u16string(1, 0xD83D) + u" " + run + u"\U0001F600");
   }
 }
 

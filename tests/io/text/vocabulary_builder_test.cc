@@ -22,7 +22,7 @@ Vocabulary BuildChars(const std::vector<uint32_t>& units, uint64_t limit,
 Vocabulary BuildWords(const std::vector<std::string>& words, uint64_t limit) {
   const TemporaryFolder folder;
   VocabularyBuilder builder(TokenKind::kWord, folder.path(), 4096);
-  for (const std::string& word : words) builder.TakeWord(word);
+  builder.TakeWords(std::vector<std::string_view>(words.begin(), words.end()));
   EXPECT_EQ(builder.tokens(), words.size());
   return builder.Build(limit, "nfc", true);
 }
@@ -66,7 +66,7 @@ TEST(VocabularyBuilderTest, TheSameWordsThroughTheDisk) {
   }
   const TemporaryFolder folder;
   VocabularyBuilder memory(TokenKind::kWord, folder.path(), 64 << 20);
-  for (const std::string& word : words) memory.TakeWord(word);
+  memory.TakeWords(std::vector<std::string_view>(words.begin(), words.end()));
   EXPECT_TRUE(memory.Build(300, "nfc", true) == BuildWords(words, 300));
 }
 
