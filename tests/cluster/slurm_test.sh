@@ -135,7 +135,7 @@ check_hosts_of_two() {
   train hosts srun --nodes=2 --ntasks=4 --ntasks-per-node=2 --mpi=pmix --cpu-bind=none
   grep -q '4 rank(s) on n1 x 2, n2 x 2; 1 thread(s) each' "$work/hosts/train.log" ||
     fail 'hosts: ranks or threads'
-  grep -q 'gradients: added on each host, then from host to host' "$work/hosts/train.log" ||
+  grep -q 'gradients: added on each host, then between hosts' "$work/hosts/train.log" ||
     fail 'hosts: gradients went otherwise'
   "$python" "$repository/tests/cluster/compare_runs.py" \
     "$work/pairs/runs/mine" "$work/hosts/runs/mine" || fail 'hosts trained otherwise'

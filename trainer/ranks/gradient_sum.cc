@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -51,12 +52,15 @@ struct GradientSum::Impl {
         pieces_to_send(pieces - row_pieces),
         ready_from(static_cast<int64_t>(x.size())) {
     const auto most = std::min<int64_t>(piece_floats, static_cast<int64_t>(x.size()));
+    std::vector<int> all(communicator.size());
+    std::iota(all.begin(), all.end(), 0);
     for (int slot = 0; slot < std::min<int64_t>(way.under_way, pieces); ++slot) {
       if (way.through_hosts) {
-        slots.push_back(std::make_unique<HostsExchange>(slot, communicator.rank(), hosts, most));
+        slots.push_back(
+            std::make_unique<HostsExchange>(slot, communicator.rank(), hosts, form.wire, most));
       } else {
-        slots.push_back(std::make_unique<PairsExchange>(slot, communicator.rank(),
-                                                        communicator.size(), form.wire, most));
+        slots.push_back(
+            std::make_unique<PairsExchange>(slot, all, communicator.rank(), form.wire, most));
       }
     }
     staging.resize(row_pieces > 0 ? slots.size() : 0);
@@ -258,7 +262,7 @@ GradientSum::GradientSum(Communicator& communicator, std::span<float> x, const S
 GradientSum::Way GradientSum::WayOf(const std::vector<int>& hosts, int ranks, const SumForm& form) {
   const Way pairs = {false, kMostUnderWay, PieceFloats(ranks)};
   const auto count = static_cast<int64_t>(hosts.size());
-  if (count < 2 || form.wire != Wire::kFloat32 || form.result != SumResult::kWhole) return pairs;
+  if (count < 2 || form.result != SumResult::kWhole) return pairs;
   // Where a host has few ranks, these alone would add for all: a host of one rank gains nothing.
   const int owners = HostsExchange::Owners(hosts);
   if (owners < 2 || std::ranges::max(hosts) > 2 * owners) return pairs;
@@ -298,7 +302,7 @@ int64_t GradientSum::Bytes(int64_t size, const std::vector<int>& hosts, int rank
   const Way way = WayOf(hosts, ranks, form);
   const int64_t piece = std::min(way.piece_floats, size);
   const int64_t slots = std::min<int64_t>(way.under_way, (size + piece - 1) / piece);
-  return slots * (way.through_hosts ? HostsExchange::Bytes(hosts, piece)
+  return slots * (way.through_hosts ? HostsExchange::Bytes(hosts, form.wire, piece)
                                     : PairsExchange::Bytes(ranks, form.wire, piece));
 }
 

@@ -45,8 +45,8 @@ struct SumForm {
 /// Where hosts have several ranks each, none more than twice another's, which follow one another
 /// (as launchers place them unless told otherwise), pieces go from host to host instead, and each
 /// host's network carries what one rank would send (HostsExchange of
-/// trainer/ranks/piece_exchange.h). The sums are the same, to the last bit. Not in kBfloat16, where
-/// partial sums would be rounded at each host, not where ranks need their shares alone, and not on
+/// trainer/ranks/piece_exchange.h). The sums are the same, to the last bit; in kBfloat16 what ranks
+/// of a host add is not rounded among them. Not where ranks need their shares alone, and not on
 /// more hosts than pieces can be under way for (32; 15 of 32 ranks each).
 ///
 /// Where each rank needs its own shares of the sum alone (to update them, and no others: ZeRO's

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "trainer/ranks/mpi_error.h"
 #include "worker/optimizers/clip.h"
@@ -79,9 +80,13 @@ int64_t LargestShare(int64_t size, int parts) {
   return std::min(size, (blocks + parts - 1) / parts * worker::kNormBlock);
 }
 
-PairsExchange::PairsExchange(int slot, int rank, int ranks, Wire wire, int64_t most)
-    : tag_(kFirstTag + kTags * slot), rank_(rank), ranks_(ranks), rounds_(wire == Wire::kBfloat16) {
-  const int64_t all = LargestShare(most, ranks) * ranks;
+PairsExchange::PairsExchange(int slot, std::vector<int> ranks, int own, Wire wire, int64_t most)
+    : tag_(kFirstTag + kTags * slot),
+      ranks_(std::move(ranks)),
+      own_(own),
+      count_(static_cast<int>(ranks_.size())),
+      rounds_(wire == Wire::kBfloat16) {
+  const int64_t all = LargestShare(most, count_) * count_;
   if (rounds_) {
     rounded_.resize(most);
     received_rounded_.resize(all);
@@ -101,11 +106,11 @@ void PairsExchange::Start(float* x, int64_t size, SumResult result) {
   size_ = size;
   result_ = result;
   if (rounds_) std::transform(x, x + size, rounded_.begin(), RoundToBfloat16);
-  ForOthers(rank_, ranks_, [this](int from) {
-    const int64_t share = ShareOf(rank_).size(), at = share * from;
+  ForOthers(own_, count_, [this](int from) {
+    const int64_t share = ShareOf(own_).size(), at = share * from;
     ReceivePart(from, tag_, {at, at + share}, received_.data());
   });
-  ForOthers(rank_, ranks_, [this](int to) { SendPart(to, tag_, ShareOf(to)); });
+  ForOthers(own_, count_, [this](int to) { SendPart(to, tag_, ShareOf(to)); });
   stage_ = Stage::kShares;
 }
 
@@ -117,8 +122,8 @@ bool PairsExchange::Advance() {
       stage_ = Stage::kIdle;
       return true;
     }
-    ForOthers(rank_, ranks_, [this](int from) { ReceivePart(from, tag_ + 1, ShareOf(from), x_); });
-    ForOthers(rank_, ranks_, [this](int to) { SendPart(to, tag_ + 1, ShareOf(rank_)); });
+    ForOthers(own_, count_, [this](int from) { ReceivePart(from, tag_ + 1, ShareOf(from), x_); });
+    ForOthers(own_, count_, [this](int to) { SendPart(to, tag_ + 1, ShareOf(own_)); });
     stage_ = Stage::kSums;
     return true;
   }
@@ -130,61 +135,73 @@ bool PairsExchange::Advance() {
 // Of x, or of what rounded_ has of it.
 void PairsExchange::SendPart(int to, int tag, Range what) {
   if (rounds_) {
-    return Send(rounded_.data() + what.begin, what.size(), MPI_UINT16_T, to, tag, requests_);
+    return Send(rounded_.data() + what.begin, what.size(), MPI_UINT16_T, ranks_[to], tag,
+                requests_);
   }
-  Send(x_ + what.begin, what.size(), MPI_FLOAT, to, tag, requests_);
+  Send(x_ + what.begin, what.size(), MPI_FLOAT, ranks_[to], tag, requests_);
 }
 
 // To a range of `place`, or of received_rounded_ where that is what travels.
 void PairsExchange::ReceivePart(int from, int tag, Range where, float* place) {
   if (rounds_) {
-    return Receive(received_rounded_.data() + where.begin, where.size(), MPI_UINT16_T, from, tag,
-                   requests_);
+    return Receive(received_rounded_.data() + where.begin, where.size(), MPI_UINT16_T, ranks_[from],
+                   tag, requests_);
   }
-  Receive(place + where.begin, where.size(), MPI_FLOAT, from, tag, requests_);
+  Receive(place + where.begin, where.size(), MPI_FLOAT, ranks_[from], tag, requests_);
 }
 
 void PairsExchange::AddShares() {
-  const Range mine = ShareOf(rank_);
+  const Range mine = ShareOf(own_);
   float* own = x_ + mine.begin;
   float widened[kBlock];
-  const auto share = [&](int rank, int64_t at, int64_t n) -> const float* {
-    if (rank == rank_) return own + at;
-    const int64_t theirs = rank * mine.size() + at;
+  const auto share = [&](int number, int64_t at, int64_t n) -> const float* {
+    if (number == own_) return own + at;
+    const int64_t theirs = number * mine.size() + at;
     if (!rounds_) return received_.data() + theirs;
     const auto from = received_rounded_.begin() + theirs;
     std::transform(from, from + n, widened, Widened);
     return widened;
   };
-  AddInOrder(mine.size(), nullptr, ranks_, share, own);
+  AddInOrder(mine.size(), nullptr, count_, share, own);
   if (!rounds_) return;
   std::transform(own, own + mine.size(), rounded_.begin() + mine.begin, RoundToBfloat16);
   std::transform(rounded_.begin() + mine.begin, rounded_.begin() + mine.end, own, Widened);
 }
 
 void PairsExchange::TakeSums() {
-  ForOthers(rank_, ranks_, [this](int from) {
+  ForOthers(own_, count_, [this](int from) {
     const Range theirs = ShareOf(from);
     std::transform(received_rounded_.begin() + theirs.begin, received_rounded_.begin() + theirs.end,
                    x_ + theirs.begin, Widened);
   });
 }
 
-HostsExchange::HostsExchange(int slot, int rank, const std::vector<int>& hosts, int64_t most)
+HostsExchange::HostsExchange(int slot, int rank, const std::vector<int>& hosts, Wire wire,
+                             int64_t most)
     : tag_(kFirstTag + kTags * slot), owners_(Owners(hosts)) {
   size_t host = 0;
   while (first_ + hosts[host] <= rank) first_ += hosts[host++];
   local_ = rank - first_;
   locals_ = hosts[host];
   if (!is_owner()) return;
+  const int64_t share = LargestShare(most, owners_);
+  received_.resize((locals_ + 1) * share);
+  if (wire == Wire::kBfloat16) {
+    std::vector<int> owners(hosts.size(), local_);
+    for (size_t i = 1; i < hosts.size(); ++i) owners[i] = owners[i - 1] + hosts[i - 1];
+    between_ = std::make_unique<PairsExchange>(slot, owners, static_cast<int>(host), wire, share);
+    return;
+  }
   if (host > 0) before_ = first_ - hosts[host - 1] + local_;
   if (host + 1 < hosts.size()) next_ = first_ + locals_ + local_;
-  received_.resize((locals_ + 1) * LargestShare(most, owners_));
 }
 
-int64_t HostsExchange::Bytes(const std::vector<int>& hosts, int64_t most) {
-  return (std::ranges::max(hosts) + 1) * LargestShare(most, Owners(hosts)) *
-         static_cast<int64_t>(sizeof(float));
+int64_t HostsExchange::Bytes(const std::vector<int>& hosts, Wire wire, int64_t most) {
+  const int64_t share = LargestShare(most, Owners(hosts));
+  const int64_t between = wire == Wire::kBfloat16
+                              ? PairsExchange::Bytes(static_cast<int>(hosts.size()), wire, share)
+                              : 0;
+  return (std::ranges::max(hosts) + 1) * share * static_cast<int64_t>(sizeof(float)) + between;
 }
 
 int HostsExchange::Owners(const std::vector<int>& hosts) { return std::ranges::min(hosts); }
@@ -224,7 +241,7 @@ bool HostsExchange::Advance() {
       return true;
     case Stage::kResult:
       // Whoever has a sum sends it on before all others have come: they wait for it.
-      if (!AllDone(next_host_requests_)) return false;
+      if (!HasSum()) return false;
       if (is_owner()) {
         const Range mine = ShareOf(local_);
         if (before_ >= 0)
@@ -243,9 +260,20 @@ bool HostsExchange::Advance() {
   return false;
 }
 
-// The sum so far to the next host, or to x on the last one.
+// Whether x has that of this rank's share, if there is one.
+bool HostsExchange::HasSum() {
+  if (!between_) return AllDone(next_host_requests_);
+  between_->Advance();
+  return !between_->busy();
+}
+
+// The sum so far to the next host, or to x on the last one; or the host's own to all others.
 void HostsExchange::PassOn() {
   const Range mine = ShareOf(local_);
+  if (between_) {
+    AddContributions(x_ + mine.begin);
+    return between_->Start(x_ + mine.begin, mine.size(), SumResult::kWhole);
+  }
   if (next_ < 0) return AddContributions(x_ + mine.begin);
   float* sum = received_.data() + locals_ * mine.size();
   AddContributions(sum);

@@ -2,6 +2,7 @@
 #define LOCKSTEP_TRAINER_RANKS_PIECE_EXCHANGE_H_
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <mpi.h>
@@ -33,12 +34,12 @@ class PieceExchange {
   virtual bool Advance() = 0;
 };
 
-/// Each rank sends every other one that one's share, adds the shares that it has got, and sends the
-/// sum to all.
+/// Each of some ranks sends every other one that one's share, adds the shares that it has got, and
+/// sends the sum to all.
 class PairsExchange : public PieceExchange {
  public:
-  /// For arrays of at most `most` floats.
-  PairsExchange(int slot, int rank, int ranks, Wire wire, int64_t most);
+  /// Of `ranks`, of which this one is number `own`, for arrays of at most `most` floats.
+  PairsExchange(int slot, std::vector<int> ranks, int own, Wire wire, int64_t most);
   /// What one of these takes.
   static int64_t Bytes(int ranks, Wire wire, int64_t most);
   bool busy() const override { return stage_ != Stage::kIdle; }
@@ -48,13 +49,16 @@ class PairsExchange : public PieceExchange {
  private:
   enum class Stage { kIdle, kShares, kSums };
 
-  worker::ParameterRange ShareOf(int rank) const { return ShareOfPiece(size_, rank, ranks_); }
+  // Ranks are numbered here as in `ranks_`.
+  worker::ParameterRange ShareOf(int number) const { return ShareOfPiece(size_, number, count_); }
   void SendPart(int to, int tag, worker::ParameterRange what);
   void ReceivePart(int from, int tag, worker::ParameterRange where, float* place);
   void AddShares();
   void TakeSums();
 
-  const int tag_, rank_, ranks_;
+  const int tag_;
+  const std::vector<int> ranks_;
+  const int own_, count_;
   const bool rounds_;
   SumResult result_ = SumResult::kWhole;
   Stage stage_ = Stage::kIdle;
@@ -70,17 +74,19 @@ class PairsExchange : public PieceExchange {
 /// the one on the host before sends and sends that to the next host; the last one's sum comes back
 /// the same way, and each rank sends it to those of its host. So a host's network carries each
 /// float once in either direction, or twice with a host on both sides, however many ranks it has.
-/// The order of additions is that of PairsExchange. In float32, of the whole sum.
+/// The order of additions is that of PairsExchange. In kBfloat16, where a partial sum would be
+/// rounded once more at each host, those who have the same share on each host exchange their hosts'
+/// sums in pairs instead. Of the whole sum.
 class HostsExchange : public PieceExchange {
  public:
   /// `hosts`: the numbers of their ranks, in the order of the ranks.
-  HostsExchange(int slot, int rank, const std::vector<int>& hosts, int64_t most);
+  HostsExchange(int slot, int rank, const std::vector<int>& hosts, Wire wire, int64_t most);
   bool busy() const override { return stage_ != Stage::kIdle; }
   void Start(float* x, int64_t size, SumResult result) override;
   bool Advance() override;
 
   /// What one of these takes on the rank that takes most.
-  static int64_t Bytes(const std::vector<int>& hosts, int64_t most);
+  static int64_t Bytes(const std::vector<int>& hosts, Wire wire, int64_t most);
   /// How many ranks of each host have a share.
   static int Owners(const std::vector<int>& hosts);
 
@@ -92,10 +98,12 @@ class HostsExchange : public PieceExchange {
   bool is_owner() const { return local_ < owners_; }
   void AddContributions(float* to);
   void PassOn();
+  bool HasSum();
 
   const int tag_, owners_;
   int first_ = 0, local_ = 0, locals_ = 0;  // of this host
-  int before_ = -1, next_ = -1;             // who has the same share there
+  int before_ = -1, next_ = -1;             // who has the same share there, in float32
+  std::unique_ptr<PairsExchange> between_;  // of those, else
   Stage stage_ = Stage::kIdle;
   float* x_ = nullptr;
   int64_t size_ = 0;

@@ -47,6 +47,11 @@ WireCosts CostsOf(const GradientSum::Way& way, const SumCosts& costs, const Rank
     return {ways * of_host * (ranks - of_host) / ranks, ways * (ranks - 1.0),
             2.0 * network.latency_seconds};
   }
+  if (costs.form.wire == Wire::kBfloat16) {  // hosts in pairs
+    const double hosts = layout.hosts;
+    return {2.0 * (hosts - 1.0) / hosts, 2.0 * (of_host + hosts - 2.0),
+            2.0 * network.latency_seconds};
+  }
   // To the last host and back; hosts in the middle have neighbours on both sides.
   const double hops = 2.0 * (layout.hosts - 1);
   const double floats = layout.hosts == 2 ? 1.0 : 2.0;

@@ -59,7 +59,8 @@ struct SumCosts {
 /// of them on the host, w bytes each), and the last one takes two latencies more; then what goes
 /// between the ranks of the host. Where ranks update shares, half of that, and then the weights,
 /// for which all wait. Where pieces go from host to host, each is w times its size, or twice that
-/// where a host has two neighbours, and the last one has to go to the last host and back.
+/// where a host has two neighbours, and the last one has to go to the last host and back; in bf16 H
+/// hosts send 2 (H - 1) / H times it, each to all others.
 double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLayout& layout,
                       const Network& network);
 

@@ -179,7 +179,7 @@ void Introduce(Communicator& communicator, Console& console, const proto::RunCon
   if (sizes.size() != 1) {
     const SumForm form = SumFormOf(config.training().reduction());
     console.Info(GradientSum::WayOf(sizes, communicator.size(), form).through_hosts
-                     ? "gradients: added on each host, then from host to host"
+                     ? "gradients: added on each host, then between hosts"
                      : "gradients: each rank sends every other one its part");
   }
   const int64_t lanes = config.data().lanes();

@@ -115,8 +115,8 @@ TEST(GradientSumTest, ThroughHostsTakesNoMoreMemory) {
       } else {
         EXPECT_TRUE(ranks == 1 || hosts > 32 || hosts * ranks > 500);
       }
-      EXPECT_FALSE(
-          GradientSum::WayOf(sizes, hosts * ranks, {.wire = Wire::kBfloat16}).through_hosts);
+      EXPECT_EQ(GradientSum::WayOf(sizes, hosts * ranks, {.wire = Wire::kBfloat16}).through_hosts,
+                way.through_hosts);
       EXPECT_FALSE(
           GradientSum::WayOf(sizes, hosts * ranks, {.result = SumResult::kShares}).through_hosts);
     }
@@ -252,10 +252,11 @@ TEST(GradientSumTest, TakesNothingBeforeItIsReady) {
 }
 
 // Numbers that bfloat16 has, and others.
-TEST(GradientSumTest, RoundsWhatTravelsOnRequest) {
+void ExpectRounds(const std::vector<int>& hosts) {
+  SCOPED_TRACE(testing::PrintToString(hosts));
   constexpr int64_t kSize = 3'000'001;
   std::vector<float> x(kSize);
-  GradientSum sum(*world, x, {.wire = Wire::kBfloat16});
+  GradientSum sum(*world, x, {.wire = Wire::kBfloat16}, hosts);
   // Of a number 8 bits are kept: these and their sums need no more.
   for (int64_t i = 0; i < kSize; ++i) x[i] = static_cast<float>(i % 31) * 0.125f;
   x[0] = std::numeric_limits<float>::quiet_NaN();
@@ -290,6 +291,10 @@ TEST(GradientSumTest, RoundsWhatTravelsOnRequest) {
   std::vector<float> root = x;
   world->Broadcast(std::span<float>(root));
   EXPECT_EQ(x, root);
+}
+
+TEST(GradientSumTest, RoundsWhatTravelsBetweenRanksOrHosts) {
+  for (const auto& hosts : HostsOfThisWorld()) ExpectRounds(hosts);
 }
 
 // Pieces travel while their sender does something else.

@@ -93,10 +93,10 @@ TEST_F(ExposedSecondsTest, OneHostHasNoWire) {
 // twice what that of a host of one does, and half as much as before goes between its own.
 TEST_F(ExposedSecondsTest, ManyRanksOfAHostShareItsNetwork) {
   costs_.in_host_seconds = 0.125;
-  costs_.form.wire = Wire::kBfloat16;
-  EXPECT_NEAR(Exposed({2, 2}), 2 * 3.5 / 2 + 0.5 + 0.125 / 2, kNear);
+  costs_.form.result = SumResult::kShares;
+  EXPECT_NEAR(Exposed({2, 2}), 3.5 + 0.5 + 0.125 / 2 + 3.5, kNear);
   // Through hosts it carries what that of a host of one does; the last piece comes back.
-  costs_.form.wire = Wire::kFloat32;
+  costs_.form.result = SumResult::kWhole;
   const auto pieces = [&](int hosts) {
     const auto way = GradientSum::WayOf(std::vector<int>(hosts, 2), 2 * hosts, {});
     EXPECT_TRUE(way.through_hosts);
@@ -104,6 +104,10 @@ TEST_F(ExposedSecondsTest, ManyRanksOfAHostShareItsNetwork) {
   };
   EXPECT_NEAR(Exposed({2, 2}), 3.5 + 2 * 0.25 + pieces(2) + 0.125, 2 * kNear);
   EXPECT_NEAR(Exposed({4, 2}), 2 * 3.5 + 6 * 0.25 + 4 * pieces(4) + 0.125, 2 * kNear);
+  // In bf16 hosts send each other their parts.
+  costs_.form.wire = Wire::kBfloat16;
+  EXPECT_NEAR(Exposed({2, 2}), 3.5 / 2 + 0.5 + 0.125, 2 * kNear);
+  EXPECT_NEAR(Exposed({4, 2}), 2 * 0.75 * 3.5 / 2 + 0.5 + 0.125, 2 * kNear);
 }
 
 TEST_F(ExposedSecondsTest, ManyHostsSendAlmostTwiceTheGradient) {
