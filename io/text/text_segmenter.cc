@@ -252,6 +252,7 @@ size_t TextSegmenter::SeparatorAt(std::string_view utf8, size_t at) const {
 
 void TextSegmenter::BeginPiece(std::u16string_view piece) {
   utf8_end_ = 0;
+  put_.clear();  // what is left of a piece that its sink refused
   // Whole blocks are read and written.
   const size_t most = 3 * piece.size() + kMaskBytes;
   if (utf8_.size() < most) utf8_.resize(most);
