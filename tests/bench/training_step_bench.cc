@@ -2,8 +2,8 @@
 // primitive of the same cell (forward_training and backward, nothing else: no embedding,
 // projection, loss or update, and weights that stand ready in its layout) and beside the most that
 // the processor's multipliers could do. Both take turns in one process, so that whatever else the
-// machine does meets both; medians over the turns. --isa all runs a child process for each
-// instruction set of the machine, limited to it by ONEDNN_MAX_CPU_ISA.
+// machine does meets both; medians over the runs of all turns. --isa all runs a child process for
+// each instruction set of the machine, limited to it by ONEDNN_MAX_CPU_ISA.
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -32,11 +33,14 @@
 namespace lockstep::worker {
 namespace {
 
+using trainer::BenchmarkSeconds;
 using trainer::BenchmarkStep;
 using trainer::BenchmarkValues;
 using trainer::CpuName;
 using trainer::Median;
 using trainer::RequireFinite;
+
+using Clock = std::chrono::steady_clock;
 
 struct Settings : trainer::BenchmarkShape {
   int threads = 0, turns = 11;
@@ -72,36 +76,20 @@ void ParseSettings(CLI::App& app, Settings& s) {
   app.add_option("--threads", s.threads, "0: OMP_NUM_THREADS, or every core")
       ->capture_default_str();
   app.add_flag("--bf16", s.bf16, "the step's products in bf16; the primitive in float32");
-  app.add_option("--turns", s.turns, "measured turns of each side, after two that are not")
+  app.add_option("--turns", s.turns, "measured turns of each side, after one that is not")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
 }
 
-/// Seconds of every turn, by the name of what was done.
-class Times {
- public:
-  template <class Work>
-  void Measure(const std::string& name, const Work& work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    seconds_[name].push_back(taken.count());
-  }
+using Runs = std::vector<BenchmarkSeconds>;
 
-  void Clear() { seconds_.clear(); }
-
-  void Add(const BenchmarkStep::Seconds& step) {
-    seconds_["training step"].push_back(step.all());
-    seconds_["forward"].push_back(step.forward);
-    seconds_["backward"].push_back(step.backward);
-    seconds_["clip and Adam"].push_back(step.update);
-  }
-
-  double MedianOf(const std::string& name) const { return Median(seconds_.at(name)); }
-
- private:
-  std::map<std::string, std::vector<double>> seconds_;
-};
+/// Seconds of the middle one by what `part` takes of each.
+template <class Part>
+double MedianOf(const Runs& runs, const Part& part) {
+  std::vector<double> seconds;
+  for (const BenchmarkSeconds& run : runs) seconds.push_back(std::invoke(part, run));
+  return Median(seconds);
+}
 
 /// Their side: the primitive over all layers at once.
 class Primitive {
@@ -121,11 +109,13 @@ class Primitive {
     c_.resize(h_.size());
   }
 
-  void Run(Times& times) {
-    times.Measure("primitive", [&] {
-      times.Measure("primitive forward", [&] { layers_.Forward(x_.data(), h_.data(), c_.data()); });
-      times.Measure("primitive backward", [&] { layers_.Backward(d_output_.data()); });
-    });
+  BenchmarkSeconds Run() {
+    const auto start = Clock::now();
+    layers_.Forward(x_.data(), h_.data(), c_.data());
+    const auto turned = Clock::now();
+    layers_.Backward(d_output_.data());
+    const std::chrono::duration<double> forward = turned - start, backward = Clock::now() - turned;
+    return {.forward = forward.count(), .backward = backward.count()};
   }
 
   void Check() const {
@@ -151,13 +141,18 @@ struct Figures {
   double share() const { return operations / limit; }
 };
 
-void Report(const Settings& s, const Times& times, const Figures& figures) {
-  const double tokens = static_cast<double>(s.time_steps * s.lanes);
-  for (const char* name : {"training step", "forward", "backward", "clip and Adam", "primitive",
-                           "primitive forward", "primitive backward"}) {
-    const double median = times.MedianOf(name);
+void Report(const Settings& s, const Runs& ours, const Runs& theirs, const Figures& figures) {
+  const auto print = [&](const char* name, double median) {
+    const double tokens = static_cast<double>(s.time_steps * s.lanes);
     fmt::print("{:<20}{:10.2f} ms{:12.0f} tokens/s\n", name, median * 1e3, tokens / median);
-  }
+  };
+  print("training step", MedianOf(ours, &BenchmarkSeconds::all));
+  print("forward", MedianOf(ours, &BenchmarkSeconds::forward));
+  print("backward", MedianOf(ours, &BenchmarkSeconds::backward));
+  print("clip and Adam", MedianOf(ours, &BenchmarkSeconds::update));
+  print("primitive", MedianOf(theirs, &BenchmarkSeconds::all));
+  print("primitive forward", MedianOf(theirs, &BenchmarkSeconds::forward));
+  print("primitive backward", MedianOf(theirs, &BenchmarkSeconds::backward));
   fmt::print("ratio, training step to primitive: {:.3f} of its tokens/s\n", figures.ratio());
   fmt::print("{:.1f} GFLOP/s, {:.1f}% of the {:.1f} that {} threads could do\n",
              figures.operations / 1e9, 100 * figures.share(), figures.limit / 1e9, s.threads);
@@ -189,12 +184,15 @@ void RunHere(const Settings& s) {
                GemmDescription(), GateKernelTarget());
     fmt::print("{}; {} parameters\n", Describe(s), ours.parameters());
   }
-  Times times;
+  Runs steps, primitives;
   Figures figures;
-  for (int turn = -2; turn < s.turns; ++turn) {
-    if (turn == 0) times.Clear();
-    times.Add(ours.Run());
-    theirs.Run(times);
+  for (int turn = -1; turn < s.turns; ++turn) {
+    trainer::TakeTurn([&] { return ours.Run(); }, [&](auto run) { steps.push_back(run); });
+    trainer::TakeTurn([&] { return theirs.Run(); }, [&](auto run) { primitives.push_back(run); });
+    if (turn < 0) {
+      steps.clear();
+      primitives.clear();
+    }
     figures.limit = std::max(figures.limit, MultiplyLimit(s.threads, 0.05));
     if (!s.bf16) continue;
     figures.limit = std::max(figures.limit, MultiplyLimit(s.threads, 0.05, Precision::kBf16));
@@ -202,14 +200,14 @@ void RunHere(const Settings& s) {
   ours.Check();
   theirs.Check();
   const double tokens = static_cast<double>(s.time_steps * s.lanes);
-  figures.step_tokens = tokens / times.MedianOf("training step");
-  figures.primitive_tokens = tokens / times.MedianOf("primitive");
-  figures.operations = ours.Operations() / times.MedianOf("training step");
+  figures.step_tokens = tokens / MedianOf(steps, &BenchmarkSeconds::all);
+  figures.primitive_tokens = tokens / MedianOf(primitives, &BenchmarkSeconds::all);
+  figures.operations = ours.Operations() * figures.step_tokens / tokens;
   if (s.row) {
     fmt::print("{} {} {} {}\n", figures.step_tokens, figures.primitive_tokens, figures.operations,
                figures.limit);
   } else {
-    Report(s, times, figures);
+    Report(s, steps, primitives, figures);
   }
 }
 

@@ -47,8 +47,9 @@ struct Side {
 
   void Run() {
     const worker::PrecisionScope scope(precision);
-    step_seconds.push_back(step.Run().all());
-    layer_seconds.push_back(layers.Run());
+    TakeTurn([&] { return step.Run(); }, [&](auto taken) { step_seconds.push_back(taken.all()); });
+    TakeTurn([&] { return layers.Run(); },
+             [&](auto taken) { layer_seconds.push_back(taken.all()); });
     product_rates.push_back(product.Run(kProductSeconds));
   }
 
@@ -72,7 +73,7 @@ struct Side {
   std::set<std::string> engines;  ///< what multiplies, of what it was the first to need
 };
 
-/// Half of the turns are between these.
+/// Half of the values are between these.
 std::array<double, 2> Quartiles(std::vector<double> values) {
   std::ranges::sort(values);
   return {values[values.size() / 4], values[values.size() - 1 - values.size() / 4]};

@@ -57,11 +57,11 @@ BenchmarkStep::BenchmarkStep(const BenchmarkShape& shape)
   }
 }
 
-BenchmarkStep::Seconds BenchmarkStep::Run() {
+BenchmarkSeconds BenchmarkStep::Run() {
   const worker::TokenBatch batch{shape_.time_steps, shape_.lanes, tokens_.data(),
                                  tokens_.data() + 1};
   const auto gradient = model_.parameters().gradient();
-  Seconds seconds;
+  BenchmarkSeconds seconds;
   seconds.forward =
       SecondsOf([&] { loss_ = model_.Forward(batch, state_, {.seed = 1, .batch = step_++}); });
   seconds.backward = SecondsOf([&] {
@@ -105,14 +105,16 @@ BenchmarkLayers::BenchmarkLayers(const BenchmarkShape& shape)
   x_ = BenchmarkValues(shape.tokens() * shape.hidden, 1.0f);
 }
 
-double BenchmarkLayers::Run() {
+BenchmarkSeconds BenchmarkLayers::Run() {
   const auto steps = worker::PackedSteps::Uniform(shape_.time_steps, shape_.lanes);
   parameters_.ClearGradient();
-  return SecondsOf([&] {
-    stack_.Forward(steps, {.x = x_.data()}, state_, nullptr);
+  BenchmarkSeconds seconds;
+  seconds.forward = SecondsOf([&] { stack_.Forward(steps, {.x = x_.data()}, state_, nullptr); });
+  seconds.backward = SecondsOf([&] {
     std::fill_n(stack_.d_output(), shape_.tokens() * shape_.hidden, 1e-3f);
     stack_.Backward();
   });
+  return seconds;
 }
 
 BenchmarkProduct::BenchmarkProduct(const BenchmarkShape& shape)
