@@ -100,6 +100,11 @@ bool IsNewFileName(std::string_view name) {
   return parsed && IsOfTarget(*parsed, [](std::string_view) { return true; });
 }
 
+FileDescriptor OpenNameless(const fs::path& folder) {
+  const NewFile place(folder / "lockstep-temporary");
+  return FileDescriptor::OpenForWriting(place.path());
+}
+
 bool PublishLink(const fs::path& existing, const fs::path& target) {
   const fs::path folder = target.has_parent_path() ? target.parent_path() : ".";
   const fs::path name = folder / fmt::format(".{}.{}.{}{}", target.filename().string(), HostName(),

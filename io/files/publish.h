@@ -44,6 +44,10 @@ class NewFile {
   bool published_ = false;
 };
 
+/// A file for reading and writing that has no name once it is open, so that nothing stays behind
+/// however the process ends; on the file system of `folder`. Errors as of NewFile.
+FileDescriptor OpenNameless(const std::filesystem::path& folder);
+
 /// Makes `target` another name of the file `existing`, in the same folder, in place of what it
 /// named before: a link under a name as above, rename, fsync of the folder. False, with nothing
 /// changed, where a link cannot be made (the file system knows none). SystemError when the fsync

@@ -11,6 +11,7 @@
 
 #include "io/text/corpus_reader.h"
 #include "io/text/token_ids.h"
+#include "io/text/token_record.h"
 #include "io/text/vocabulary_builder.h"
 
 namespace lockstep::io {
@@ -44,9 +45,15 @@ class UnitCounter : public PartSink {
  public:
   /// How many units of a part are for training.
   using Training = std::function<uint64_t(const TextPart& part)>;
+  /// Takes what a part came to, and what stands for its words where these are recorded.
+  using Take =
+      std::function<void(const TextPart& part, uint64_t units, std::span<const TokenCode> codes)>;
 
-  UnitCounter(VocabularyBuilder builder, Training training, TakeUnitCount take)
-      : builder_(std::move(builder)), training_(std::move(training)), take_(std::move(take)) {}
+  /// `records`: for words, those of subwords among them.
+  UnitCounter(VocabularyBuilder builder, bool records, Training training, Take take)
+      : builder_(std::move(builder)), training_(std::move(training)), take_(std::move(take)) {
+    if (records) builder_.RecordTo(&codes_);
+  }
 
   void Start(const TextPart& part) override;
   void TakeUnits(std::span<const uint32_t> units) override { builder_.TakeUnits(units); }
@@ -58,9 +65,10 @@ class UnitCounter : public PartSink {
  private:
   VocabularyBuilder builder_;
   Training training_;
-  TakeUnitCount take_;
+  Take take_;
   const TextPart* part_ = nullptr;
   uint64_t units_before_ = 0;
+  std::vector<TokenCode> codes_;  // of the part
 };
 
 /// The ids of a part.
@@ -104,6 +112,35 @@ class PartEncoder : public PartSink {
   uint64_t units_start_ = 0, tokens_start_ = 0, unknown_start_ = 0;  // of ids_, at the part's start
   uint64_t first_unit_ = 0;                                          // of the part, in the text
   size_t next_end_ = 0;                                              // of ends_units_
+};
+
+/// Turns what was recorded into ids, part after part from the first one on.
+class RecordEncoder {
+ public:
+  /// `coded`: the texts that have codes, of each counter. `ends_words`: behind how many words
+  /// splits end; may be empty. The vocabulary, which has an unknown token, and the ends must
+  /// outlive this.
+  RecordEncoder(const Vocabulary& vocabulary, std::span<const std::vector<std::string_view>> coded,
+                std::span<const uint64_t> ends_words);
+
+  PartIds Encode(const TokenRecord::Part& part, std::span<const TokenCode> codes);
+
+ private:
+  /// Of a token: where its ids are among known_, and how many of them are the unknown one because
+  /// nothing else stands for a piece.
+  struct Ids {
+    uint32_t begin = 0, count = 0, unknown = 0;
+  };
+
+  Ids Learn(std::string_view token);
+  void NoteEnds(PartIds* now);
+
+  std::span<const uint64_t> ends_words_;
+  TokenIds ids_;
+  std::vector<std::vector<Ids>> ids_of_code_;  // of each counter
+  std::vector<uint32_t> known_;
+  uint64_t words_ = 0;   // so far
+  size_t next_end_ = 0;  // of ends_words_
 };
 
 }  // namespace lockstep::io

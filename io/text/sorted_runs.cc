@@ -111,7 +111,7 @@ SortedRuns::SortedRuns(std::filesystem::path folder, size_t memory_bytes)
     : folder_(std::move(folder)), memory_bytes_(memory_bytes) {}
 
 void SortedRuns::Add(std::span<const TokenCount> counts) {
-  if (!file_.is_open()) Open();
+  if (!file_.is_open()) file_ = OpenNameless(folder_);
   Writer writer(*this, end_);
   for (const TokenCount& count : counts) writer.Write(count);
   runs_.push_back({end_, writer.Finish()});
@@ -149,12 +149,6 @@ void SortedRuns::Clear() {
   file_ = FileDescriptor();
   runs_.clear();
   end_ = 0;
-}
-
-void SortedRuns::Open() {
-  // It loses its name again at the end of this function, and lives on for as long as it is open.
-  const NewFile place(folder_ / "lockstep-token-counts");
-  file_ = FileDescriptor::OpenForWriting(place.path());
 }
 
 void SortedRuns::MergeIntoOne() {

@@ -21,7 +21,7 @@ struct TokenCount {
 };
 
 /// Lists of counted tokens, each sorted by the tokens' bytes, in a temporary file; read back
-/// merged. The file has no name once it is open, so nothing stays behind however the process ends.
+/// merged. The file has no name (see OpenNameless).
 class SortedRuns {
  public:
   /// Creates the file at the first run. `folder` must exist by then. `memory_bytes` bounds the
@@ -52,7 +52,6 @@ class SortedRuns {
   class Writer;
   class Reader;
 
-  void Open();
   /// Turns all runs into one, so that their number stays bounded.
   void MergeIntoOne();
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
@@ -19,6 +20,7 @@
 #include "io/text/text_file_reader.h"
 #include "io/text/text_files.h"
 #include "io/text/text_import_options.h"
+#include "io/text/token_record.h"
 #include "io/text/vocabulary_builder.h"
 #include "io/text/vocabulary_file.h"
 
@@ -82,7 +84,7 @@ class Import {
 
   TextImportResult Run() {
     ListFiles();
-    if (WordsDecide()) MeasureWords();
+    if (WordsDecide() && !CountsWords()) MeasureWords();
     MakeVocabulary();
     WriteDataset();
     if (!options_.write_codes.empty()) vocabulary_.subwords()->WriteCodes(options_.write_codes);
@@ -101,6 +103,11 @@ class Import {
     const bool whole = SplitEnds(options_.split, 1)[0] == 1;
     return form_.tokens == TokenKind::kSubword && !HasSplitFiles() && !whole;
   }
+
+  /// Whether the text itself tells which merges there are.
+  bool Learns() const { return form_.tokens == TokenKind::kSubword && !given_ && !subwords_; }
+  /// Whether words are counted, so that one pass finds and records them.
+  bool CountsWords() const { return !IsUnit() && !given_ && (list_.empty() || Learns()); }
 
   void ListFiles() {
     const std::vector<std::filesystem::path>* paths[] = {
@@ -121,18 +128,21 @@ class Import {
   /// Reads all files, each thread into the sink that `make_sink` gives it. Returns the sinks.
   template <class Sink>
   std::vector<std::unique_ptr<Sink>> ReadAll(
-      int pass, const std::function<std::unique_ptr<Sink>()>& make_sink) {
+      int pass, const std::function<std::unique_ptr<Sink>(int thread)>& make_sink) {
     CorpusReader reader(form_, threads_);
-    meter_.StartPass(pass);
-    units_ = units_before_file_ = 0;
+    StartPass(pass);
     std::vector<std::unique_ptr<Sink>> sinks(static_cast<size_t>(threads_));
     reader.Read(files_, [&](int thread) -> PartSink& {
-      return *(sinks[static_cast<size_t>(thread)] = make_sink());
+      return *(sinks[static_cast<size_t>(thread)] = make_sink(thread));
     });
     meter_.Report();
     result_.replaced = reader.replaced();
-    std::erase(sinks, nullptr);
     return sinks;
+  }
+
+  void StartPass(int pass) {
+    meter_.StartPass(pass);
+    units_ = units_before_file_ = 0;
   }
 
   /// Behind each part, in the order of the text: notes the units in the end of its file, or checks
@@ -148,7 +158,7 @@ class Import {
 
   void MeasureWords() {
     const bool line_ends = given_ ? given_->line_end().has_value() : !LineEnd().empty();
-    ReadAll<UnitTally>(0, [&] {
+    ReadAll<UnitTally>(0, [&](int) {
       return std::make_unique<UnitTally>(line_ends, [&](const TextPart& part, uint64_t units) {
         first_words_.push_back(units_);
         EndPart(part, units, units_ + units);
@@ -167,9 +177,7 @@ class Import {
   /// How many units of a part are for training.
   uint64_t TrainingUnits(const TextPart& part) const {
     if (HasSplitFiles()) return part.file < files_until_[0] ? kAll : 0;
-    if (!WordsDecide()) return kAll;
-    const uint64_t first = FirstWord(part);
-    return ends_words_[0] - std::min(ends_words_[0], first);
+    return WordsDecide() ? 0 : kAll;  // 0: they are counted when it is known how many there are
   }
 
   void RequireTraining(uint64_t units) const {
@@ -181,13 +189,12 @@ class Import {
   }
 
   void MakeVocabulary() {
-    const bool learns = form_.tokens == TokenKind::kSubword && !given_ && !subwords_;
     if (given_) {
       vocabulary_ = std::move(*given_);
-    } else if (!list_.empty() && !IsUnit() && !learns) {
-      vocabulary_ = VocabularyOfList(std::move(list_), ListedForm(true));
+    } else if (IsUnit() || CountsWords()) {
+      CountTokens();
     } else {
-      CountTokens(learns);
+      vocabulary_ = VocabularyOfList(std::move(list_), ListedForm(true));
     }
     result_.vocabulary_size = vocabulary_.size();
     if (vocabulary_.subwords()) result_.merges = vocabulary_.subwords()->merges().size();
@@ -198,28 +205,42 @@ class Import {
             form_.normalization, form_.lowercase, subwords_};
   }
 
-  void CountTokens(bool learns) {
-    const std::filesystem::path folder = options_.output.parent_path();
+  void CountTokens() {
+    const bool learns = Learns();
+    std::filesystem::path folder = options_.output.parent_path();
+    if (folder.empty()) folder = ".";
+    if (CountsWords()) record_.emplace(folder);
     uint64_t training = 0;
-    auto counters = ReadAll<UnitCounter>(1, [&] {
+    counters_ = ReadAll<UnitCounter>(1, [&](int thread) {
       return std::make_unique<UnitCounter>(
           VocabularyBuilder(
-              form_.tokens, folder.empty() ? "." : folder,
+              form_.tokens, folder,
               std::max<uint64_t>(kLeastCountMemoryBytes,
                                  options_.count_memory_bytes / static_cast<uint64_t>(threads_)),
               LineEnd()),
-          [this](const TextPart& part) { return TrainingUnits(part); },
-          [&](const TextPart& part, uint64_t units) {
+          record_.has_value(), [this](const TextPart& part) { return TrainingUnits(part); },
+          [&, thread](const TextPart& part, uint64_t units, std::span<const TokenCode> codes) {
             if (part.file < files_until_[0]) training += units;
+            if (record_) {
+              record_->Append({part.file, part.bytes, units, static_cast<uint64_t>(thread),
+                               part.ends_file ? uint64_t{1} : 0},
+                              codes);
+            }
             EndPart(part, units, units_ + units);
           });
     });
-    RequireTraining(training);
-    VocabularyBuilder& builder = *counters.front()->builder();
-    while (counters.size() > 1) {
-      builder.Add(counters.back()->builder());
-      counters.pop_back();
+    if (WordsDecide()) {
+      ends_words_ = SplitEnds(options_.split, units_);
+      training = ends_words_[0];
     }
+    RequireTraining(training);
+    if (WordsDecide()) CountRecorded(training);
+    VocabularyBuilder* first = nullptr;
+    for (const auto& counter : counters_) {
+      if (!counter) continue;
+      first ? first->Add(counter->builder()) : void(first = counter->builder());
+    }
+    VocabularyBuilder& builder = *first;
     if (learns) {
       subwords_ = builder.LearnSubwords(MergesToLearn(options_.merges));
     }
@@ -227,6 +248,25 @@ class Import {
       vocabulary_ = builder.Build(Limit(), form_.normalization, form_.lowercase, subwords_);
     } else {
       vocabulary_ = VocabularyOfList(list_, ListedForm(!IsUnit() || ListMisses(&builder)));
+    }
+  }
+
+  /// Counts the first words of the record.
+  void CountRecorded(uint64_t words) {
+    std::vector<std::vector<uint64_t>> counts(counters_.size());
+    for (auto& of_counter : counts) of_counter.resize(kMostCodes);
+    record_->ForEach([&](const TokenRecord::Part& part, std::span<const TokenCode> codes) {
+      std::vector<uint64_t>& of_counter = counts[part.counter];
+      const auto is_counted = [&] { return words > 0 && words-- > 0; };
+      ForEachToken(
+          codes, [&](TokenCode code) { of_counter[code] += is_counted(); },
+          [&](std::string_view word) {
+            if (is_counted()) counters_[part.counter]->builder()->AddText(word);
+          });
+    });
+    for (size_t i = 0; i < counters_.size(); ++i) {
+      if (counters_[i])
+        counters_[i]->builder()->AddCoded(counters_[i]->builder()->Coded(), counts[i]);
     }
   }
 
@@ -267,14 +307,7 @@ class Import {
         if (part.file < files_until_[split]) ends_of_files[split] = writer.size_tokens();
       }
     };
-    ReadAll<PartEncoder>(2, [&] {
-      return std::make_unique<PartEncoder>(
-          vocabulary_,
-          WordsDecide() ? std::span<const uint64_t>(ends_words_) : std::span<const uint64_t>(),
-          [this](const TextPart& part) { return FirstWord(part); },
-          [this](const TextPart& part, const std::string& token) { ThrowMissing(part, token); },
-          write);
-    });
+    record_ ? ReadRecord(write) : Encode(write);
     for (size_t split = ended; split < kMostSplits; ++split) {
       ends_of_words[split] = writer.size_tokens();
     }
@@ -285,6 +318,36 @@ class Import {
     result_.tokens = writer.size_tokens();
     std::adjacent_difference(ends.begin(), ends.end(), result_.split_tokens.begin());
     result_.fingerprint = writer.Publish(ends, sources);
+  }
+
+  std::span<const uint64_t> EndsWords() const {
+    return WordsDecide() ? std::span<const uint64_t>(ends_words_) : std::span<const uint64_t>();
+  }
+
+  void ReadRecord(const PartEncoder::Take& write) {
+    StartPass(2);
+    std::vector<std::vector<std::string_view>> coded(counters_.size());
+    for (size_t i = 0; i < coded.size(); ++i) {
+      if (counters_[i]) coded[i] = counters_[i]->builder()->Coded();
+    }
+    RecordEncoder encoder(vocabulary_, coded, EndsWords());
+    record_->ForEach([&](const TokenRecord::Part& recorded, std::span<const TokenCode> codes) {
+      TextPart part;
+      part.file = recorded.file;
+      part.bytes = recorded.bytes;
+      part.ends_file = recorded.ends_file != 0;
+      write(part, encoder.Encode(recorded, codes));
+    });
+    meter_.Report();
+  }
+
+  void Encode(const PartEncoder::Take& write) {
+    ReadAll<PartEncoder>(2, [&](int) {
+      return std::make_unique<PartEncoder>(
+          vocabulary_, EndsWords(), [this](const TextPart& part) { return FirstWord(part); },
+          [this](const TextPart& part, const std::string& token) { ThrowMissing(part, token); },
+          write);
+    });
   }
 
   [[noreturn]] void ThrowMissing(const TextPart& part, const std::string& token) const {
@@ -307,8 +370,10 @@ class Import {
   std::vector<uint64_t> units_of_file_;               // empty: nothing was read so far
   Ends ends_words_ = {};
   Vocabulary vocabulary_;
-  std::vector<uint64_t> first_words_;  // of each part, where words decide
-  uint64_t units_ = 0;                 // of this pass so far
+  std::vector<std::unique_ptr<UnitCounter>> counters_;  // of each thread; null: it had no part
+  std::optional<TokenRecord> record_;                   // of words, where they are counted
+  std::vector<uint64_t> first_words_;                   // of each part, where they were measured
+  uint64_t units_ = 0;                                  // of this pass so far
   uint64_t units_before_file_ = 0;
   TextImportResult result_;
 };

@@ -70,8 +70,8 @@ struct TextImportOptions {
 
 /// Where an import stands; given to the progress callback about four times a second and at the end.
 struct TextImportProgress {
-  /// 0 finds the training share of a text of subwords, 1 counts tokens, 2 writes them. 0 and 1 are
-  /// left out where they are not needed.
+  /// 0 finds where the splits of a text of subwords end whose vocabulary is given, 1 counts tokens,
+  /// 2 writes them. 0 and 1 are left out where they are not needed.
   int pass = 1;
   uint64_t bytes_done = 0;
   uint64_t bytes_total = 0;  ///< of each pass
@@ -91,15 +91,17 @@ struct TextImportResult {
   std::string fingerprint;
 };
 
-/// Reads the files twice (count, write; see TextImportProgress::pass) with bounded memory and
-/// publishes the dataset atomically; only for merges all different words are in memory. Where files
-/// of validation and test have characters or bytes that those of the training lack, an unknown
-/// token is added to their vocabulary. InputError: no file, no token, a wrong byte (names file and
-/// offset), an unknown encoding, an output folder that is missing or not writable, a file that
-/// changed between the passes, a character or byte that a vocabulary from a file lacks when that
-/// has no unknown token, options that contradict each other. SystemError: full disk, I/O error.
-/// After an error nothing is left behind and an older file under the output's name is untouched.
-/// `progress` is called on any thread, never twice at once; what it throws ends the import.
+/// Reads the files as TextImportProgress::pass says, but words that are counted (those of subwords
+/// are, too) once: what the first pass finds is recorded in a temporary file beside the output,
+/// about 2 bytes for each, which the second one writes from. With bounded memory; only for merges
+/// all different words are in memory. Publishes the dataset atomically. Where files of validation
+/// and test have characters or bytes that those of the training lack, an unknown token is added to
+/// their vocabulary. InputError: no file, no token, a wrong byte (names file and offset), an
+/// unknown encoding, an output folder that is missing or not writable, a file that changed between
+/// the passes, a character or byte that a vocabulary from a file lacks when that has no unknown
+/// token, options that contradict each other. SystemError: full disk, I/O error. After an error
+/// nothing is left behind and an older file under the output's name is untouched. `progress` is
+/// called on any thread, never twice at once; what it throws ends the import.
 TextImportResult ImportText(const TextImportOptions& options,
                             const std::function<void(const TextImportProgress&)>& progress = {});
 

@@ -52,17 +52,20 @@ class TextMap {
   /// Adds a text that is not there.
   void Add(std::string_view text, uint64_t number);
 
-  /// Calls `visit(text, number)` for each text, in the order in which they were added.
+  /// Calls visit(text, number) for each text, in the order in which they were added; the number may
+  /// be changed.
   template <class Visit>
-  void ForEach(const Visit& visit) const {
+  void ForEach(const Visit& visit) {
     for (size_t at = 0; at < records_.size();) {
-      const Record* record = RecordAt(at);
+      auto* record = const_cast<Record*>(RecordAt(at));
       visit(record->text(), record->number);
       at += RecordBytes(record->length);
     }
   }
 
   size_t size() const { return size_; }
+  /// In use.
+  size_t bytes() const { return slots_.size() * sizeof(Slot) + records_.size(); }
   /// The bytes in use once another text of so many bytes has been added, at their highest on the
   /// way there; what Reserve reserved beyond that is not counted.
   size_t BytesWith(size_t text_bytes) const;

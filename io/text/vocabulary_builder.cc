@@ -13,6 +13,8 @@ namespace lockstep::io {
 namespace {
 
 constexpr size_t kByteValues = 0x100;
+/// Of subwords a line feed is counted so, since words have none.
+constexpr std::string_view kLineFeed = "\n";
 /// The counter needs four times the longest word, which is 32,768 UTF-16 units.
 constexpr size_t kLeastSubwordMemoryBytes = 1 << 20;
 
@@ -66,7 +68,9 @@ VocabularyBuilder::VocabularyBuilder(TokenKind kind, std::filesystem::path folde
   if (kind == TokenKind::kByte) GrowTo(kByteValues);
   if (kind == TokenKind::kChar || kind == TokenKind::kByte) return;
   if (kind == TokenKind::kSubword) memory_bytes = std::max(memory_bytes, kLeastSubwordMemoryBytes);
-  word_counts_ = std::make_unique<TokenCounter>(std::move(folder), memory_bytes);
+  const size_t longest =
+      kind == TokenKind::kSubword ? std::numeric_limits<size_t>::max() : kLongestWordBytes;
+  word_counts_ = std::make_unique<TokenCounter>(std::move(folder), memory_bytes, longest);
 }
 
 void VocabularyBuilder::TakeUnits(std::span<const uint32_t> units) {
@@ -81,28 +85,32 @@ void VocabularyBuilder::TakeUnits(std::span<const uint32_t> units) {
 }
 
 void VocabularyBuilder::TakeWords(std::span<const std::string_view> words) {
-  const bool of_subwords = kind_ == TokenKind::kSubword, separated = SeparatedByWhiteSpace(kind_);
-  taken_.clear();
-  for (const std::string_view word : words) {
-    const bool line_end = separated && word == "\n";
-    if (line_end && line_end_.empty()) continue;
-    ++tokens_;
-    if (to_count_ == 0) continue;
-    --to_count_;
-    if (line_end && of_subwords) {
-      ++line_ends_;
-    } else if (line_end) {
-      taken_.push_back(line_end_);
-    } else if (of_subwords || word.size() <= kLongestWordBytes) {
-      taken_.push_back(word);
+  if (SeparatedByWhiteSpace(kind_)) {
+    taken_.clear();
+    for (const std::string_view word : words) {
+      if (word != kLineFeed) {
+        taken_.push_back(word);
+      } else if (!line_end_.empty()) {
+        taken_.push_back(kind_ == TokenKind::kSubword ? kLineFeed : line_end_);
+      }
     }
+    words = taken_;
   }
-  word_counts_->Add(taken_);
+  const size_t counted = std::min<uint64_t>(to_count_, words.size());
+  to_count_ -= counted;
+  tokens_ += words.size();
+  word_counts_->Add(words, counted, codes_);
+}
+
+void VocabularyBuilder::AddCoded(std::span<const std::string_view> coded,
+                                 std::span<const uint64_t> counts) {
+  for (size_t code = 0; code < coded.size(); ++code) {
+    if (counts[code] > 0) word_counts_->Add(coded[code], counts[code]);
+  }
 }
 
 void VocabularyBuilder::Add(VocabularyBuilder* other) {
   tokens_ += std::exchange(other->tokens_, 0);
-  line_ends_ += std::exchange(other->line_ends_, 0);
   if (word_counts_) return word_counts_->Add(other->word_counts_.get());
   GrowTo(other->unit_counts_.size());
   for (size_t unit = 0; unit < other->unit_counts_.size(); ++unit) {
@@ -197,7 +205,11 @@ void VocabularyBuilder::DrainPieces(const Subwords& subwords,
 const std::vector<CountedWord>& VocabularyBuilder::Words() {
   if (words_.empty()) {
     word_counts_->Drain([this](const TokenCount& word) {
-      words_.push_back({std::string(word.token), word.count});
+      if (word.token == kLineFeed) {
+        line_ends_ = word.count;
+      } else {
+        words_.push_back({std::string(word.token), word.count});
+      }
     });
   }
   return words_;

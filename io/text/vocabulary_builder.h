@@ -38,6 +38,16 @@ class VocabularyBuilder : public TokenSink {
   /// matters only where it has a character or byte that the rest lacks. By default all are.
   void CountNext(uint64_t tokens) { to_count_ = tokens; }
 
+  /// For words, those of subwords among them: what stands for each token from here on is appended
+  /// to `codes`, which must outlive the builder.
+  void RecordTo(std::vector<TokenCode>* codes) { codes_ = codes; }
+  /// The texts that have codes there, in the order of these; for as long as nothing is added.
+  std::vector<std::string_view> Coded() { return word_counts_->Coded(); }
+  /// Counts once more what a builder of the same kind and line end recorded: `counts` by its codes,
+  /// or one of a token without.
+  void AddCoded(std::span<const std::string_view> coded, std::span<const uint64_t> counts);
+  void AddText(std::string_view token) { word_counts_->Add(token); }
+
   /// Adds what `other`, of the same kind and line end, has counted, and empties it.
   void Add(VocabularyBuilder* other);
 
@@ -94,9 +104,10 @@ class VocabularyBuilder : public TokenSink {
   std::vector<uint64_t> unit_counts_;
   std::vector<bool> unit_elsewhere_;
   std::unique_ptr<TokenCounter> word_counts_;
-  uint64_t line_ends_ = 0;  // of subwords; other kinds count them among the words
+  uint64_t line_ends_ = 0;  // of subwords, once their words are taken from the counter
   std::vector<CountedWord> words_;
   std::vector<std::string_view> taken_;  // during TakeWords
+  std::vector<TokenCode>* codes_ = nullptr;
 };
 
 }  // namespace lockstep::io

@@ -1,5 +1,6 @@
 #include "io/text/token_counter.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <string>
@@ -70,6 +71,87 @@ TEST(TokenCounterTest, CountersAddUp) {
     EXPECT_THAT(Drain(&other), IsEmpty());
     EXPECT_TRUE(Drain(&counter) == Counts(expected.begin(), expected.end())) << memory_bytes;
   }
+}
+
+std::vector<std::string> Texts(std::span<const TokenCode> codes,
+                               std::span<const std::string_view> coded) {
+  std::vector<std::string> texts;
+  ForEachToken(
+      codes, [&](TokenCode code) { texts.emplace_back(coded[code]); },
+      [&](std::string_view token) { texts.emplace_back(token); });
+  return texts;
+}
+
+// In 4,096 bytes most tokens have no code, in a megabyte all but those that are too long have one.
+TEST(TokenCounterTest, CodesStandForTokensThatAreCountedOrNot) {
+  for (const size_t memory_bytes : {4096, 1 << 20}) {
+    const TemporaryFolder folder;
+    TokenCounter counter(folder.path(), memory_bytes, 20), other(folder.path(), memory_bytes, 20);
+    std::vector<std::string> texts;
+    for (int i = 0; i < 3000; ++i) texts.push_back(std::to_string(i * i % 977));
+    texts[7] = texts[2007] = std::string(21, 'x');
+    texts[1007] = texts[2008] = "";
+    const std::vector<std::string_view> tokens(texts.begin(), texts.end());
+    std::map<std::string, uint64_t> expected;
+    std::vector<TokenCode> codes;
+    for (size_t at = 0; at < tokens.size(); at += 300) {
+      const size_t counted = at % 900 == 0 ? 300 : 17;
+      counter.Add(std::span(tokens).subspan(at, 300), counted, &codes);
+      for (size_t i = 0; i < counted; ++i) {
+        if (tokens[at + i].size() <= 20) ++expected[texts[at + i]];
+      }
+    }
+    EXPECT_EQ(codes.size() > 2 * tokens.size(), memory_bytes == 4096);
+    EXPECT_TRUE(Texts(codes, counter.Coded()) == texts) << memory_bytes;
+    other.Add(&counter);
+    EXPECT_TRUE(Drain(&other) == Counts(expected.begin(), expected.end())) << memory_bytes;
+    EXPECT_THAT(Drain(&counter), IsEmpty());
+    EXPECT_TRUE(Texts(codes, counter.Coded()) == texts) << "behind its counts " << memory_bytes;
+  }
+}
+
+TEST(TokenCounterTest, CodesEnd) {
+  const TemporaryFolder folder;
+  TokenCounter counter(folder.path(), 64 << 20);
+  std::vector<TokenCode> codes;
+  for (size_t i = 0; i < kMostCodes + 2; ++i) {
+    const std::string text = std::to_string(i);
+    const std::string_view token = text;
+    counter.Add({&token, 1}, 1, &codes);
+  }
+  EXPECT_EQ(counter.Coded().size(), kMostCodes);
+  EXPECT_EQ(Texts(codes, counter.Coded()).back(), std::to_string(kMostCodes + 1));
+  EXPECT_EQ(Drain(&counter).size(), kMostCodes + 2);
+}
+
+TEST(TokenRecordTest, PartsComeBackInTheirOrder) {
+  const TemporaryFolder folder;
+  TokenRecord record(folder.path());
+  std::vector<TokenCode> with_text = {1, 2};
+  AppendText("odd", &with_text);
+  AppendText(std::string(70001, 'y'), &with_text);
+  with_text.push_back(3);
+  const std::vector<std::vector<TokenCode>> parts = {{5}, {}, with_text, {0, 0xFFFE}};
+  for (size_t i = 0; i < parts.size(); ++i) {
+    record.Append({.file = i, .bytes = 10 * i, .tokens = 7 + i, .counter = 3, .ends_file = i % 2},
+                  parts[i]);
+  }
+  EXPECT_THAT(folder.Names(), IsEmpty());
+  for (int times = 0; times < 2; ++times) {
+    size_t i = 0;
+    record.ForEach([&](const TokenRecord::Part& part, std::span<const TokenCode> codes) {
+      EXPECT_EQ(part.file, i);
+      EXPECT_EQ(part.bytes, 10 * i);
+      EXPECT_EQ(part.tokens, 7 + i);
+      EXPECT_EQ(part.counter, 3u);
+      EXPECT_EQ(part.ends_file, i % 2);
+      ASSERT_TRUE(std::ranges::equal(codes, parts.at(i)));
+      ++i;
+    });
+    EXPECT_EQ(i, parts.size());
+  }
+  const std::vector<std::string_view> coded = {"a", "b", "c", "d"};
+  EXPECT_THAT(Texts(with_text, coded), ElementsAre("b", "c", "odd", std::string(70001, 'y'), "d"));
 }
 
 TEST(TokenCounterTest, TheTemporaryFileHasNoName) {

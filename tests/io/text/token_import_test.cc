@@ -197,11 +197,16 @@ TEST_F(TokenImportTest, SubwordsAreLearntFromTheTrainingAlone) {
               ElementsAre("lo@@", "w", "lo@@", "w@@", "e@@", "r", "lo@@", "w", "\n", "lo@@", "w"));
 }
 
+TEST_F(TokenImportTest, LineFeedsOfSubwordsAreCounted) {
+  ImportText(Options("a b\na\n\nc\n", TokenKind::kSubword));
+  EXPECT_THAT(Stored().tokens(), ElementsAre("<unk>", "\n", "a", "b", "c"));
+}
+
 TEST_F(TokenImportTest, ManySubwordsTheSameWhateverTheBlocks) {
   std::string text;
-  for (int i = 0; i < 3000; ++i) {
+  for (int i = 0; i < 12000; ++i) {  // more words than a counter of little memory has codes for
     text += 'w';
-    text += std::to_string(i * i % 977);
+    text += std::to_string(i * 7919 % 8009);
     text += i % 7 ? ' ' : '\n';
   }
   TextImportOptions options = Options(text, TokenKind::kSubword);
