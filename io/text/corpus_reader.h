@@ -33,8 +33,9 @@ struct TextPart {
   size_t file = 0;         ///< index of the file
   bool ends_file = false;  ///< the file has no other part behind this one
   uint64_t bytes = 0;      ///< of the file, read since the part before
-  std::u16string text;     ///< normalised; empty where the bytes are taken as they stand
-  std::string raw;         ///< those bytes
+  uint64_t offset = 0;     ///< of `raw` in the file
+  std::string raw;         ///< UTF-8, or bytes that are taken as they stand
+  std::u16string text;     ///< of other encodings, normalised
 };
 
 /// Takes the tokens of parts, on one thread of several, each of which has its own sink.
@@ -50,9 +51,11 @@ class PartSink : public TokenSink {
   virtual std::function<void()> Finish() = 0;
 };
 
-/// Reads files into tokens on several threads, with bounded memory. Decoding and normalisation are
-/// one after the other; what finds tokens and what is done with them runs beside them. What comes
-/// out depends neither on the threads nor on the blocks.
+/// Reads files into tokens on several threads, with bounded memory. UTF-8 is cut where no word goes
+/// on (behind a line feed, and between a space and ASCII), and its parts are
+/// decoded, normalised and split beside each other. Other encodings are decoded and normalised
+/// first, one part after the other, and so is what follows a megabyte without such a place. What
+/// comes out depends neither on the threads nor on the blocks.
 class CorpusReader {
  public:
   /// The sink of a thread 0..threads-1; asked for once, on that thread.
@@ -63,8 +66,7 @@ class CorpusReader {
   /// All files, each a text of its own. `sink_of` and its sinks must outlive the call. InputError:
   /// an unknown encoding or normalisation, a wrong byte (names file and offset), a file that has
   /// changed; what a sink throws is thrown, too. Of several errors it is the same one whatever the
-  /// threads: that of the first part, where a wrong byte comes before the part that it would be in
-  /// and before what was read with it.
+  /// threads: that of the first part, and there a wrong byte before other things.
   void Read(std::span<const TextFile> files, const SinkOf& sink_of);
 
   /// Wrong byte sequences that became U+FFFD in the last Read.

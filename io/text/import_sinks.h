@@ -1,6 +1,7 @@
 #ifndef LOCKSTEP_IO_TEXT_IMPORT_SINKS_H_
 #define LOCKSTEP_IO_TEXT_IMPORT_SINKS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -98,7 +99,10 @@ class PartEncoder : public PartSink {
               UnitsBefore units_before, Missing missing, Take take);
 
   void Start(const TextPart& part) override;
-  void TakeUnits(std::span<const uint32_t> units) override { ids_.TakeUnits(units); }
+  void TakeUnits(std::span<const uint32_t> units) override {
+    ids_.Reserve(std::max(part_->raw.size(), part_->text.size()));
+    ids_.TakeUnits(units);
+  }
   void TakeWords(std::span<const std::string_view> words) override;
   std::function<void()> Finish() override;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -76,6 +77,33 @@ std::vector<std::string> NearNames(const std::string& name) {
                   name, hint));
 }
 
+bool IsAscii(char byte) { return static_cast<unsigned char>(byte) < 0x80; }
+
+/// Appends the ASCII that text begins with, in blocks; returns how much.
+size_t TakeAscii(std::string_view bytes, std::u16string* out) {
+  constexpr size_t kBlock = 16;
+  constexpr uint64_t kHigh = 0x8080808080808080;
+  size_t count = 0;
+  for (; count + kBlock <= bytes.size(); count += kBlock) {
+    uint64_t words[2];
+    std::memcpy(words, bytes.data() + count, kBlock);
+    if (((words[0] | words[1]) & kHigh) != 0) break;
+  }
+  const size_t filled = out->size();
+  out->resize(filled + count);
+  std::copy_n(bytes.data(), count, out->data() + filled);
+  return count;
+}
+
+/// A stretch up to a character of ASCII, or all.
+size_t StretchForIcu(std::string_view bytes) {
+  constexpr size_t kLeast = 64;  // a call costs as much as some tens of bytes
+  for (size_t i = kLeast; i < bytes.size(); ++i) {
+    if (IsAscii(bytes[i])) return i + 1;
+  }
+  return bytes.size();
+}
+
 void ReplaceInvalid(const void* context, UConverterToUnicodeArgs* arguments, const char*, int32_t,
                     UConverterCallbackReason reason, UErrorCode* status) {
   if (reason > UCNV_IRREGULAR) return;  // reset, close, clone: not about bytes
@@ -100,7 +128,8 @@ bool SameEncoding(const std::string& left, const std::string& right) {
 
 void TextDecoder::Close::operator()(UConverter* converter) const { ucnv_close(converter); }
 
-TextDecoder::TextDecoder(const std::string& encoding, bool replace_invalid) {
+TextDecoder::TextDecoder(const std::string& encoding, bool replace_invalid)
+    : is_utf8_(SameEncoding(encoding, "utf-8")) {
   UErrorCode status = U_ZERO_ERROR;
   converter_.reset(ucnv_open(encoding.c_str(), &status));
   if (U_FAILURE(status)) ThrowUnknownEncoding(encoding);
@@ -113,8 +142,28 @@ TextDecoder::TextDecoder(const std::string& encoding, bool replace_invalid) {
 
 TextDecoder::~TextDecoder() = default;
 
+// Most of most texts is ASCII, which ICU takes byte by byte.
 std::optional<InvalidBytes> TextDecoder::Decode(std::string_view bytes, bool last,
                                                 std::u16string* out) {
+  while (is_utf8_ && !bytes.empty()) {
+    if (between_characters_) {
+      const size_t count = TakeAscii(bytes, out);
+      consumed_ += count;
+      bytes.remove_prefix(count);
+    }
+    const size_t count = StretchForIcu(bytes);
+    if (count == bytes.size()) break;
+    if (auto invalid = DecodeByIcu(bytes.substr(0, count), false, out)) return invalid;
+    between_characters_ = true;
+    bytes.remove_prefix(count);
+  }
+  if (!bytes.empty()) between_characters_ = IsAscii(bytes.back());
+  if (last) between_characters_ = true;
+  return DecodeByIcu(bytes, last, out);
+}
+
+std::optional<InvalidBytes> TextDecoder::DecodeByIcu(std::string_view bytes, bool last,
+                                                     std::u16string* out) {
   const char* source = bytes.data();
   const char* const source_end = source + bytes.size();
   UErrorCode status = U_BUFFER_OVERFLOW_ERROR;

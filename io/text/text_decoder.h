@@ -49,8 +49,11 @@ class TextDecoder {
     void operator()(UConverter* converter) const;
   };
 
+  std::optional<InvalidBytes> DecodeByIcu(std::string_view bytes, bool last, std::u16string* out);
   InvalidBytes DescribeInvalid(uint64_t consumed, bool truncated) const;
 
+  bool is_utf8_;
+  bool between_characters_ = true;  // of UTF-8, for certain
   std::unique_ptr<UConverter, Close> converter_;
   uint64_t consumed_ = 0;  // bytes of this text in the blocks before
   uint64_t replaced_ = 0;

@@ -130,10 +130,14 @@ PieceCutter::SafeBefore TextSegmenter::SafeToCut(TokenKind kind) {
 void TextSegmenter::Feed(std::u16string_view text) { normalizer_.Feed(text); }
 
 void TextSegmenter::FeedBytes(std::string_view bytes) {
-  units_.resize(bytes.size());
-  std::transform(bytes.begin(), bytes.end(), units_.begin(),
-                 [](char byte) { return static_cast<unsigned char>(byte); });
-  sink_->TakeUnits(units_);
+  constexpr size_t kSome = 4096;  // stay in the first cache level
+  for (size_t at = 0; at < bytes.size(); at += kSome) {
+    const std::string_view some = bytes.substr(at, kSome);
+    units_.resize(some.size());
+    std::transform(some.begin(), some.end(), units_.begin(),
+                   [](char byte) { return static_cast<unsigned char>(byte); });
+    sink_->TakeUnits(units_);
+  }
 }
 
 void TextSegmenter::Finish() {
@@ -181,8 +185,17 @@ void TextSegmenter::SplitCharacters(std::u16string_view text) {
 size_t TextSegmenter::TakeUnitsBeforeSurrogates(std::u16string_view text) {
   const size_t begin = units_.size();
   units_.resize(begin + text.size());
+  uint32_t* to = units_.data() + begin;
   size_t i = 0;
-  for (; i < text.size() && !U16_IS_SURROGATE(text[i]); ++i) units_[begin + i] = text[i];
+  for (constexpr size_t kBlock = 16; i + kBlock <= text.size(); i += kBlock) {
+    unsigned surrogates = 0;
+    for (size_t j = 0; j < kBlock; ++j) {
+      surrogates |= U16_IS_SURROGATE(text[i + j]);
+      to[i + j] = text[i + j];
+    }
+    if (surrogates) break;
+  }
+  for (; i < text.size() && !U16_IS_SURROGATE(text[i]); ++i) to[i] = text[i];
   units_.resize(begin + i);
   return i;
 }

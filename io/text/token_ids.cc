@@ -1,5 +1,6 @@
 #include "io/text/token_ids.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -50,11 +51,16 @@ void TokenIds::TakeUnits(std::span<const uint32_t> units) {
   units_ += units.size();
   const size_t begin = ids_.size();
   ids_.resize(begin + units.size());
+  uint32_t* ids = ids_.data() + begin;
+  uint32_t most = 0;  // kNoId is the greatest
   for (size_t i = 0; i < units.size(); ++i) {
-    const uint32_t unit = units[i];
-    uint32_t id = unit < id_of_unit_.size() ? id_of_unit_[unit] : kNoId;
-    if (id == kNoId) id = Unknown(UnitText(vocabulary_.kind(), unit), tokens_ + begin + i);
-    ids_[begin + i] = id;
+    ids[i] = units[i] < id_of_unit_.size() ? id_of_unit_[units[i]] : kNoId;
+    most = std::max(most, ids[i]);
+  }
+  if (most != kNoId) return;
+  for (size_t i = 0; i < units.size(); ++i) {
+    if (ids[i] != kNoId) continue;
+    ids[i] = Unknown(UnitText(vocabulary_.kind(), units[i]), tokens_ + begin + i);
   }
 }
 

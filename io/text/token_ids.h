@@ -30,6 +30,8 @@ class TokenIds : public TokenSink {
 
   void TakeUnits(std::span<const uint32_t> units) override;
   void TakeWords(std::span<const std::string_view> words) override;
+  /// Makes room for so many ids until the next Take.
+  void Reserve(size_t ids) { ids_.reserve(ids); }
   /// The ids since the last call, in order.
   std::vector<uint32_t> Take();
 

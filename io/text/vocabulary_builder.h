@@ -79,6 +79,8 @@ class VocabularyBuilder : public TokenSink {
                    std::shared_ptr<const Subwords> subwords = nullptr);
 
  private:
+  /// Counts units below 256, for which there is room.
+  void CountFew(std::span<const uint32_t> units);
   /// Makes room to count units below `units`.
   void GrowTo(size_t units);
   /// Calls `visit` for each different token, in the order of its bytes.

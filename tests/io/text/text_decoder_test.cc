@@ -73,6 +73,78 @@ TEST(TextDecoderTest, DecodesEveryEncodingWhateverTheBlocks) {
   }
 }
 
+// Long stretches of ASCII are not ICU's; characters of more bytes begin anywhere between them.
+TEST(TextDecoderTest, AsciiAndOthersInStretchesOfEveryLength) {
+  const std::vector<std::pair<std::string, std::u16string>> others = {
+      {"\xC3\xA9", u"\u00E9"}, {"\xE4\xB8\xAD", u"\u4E2D"}, {"\xF0\x9F\x98\x80", u"\U0001F600"}};
+  std::mt19937 random(5);
+  for (int times = 0; times < 30; ++times) {
+    std::string bytes;
+    std::u16string text;
+    for (int i = 0; i < 40; ++i) {
+      const size_t ascii = random() % (i % 5 == 0 ? 200 : 20);
+      for (size_t j = 0; j < ascii; ++j) {
+        bytes += static_cast<char>('a' + j % 26);
+        text += static_cast<char16_t>('a' + j % 26);
+      }
+      for (size_t j = random() % (i % 7 == 0 ? 60 : 3); j > 0; --j) {
+        const auto& [utf8, utf16] = others[random() % others.size()];
+        bytes += utf8;
+        text += utf16;
+      }
+    }
+    const size_t wrong = random() % bytes.size();
+    std::string damaged = bytes.substr(0, wrong) + '\xFF' + bytes.substr(wrong);
+    const auto is_within = [](char byte) {
+      return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+    };
+    size_t expected = wrong;  // a character that ends too early is wrong itself
+    if (is_within(damaged[wrong + 1])) {
+      do --expected;
+      while (is_within(damaged[expected]));
+    }
+    for (const size_t block_bytes : {1, 3, 16, 17, 64, 100, 100000}) {
+      const Decoded decoded = Decode("utf-8", bytes, block_bytes);
+      EXPECT_FALSE(decoded.invalid.has_value());
+      EXPECT_EQ(decoded.text, text) << block_bytes;
+      const Decoded failed = Decode("utf-8", damaged, block_bytes);
+      ASSERT_TRUE(failed.invalid.has_value()) << block_bytes;
+      EXPECT_EQ(failed.invalid->offset, expected) << block_bytes;
+      EXPECT_FALSE(failed.invalid->truncated);
+    }
+    const Decoded cut = Decode("utf-8", bytes + "0123456789abcdefg\xE4\xB8", 1 + random() % 90);
+    ASSERT_TRUE(cut.invalid.has_value());
+    EXPECT_TRUE(cut.invalid->truncated);
+    EXPECT_EQ(cut.invalid->offset, bytes.size() + 17);
+  }
+}
+
+// ICU still holds the first byte of a character when ASCII follows that it shall not overtake.
+TEST(TextDecoderTest, AsciiBehindHalfACharacter) {
+  const std::string ascii = "0123456789abcdefghij";
+  const std::u16string after = u"\uFFFD0123456789abcdefghij";
+  EXPECT_EQ(Decode("utf-8", "x\xE4" + ascii + ascii, 2 + ascii.size() / 2, true).text,
+            u"x" + after + after.substr(1));
+  TextDecoder decoder("utf-8", true);
+  std::u16string text;
+  decoder.Decode("\xE4", false, &text);
+  decoder.Decode(ascii, true, &text);
+  EXPECT_EQ(text, after);
+  std::string many;
+  std::u16string expected;
+  for (int i = 0; i < 21; ++i) {
+    many += "\xE4\xB8\xAD";
+    expected += u'\u4E2D';
+  }
+  for (int times = 0; times < 4; ++times) {  // the wrong byte is the 64th and those around it
+    EXPECT_EQ(Decode("utf-8", many + "\xE4" + ascii, 1000, true).text, expected + after);
+    many += "\xC3\xA9";
+    expected += u'\u00E9';
+    many.erase(0, 3);
+    expected.erase(0, 1);
+  }
+}
+
 struct Wrong {
   const char* encoding;
   std::string bytes;

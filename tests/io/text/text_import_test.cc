@@ -258,6 +258,71 @@ TEST_F(TextImportTest, ThreadsAndPartsDoNotMatter) {
   }
 }
 
+// Parts of UTF-8 are cut as bytes, decoded and normalised by themselves: what follows a cut may be
+// a mark, a byte order mark that is none, or wrong.
+TEST_F(TextImportTest, PartsOfUtf8AreWhatTheWholeIs) {
+  std::string text;
+  for (int i = 0; i < 350; ++i) {
+    text += "\u039F\u0394\u039F\u03A3 \u0301\u03A3 e\u0301\n\u0301a \uFEFF\n\uFEFF\u00A8";
+    text += i % 7 == 0 ? " \xFF\n" : i % 7 == 1 ? "\n\xA9" : i % 7 == 2 ? " \xE4 " : "\r\n";
+  }
+  const fs::path file = folder_.Write("a.txt", text);
+  for (const char* normalization : {"none", "nfkc"}) {
+    for (const TokenKind kind : {TokenKind::kChar, TokenKind::kByte, TokenKind::kWord}) {
+      TextImportOptions options = Options({file}, kind);
+      options.normalization = normalization;
+      options.lowercase = true;
+      options.replace_invalid = true;
+      options.part_units = 1 << 20;
+      const TextImportResult expected = ImportText(options);
+      EXPECT_EQ(expected.replaced, 150u);
+      const std::string bytes = Bytes(output_);
+      options.threads = 2;
+      for (const uint64_t part_units : {16, 21, 26, 33, 40, 300}) {
+        options.part_units = part_units;
+        EXPECT_EQ(ImportText(options).replaced, expected.replaced);
+        EXPECT_TRUE(Bytes(output_) == bytes) << TokenKindName(kind) << " " << part_units;
+      }
+    }
+  }
+}
+
+// A text without spaces is cut where its own punctuation allows it.
+TEST_F(TextImportTest, TextsThatCannotBeCutAsBytes) {
+  std::string text = "\xEF\xBB\xBFsome words\n";
+  for (int i = 0; i < 15000; ++i) text += i % 50 == 49 ? "\u3002" : i % 3 ? "\u5FAA" : "\u73AF";
+  text += "\nand others, \u00E9\n";
+  const fs::path file = folder_.Write("a.txt", text), other = folder_.Write("b.txt", "a b\n");
+  for (const TokenKind kind : {TokenKind::kChar, TokenKind::kWord}) {
+    TextImportOptions options = Options({file, other, file}, kind);
+    ImportText(options);
+    const std::string bytes = Bytes(output_);
+    options.part_units = 2048;
+    for (const uint64_t block_bytes : {1000, 1 << 20}) {
+      options.block_bytes = block_bytes;
+      ImportText(options);
+      EXPECT_TRUE(Bytes(output_) == bytes) << TokenKindName(kind) << " " << block_bytes;
+    }
+  }
+  text[text.size() - 2] = '\xFF';
+  TextImportOptions options = Options({folder_.Write("a.txt", text)});
+  options.part_units = 2048;
+  options.block_bytes = 1000;
+  EXPECT_THAT([&] { ImportText(options); },
+              ThrowsMessage<InputError>(
+                  HasSubstr("byte offset " + std::to_string(text.size() - 3) + ": C3")));
+
+  // One of a single block, that is neither finished before nor by a line feed.
+  text = text.substr(14, 9000);
+  options = Options({folder_.Write("a.txt", text), other});
+  options.normalization = "nfkc";
+  ImportText(options);
+  const std::string bytes = Bytes(output_);
+  options.part_units = 2048;
+  ImportText(options);
+  EXPECT_TRUE(Bytes(output_) == bytes);
+}
+
 // Splits of subwords end at words; here those begin parts.
 TEST_F(TextImportTest, SplitsEndBetweenParts) {
   std::string text;
@@ -276,8 +341,9 @@ TEST_F(TextImportTest, TheFirstErrorOfTheTextIsTold) {
   ImportText(Options({folder_.Write("known.txt", "ab \n")}));
   const fs::path known = folder_ / "known.h5";
   fs::rename(output_, known);
-  const auto with_errors = [&](size_t z, size_t q, size_t wrong) {
+  const auto with_errors = [&](size_t z, size_t q, size_t wrong, bool spaces) {
     std::string text(20000, 'a');
+    for (size_t i = 30; spaces && i < text.size(); i += 31) text[i] = ' ';
     text[z] = 'z';
     text[q] = 'q';
     text[wrong] = '\xFF';
@@ -289,12 +355,13 @@ TEST_F(TextImportTest, TheFirstErrorOfTheTextIsTold) {
     options.threads = 2;
     return options;
   };
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_THAT([&] { ImportText(with_errors(9000, 9080, 9100)); },
+  for (int i = 0; i < 40; ++i) {
+    const bool spaces = i % 2;
+    EXPECT_THAT([&] { ImportText(with_errors(9000, 9080, 9180, spaces)); },
                 ThrowsMessage<InputError>(HasSubstr("\"z\"")));
-    EXPECT_THAT([&] { ImportText(with_errors(9080, 9000, 9100)); },
+    EXPECT_THAT([&] { ImportText(with_errors(9080, 9000, 9180, spaces)); },
                 ThrowsMessage<InputError>(HasSubstr("\"q\"")));
-    EXPECT_THAT([&] { ImportText(with_errors(15000, 16000, 10500)); },
+    EXPECT_THAT([&] { ImportText(with_errors(15000, 16000, 10500, spaces)); },
                 ThrowsMessage<InputError>(HasSubstr("byte offset 10500: FF")));
   }
 }
