@@ -87,9 +87,11 @@ class StepMeasure {
     const auto options = OptimizerOptions(config_.optimizer());
     const auto averaging = AveragingOptions(config_.optimizer().averaging());
     std::optional<std::vector<worker::ParameterRange>> updated;
-    if (shards()) updated = GradientSum::SharesOf(task->parameters().size(), place.rank, ranks);
-    const JobSize job = {lanes, std::vector<int>(layout.hosts, layout.ranks_per_host), ranks,
-                         SumFormOf(config_.training().reduction())};
+    const std::vector<int> hosts(layout.hosts, layout.ranks_per_host);
+    if (shards()) {
+      updated = GradientSum::SharesOf(task->parameters().size(), place.rank, hosts, ranks);
+    }
+    const JobSize job = {lanes, hosts, ranks, SumFormOf(config_.training().reduction())};
     row.bytes = NeedOf(task->Size(), options, job, averaging).bytes();
     Replica replica(*task, options, MakeSchedule(config_.optimizer(), kSteps),
                     LanesOfRank(lanes, place.rank, ranks), averaging, std::move(updated));

@@ -45,6 +45,8 @@ struct GradientSum::Impl {
         x(x_in),
         result(form.result),
         way(WayOf(hosts, communicator.size(), form)),
+        place(PlaceOf(communicator.rank(), hosts)),
+        count_of_hosts(static_cast<int>(hosts.size())),
         piece_floats(way.piece_floats),
         pieces((static_cast<int64_t>(x.size()) + piece_floats - 1) / piece_floats),
         row_width(form.table.width),
@@ -73,20 +75,48 @@ struct GradientSum::Impl {
     return std::min<int64_t>(static_cast<int64_t>(x.size()), BeginOf(piece) + piece_floats);
   }
 
-  // Of one piece; its messages are under way when this returns.
-  void ShareOut(float* y, int64_t size, std::vector<MPI_Request>* requests) const {
-    const int rank = communicator.rank(), ranks = communicator.size();
-    const auto start = [&](Range range, int other, auto call, const char* name) {
-      CheckMpi(call(y + range.begin, static_cast<int>(range.size()), MPI_FLOAT, other, kShareOutTag,
-                    MPI_COMM_WORLD, &requests->emplace_back(MPI_REQUEST_NULL)),
-               name);
+  // Between ranks first, first + stride, ..., `count` of them, of which this one is number `own`:
+  // each sends what share_of(own) is of y to all others, and gets theirs. The messages are under
+  // way when this returns.
+  template <class ShareOf>
+  static void Exchange(float* y, int first, int stride, int count, int own, const ShareOf& share_of,
+                       std::vector<MPI_Request>& requests) {
+    const auto start = [&](int share, int other, auto call, const char* name) {
+      const Range range = share_of(share);
+      CheckMpi(
+          call(y + range.begin, static_cast<int>(range.size()), MPI_FLOAT, first + other * stride,
+               kShareOutTag, MPI_COMM_WORLD, &requests.emplace_back(MPI_REQUEST_NULL)),
+          name);
     };
-    for (int i = 1; i < ranks; ++i) {
-      const int from = (rank + i) % ranks;
-      start(ShareOfPiece(size, from, ranks), from, MPI_Irecv, "MPI_Irecv");
+    for (int i = 1; i < count; ++i)
+      start((own + i) % count, (own + i) % count, MPI_Irecv, "MPI_Irecv");
+    for (int i = 1; i < count; ++i) start(own, (own + i) % count, MPI_Isend, "MPI_Isend");
+  }
+
+  // Of pieces from `piece` on, as many as are under way at a time: between hosts, or between all
+  // ranks where nothing goes through hosts.
+  void ShareOutBetweenHosts(float* y, int64_t piece, std::vector<MPI_Request>& requests) const {
+    for (int64_t i = piece; i < std::min(pieces, piece + way.under_way); ++i) {
+      const int64_t begin = BeginOf(i), size = EndOf(i) - begin;
+      if (way.through_hosts) {
+        const auto share = [&](int host) {
+          return HostsExchange::ShareOfRank(size, place.local, place.locals, host, count_of_hosts);
+        };
+        Exchange(y + begin, place.local, place.locals, count_of_hosts, place.host, share, requests);
+      } else {
+        const int ranks = communicator.size();
+        const auto share = [&](int rank) { return ShareOfPiece(size, rank, ranks); };
+        Exchange(y + begin, 0, 1, ranks, communicator.rank(), share, requests);
+      }
     }
-    for (int i = 1; i < ranks; ++i) {
-      start(ShareOfPiece(size, rank, ranks), (rank + i) % ranks, MPI_Isend, "MPI_Isend");
+  }
+
+  // Of the same pieces, when what other hosts have of them is there.
+  void ShareOutWithinHost(float* y, int64_t piece, std::vector<MPI_Request>& requests) const {
+    for (int64_t i = piece; way.through_hosts && i < std::min(pieces, piece + way.under_way); ++i) {
+      const int64_t begin = BeginOf(i), size = EndOf(i) - begin;
+      const auto share = [&](int local) { return ShareOfPiece(size, local, place.locals); };
+      Exchange(y + begin, place.first, 1, place.locals, place.local, share, requests);
     }
   }
 
@@ -227,6 +257,8 @@ struct GradientSum::Impl {
   const std::span<float> x;
   const SumResult result;
   const Way way;
+  const HostPlace place;
+  const int count_of_hosts;
   const int64_t piece_floats, pieces;
   const int64_t row_width, row_pieces;  // of the table
   int64_t summed = 0;
@@ -262,18 +294,19 @@ GradientSum::GradientSum(Communicator& communicator, std::span<float> x, const S
 GradientSum::Way GradientSum::WayOf(const std::vector<int>& hosts, int ranks, const SumForm& form) {
   const Way pairs = {false, kMostUnderWay, PieceFloats(ranks)};
   const auto count = static_cast<int64_t>(hosts.size());
-  if (count < 2 || form.result != SumResult::kWhole) return pairs;
+  if (count < 2) return pairs;
   // Where a host has few ranks, these alone would add for all: a host of one rank gains nothing.
   const int owners = HostsExchange::Owners(hosts);
-  if (owners < 2 || std::ranges::max(hosts) > 2 * owners) return pairs;
+  const bool shares = form.result == SumResult::kShares;
+  if (owners < 2 || std::ranges::max(hosts) > (shares ? 1 : 2) * owners) return pairs;
   // A rank with a share receives those of its host and that of the host before.
   const int64_t received = std::ranges::max(hosts) + 1;
-  const int64_t most =
-      std::min<int64_t>(kMostThroughHosts, kFloatsUnderWay / kLeastShare / received);
-  if (2 * count > most) return pairs;
+  // Each rank's own one is a part of that.
+  const int64_t unit = worker::kNormBlock * (shares ? count : 1);
+  const int64_t most = std::min<int64_t>(kMostThroughHosts, kFloatsUnderWay / unit / received);
+  if ((shares ? 1 : 2) * count > most) return pairs;
   const int64_t under_way = std::min(most, std::max<int64_t>(4 * count, kLeastThroughHosts));
-  const int64_t share =
-      kFloatsUnderWay / under_way / received / worker::kNormBlock * worker::kNormBlock;
+  const int64_t share = kFloatsUnderWay / under_way / received / unit * unit;
   return {true, static_cast<int>(under_way), share * owners};
 }
 
@@ -306,12 +339,19 @@ int64_t GradientSum::Bytes(int64_t size, const std::vector<int>& hosts, int rank
                                     : PairsExchange::Bytes(ranks, form.wire, piece));
 }
 
-std::vector<Range> GradientSum::SharesOf(int64_t size, int rank, int ranks) {
+std::vector<Range> GradientSum::SharesOf(int64_t size, int rank, const std::vector<int>& hosts,
+                                         int ranks) {
   if (ranks == 1) return {{0, size}};
-  const int64_t most = PieceFloats(ranks);
+  const Way way = WayOf(hosts, ranks, {.result = SumResult::kShares});
+  const HostPlace place = PlaceOf(rank, hosts);
+  const int64_t most = way.piece_floats;
   std::vector<Range> shares;
   for (int64_t begin = 0; begin < size; begin += most) {
-    const Range share = ShareOfPiece(std::min(most, size - begin), rank, ranks);
+    const int64_t piece = std::min(most, size - begin);
+    const Range share = way.through_hosts
+                            ? HostsExchange::ShareOfRank(piece, place.local, place.locals,
+                                                         place.host, static_cast<int>(hosts.size()))
+                            : ShareOfPiece(piece, rank, ranks);
     if (share.size() > 0) shares.push_back({begin + share.begin, begin + share.end});
   }
   return shares;
@@ -322,14 +362,20 @@ void GradientSum::ShareOut(std::span<float> y) {
   const Impl& impl = *impl_;
   if (impl.result != SumResult::kShares) throw std::logic_error("no rank has shares of its own");
   impl.communicator.Bounded("sharing out of weights", [&] {
-    std::vector<MPI_Request> requests;
-    for (int64_t piece = 0; piece < impl.pieces; ++piece) {
-      const int64_t begin = impl.BeginOf(piece);
-      impl.ShareOut(y.data() + begin, impl.EndOf(piece) - begin, &requests);
-      if ((piece + 1) % kMostUnderWay != 0 && piece + 1 < impl.pieces) continue;
+    std::vector<MPI_Request> between, within;
+    const auto wait = [](std::vector<MPI_Request>& requests) {
       CheckMpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
                "MPI_Waitall");
       requests.clear();
+    };
+    // The network has the next pieces while the ranks of a host have these.
+    const int64_t some = impl.way.under_way;
+    impl.ShareOutBetweenHosts(y.data(), 0, between);
+    for (int64_t piece = 0; piece < impl.pieces; piece += some) {
+      wait(between);
+      impl.ShareOutBetweenHosts(y.data(), piece + some, between);
+      impl.ShareOutWithinHost(y.data(), piece, within);
+      wait(within);
     }
   });
 }

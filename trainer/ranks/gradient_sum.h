@@ -46,12 +46,14 @@ struct SumForm {
 /// (as launchers place them unless told otherwise), pieces go from host to host instead, and each
 /// host's network carries what one rank would send (HostsExchange of
 /// trainer/ranks/piece_exchange.h). The sums are the same, to the last bit; in kBfloat16 what ranks
-/// of a host add is not rounded among them. Not where ranks need their shares alone, and not on
-/// more hosts than pieces can be under way for (32; 15 of 32 ranks each).
+/// of a host add is not rounded among them. Not on more hosts than pieces can be under way for (32;
+/// 15 of 32 ranks each).
 ///
 /// Where each rank needs its own shares of the sum alone (to update them, and no others: ZeRO's
 /// first stage, Rajbhandari et al. 2020), nothing is sent to all; ShareOut then does that with what
-/// became of them.
+/// became of them. These, too, go through hosts, where all have the same number of ranks (and on
+/// up to 14 hosts of 4 ranks each, 10 of 8, 7 of 16): ShareOut sends each share to one rank of
+/// every other host, which sends it on to those of its own.
 ///
 /// x may begin with a table, such as an embedding, of which batches touch some rows only. What it
 /// has of whole pieces goes last; ranks first tell each other which rows are not all zero anywhere,
@@ -88,8 +90,9 @@ class GradientSum {
   void ShareOut(std::span<float> y);
 
   /// The shares of a rank in an array of this size, from its beginning to its end: whole blocks of
-  /// worker::kNormBlock floats, as many for each rank as can be.
-  static std::vector<worker::ParameterRange> SharesOf(int64_t size, int rank, int ranks);
+  /// worker::kNormBlock floats, as many for each rank as can be. `hosts` as for WayOf.
+  static std::vector<worker::ParameterRange> SharesOf(int64_t size, int rank,
+                                                      const std::vector<int>& hosts, int ranks);
 
   /// How pieces go.
   struct Way {

@@ -80,6 +80,18 @@ int64_t LargestShare(int64_t size, int parts) {
   return std::min(size, (blocks + parts - 1) / parts * worker::kNormBlock);
 }
 
+HostPlace PlaceOf(int rank, const std::vector<int>& hosts) {
+  HostPlace place;
+  for (const int ranks : hosts) {
+    place.locals = ranks;
+    place.local = rank - place.first;
+    if (place.local < ranks) break;
+    place.first += ranks;
+    ++place.host;
+  }
+  return place;
+}
+
 PairsExchange::PairsExchange(int slot, std::vector<int> ranks, int own, Wire wire, int64_t most)
     : tag_(kFirstTag + kTags * slot),
       ranks_(std::move(ranks)),
@@ -178,22 +190,21 @@ void PairsExchange::TakeSums() {
 
 HostsExchange::HostsExchange(int slot, int rank, const std::vector<int>& hosts, Wire wire,
                              int64_t most)
-    : tag_(kFirstTag + kTags * slot), owners_(Owners(hosts)) {
-  size_t host = 0;
-  while (first_ + hosts[host] <= rank) first_ += hosts[host++];
-  local_ = rank - first_;
-  locals_ = hosts[host];
+    : tag_(kFirstTag + kTags * slot),
+      owners_(Owners(hosts)),
+      hosts_(static_cast<int>(hosts.size())),
+      place_(PlaceOf(rank, hosts)) {
   if (!is_owner()) return;
   const int64_t share = LargestShare(most, owners_);
-  received_.resize((locals_ + 1) * share);
+  received_.resize((place_.locals + 1) * share);
   if (wire == Wire::kBfloat16) {
-    std::vector<int> owners(hosts.size(), local_);
+    std::vector<int> owners(hosts.size(), place_.local);
     for (size_t i = 1; i < hosts.size(); ++i) owners[i] = owners[i - 1] + hosts[i - 1];
-    between_ = std::make_unique<PairsExchange>(slot, owners, static_cast<int>(host), wire, share);
+    between_ = std::make_unique<PairsExchange>(slot, owners, place_.host, wire, share);
     return;
   }
-  if (host > 0) before_ = first_ - hosts[host - 1] + local_;
-  if (host + 1 < hosts.size()) next_ = first_ + locals_ + local_;
+  if (place_.host > 0) before_ = place_.first - hosts[place_.host - 1] + place_.local;
+  if (place_.host + 1 < hosts_) next_ = place_.first + place_.locals + place_.local;
 }
 
 int64_t HostsExchange::Bytes(const std::vector<int>& hosts, Wire wire, int64_t most) {
@@ -206,21 +217,30 @@ int64_t HostsExchange::Bytes(const std::vector<int>& hosts, Wire wire, int64_t m
 
 int HostsExchange::Owners(const std::vector<int>& hosts) { return std::ranges::min(hosts); }
 
+Range HostsExchange::ShareOfRank(int64_t size, int local, int locals, int host, int hosts) {
+  const Range share = ShareOfPiece(size, local, locals);
+  const Range part = ShareOfPiece(share.size(), host, hosts);
+  return {share.begin + part.begin, share.begin + part.end};
+}
+
 void HostsExchange::Start(float* x, int64_t size, SumResult result) {
-  if (result != SumResult::kWhole) throw std::logic_error("through hosts goes the whole sum");
   x_ = x;
   size_ = size;
+  result_ = result;
   if (is_owner()) {
-    const int64_t mine = ShareOf(local_).size();
+    const int64_t mine = ShareOf(place_.local).size();
     float* to = received_.data();
-    if (before_ >= 0) Receive(to + locals_ * mine, mine, MPI_FLOAT, before_, tag_ + kUp, requests_);
-    ForOthers(local_, locals_, [&](int from) {
-      Receive(to + from * mine, mine, MPI_FLOAT, first_ + from, tag_ + kContribution, requests_);
+    if (before_ >= 0)
+      Receive(to + place_.locals * mine, mine, MPI_FLOAT, before_, tag_ + kUp, requests_);
+    ForOthers(place_.local, place_.locals, [&](int from) {
+      Receive(to + from * mine, mine, MPI_FLOAT, place_.first + from, tag_ + kContribution,
+              requests_);
     });
   }
-  ForOthers(local_, owners_, [&](int to) {
+  ForOthers(place_.local, owners_, [&](int to) {
     const Range share = ShareOf(to);
-    Send(x_ + share.begin, share.size(), MPI_FLOAT, first_ + to, tag_ + kContribution, requests_);
+    Send(x_ + share.begin, share.size(), MPI_FLOAT, place_.first + to, tag_ + kContribution,
+         requests_);
   });
   stage_ = Stage::kContributions;
 }
@@ -232,22 +252,25 @@ bool HostsExchange::Advance() {
       return false;
     case Stage::kContributions:
       if (!AllDone(requests_)) return false;
-      ForOthers(local_, owners_, [&](int from) {
-        const Range share = ShareOf(from);
-        Receive(x_ + share.begin, share.size(), MPI_FLOAT, first_ + from, tag_ + kSum, requests_);
-      });
+      if (result_ == SumResult::kWhole) {
+        ForOthers(place_.local, owners_, [&](int from) {
+          const Range share = ShareOf(from);
+          Receive(x_ + share.begin, share.size(), MPI_FLOAT, place_.first + from, tag_ + kSum,
+                  requests_);
+        });
+      }
       if (is_owner()) PassOn();
       stage_ = Stage::kResult;
       return true;
     case Stage::kResult:
       // Whoever has a sum sends it on before all others have come: they wait for it.
       if (!HasSum()) return false;
-      if (is_owner()) {
-        const Range mine = ShareOf(local_);
+      if (is_owner() && result_ == SumResult::kWhole) {
+        const Range mine = ShareOf(place_.local);
         if (before_ >= 0)
           Send(x_ + mine.begin, mine.size(), MPI_FLOAT, before_, tag_ + kDown, requests_);
-        ForOthers(local_, locals_, [&](int to) {
-          Send(x_ + mine.begin, mine.size(), MPI_FLOAT, first_ + to, tag_ + kSum, requests_);
+        ForOthers(place_.local, place_.locals, [&](int to) {
+          Send(x_ + mine.begin, mine.size(), MPI_FLOAT, place_.first + to, tag_ + kSum, requests_);
         });
       }
       stage_ = Stage::kOthers;
@@ -267,29 +290,41 @@ bool HostsExchange::HasSum() {
   return !between_->busy();
 }
 
-// The sum so far to the next host, or to x on the last one; or the host's own to all others.
+// The sum so far to the next host, or to x on the last one, which sends the others their parts
+// where these are all that is needed; or the host's own to all others.
 void HostsExchange::PassOn() {
-  const Range mine = ShareOf(local_);
+  const Range mine = ShareOf(place_.local);
+  const bool whole = result_ == SumResult::kWhole;
   if (between_) {
     AddContributions(x_ + mine.begin);
-    return between_->Start(x_ + mine.begin, mine.size(), SumResult::kWhole);
+    return between_->Start(x_ + mine.begin, mine.size(), result_);
   }
-  if (next_ < 0) return AddContributions(x_ + mine.begin);
-  float* sum = received_.data() + locals_ * mine.size();
+  if (next_ < 0) {
+    AddContributions(x_ + mine.begin);
+    for (int host = 0; !whole && host < place_.host; ++host) {
+      const Range part = PartOf(host);
+      Send(x_ + part.begin, part.size(), MPI_FLOAT, host * place_.locals + place_.local,
+           tag_ + kDown, requests_);
+    }
+    return;
+  }
+  float* sum = received_.data() + place_.locals * mine.size();
   AddContributions(sum);
   Send(sum, mine.size(), MPI_FLOAT, next_, tag_ + kUp, next_host_requests_);
-  Receive(x_ + mine.begin, mine.size(), MPI_FLOAT, next_, tag_ + kDown, next_host_requests_);
+  const Range back = whole ? mine : PartOf(place_.host);
+  const int from = whole ? next_ : (hosts_ - 1) * place_.locals + place_.local;
+  Receive(x_ + back.begin, back.size(), MPI_FLOAT, from, tag_ + kDown, next_host_requests_);
 }
 
 // To what the host before has sent.
 void HostsExchange::AddContributions(float* to) {
-  const Range mine = ShareOf(local_);
+  const Range mine = ShareOf(place_.local);
   const float* received = received_.data();
   const auto contribution = [&](int local, int64_t at, int64_t) {
-    return (local == local_ ? x_ + mine.begin : received + local * mine.size()) + at;
+    return (local == place_.local ? x_ + mine.begin : received + local * mine.size()) + at;
   };
-  AddInOrder(mine.size(), before_ >= 0 ? received + locals_ * mine.size() : nullptr, locals_,
-             contribution, to);
+  AddInOrder(mine.size(), before_ >= 0 ? received + place_.locals * mine.size() : nullptr,
+             place_.locals, contribution, to);
 }
 
 }  // namespace lockstep::trainer

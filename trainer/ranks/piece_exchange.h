@@ -18,6 +18,15 @@ worker::ParameterRange ShareOfPiece(int64_t size, int part, int parts);
 /// The largest one's floats.
 int64_t LargestShare(int64_t size, int parts);
 
+/// Where a rank is.
+struct HostPlace {
+  int host = 0;               ///< the number of its host
+  int first = 0;              ///< the first rank of that
+  int local = 0, locals = 0;  ///< its number among the ranks there, and how many these are
+};
+/// With hosts of so many ranks, which follow one another.
+HostPlace PlaceOf(int rank, const std::vector<int>& hosts);
+
 /// The sum of one array after another over ranks, in the order of the ranks: its stages, each of
 /// which ends when the messages of the one before have come. All ranks take part in every one, in
 /// the same order; of several exchanges each has a slot, and tags of its own.
@@ -76,7 +85,10 @@ class PairsExchange : public PieceExchange {
 /// float once in either direction, or twice with a host on both sides, however many ranks it has.
 /// The order of additions is that of PairsExchange. In kBfloat16, where a partial sum would be
 /// rounded once more at each host, those who have the same share on each host exchange their hosts'
-/// sums in pairs instead. Of the whole sum.
+/// sums in pairs instead.
+///
+/// Of shares alone, where all hosts have the same number of ranks, the last one's sum goes back in
+/// parts, to each host its own; in kBfloat16 the pairs keep theirs.
 class HostsExchange : public PieceExchange {
  public:
   /// `hosts`: the numbers of their ranks, in the order of the ranks.
@@ -89,21 +101,30 @@ class HostsExchange : public PieceExchange {
   static int64_t Bytes(const std::vector<int>& hosts, Wire wire, int64_t most);
   /// How many ranks of each host have a share.
   static int Owners(const std::vector<int>& hosts);
+  /// Of a piece, what a rank has alone: of the share of its number on its host (of `locals`) the
+  /// part of its host.
+  static worker::ParameterRange ShareOfRank(int64_t size, int local, int locals, int host,
+                                            int hosts);
 
  private:
   enum class Stage { kIdle, kContributions, kResult, kOthers };
   enum Tag { kContribution, kUp, kDown, kSum };
 
   worker::ParameterRange ShareOf(int owner) const { return ShareOfPiece(size_, owner, owners_); }
-  bool is_owner() const { return local_ < owners_; }
+  bool is_owner() const { return place_.local < owners_; }
+  /// Of a host, in the share of this rank's number, where ranks need theirs alone.
+  worker::ParameterRange PartOf(int host) const {
+    return ShareOfRank(size_, place_.local, place_.locals, host, hosts_);
+  }
   void AddContributions(float* to);
   void PassOn();
   bool HasSum();
 
-  const int tag_, owners_;
-  int first_ = 0, local_ = 0, locals_ = 0;  // of this host
+  const int tag_, owners_, hosts_;
+  const HostPlace place_;
   int before_ = -1, next_ = -1;             // who has the same share there, in float32
   std::unique_ptr<PairsExchange> between_;  // of those, else
+  SumResult result_ = SumResult::kWhole;
   Stage stage_ = Stage::kIdle;
   float* x_ = nullptr;
   int64_t size_ = 0;

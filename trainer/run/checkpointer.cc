@@ -213,6 +213,10 @@ bool Checkpointer::HasPart(const Replica& replica) const {
   return communicator_.size() > 1 && replica.shards_optimizer;
 }
 
+std::vector<worker::ParameterRange> Checkpointer::SharesOf(int64_t size, int rank) const {
+  return GradientSum::SharesOf(size, rank, communicator_.host_sizes(), communicator_.size());
+}
+
 // Rank 0: a slot of all parameters; empty elsewhere.
 std::vector<float> Checkpointer::CollectSlot(const Replica& replica, size_t slot) {
   const std::vector<float> parts = communicator_.Gather(ViewSlots(replica.optimizer)[slot]);
@@ -221,7 +225,7 @@ std::vector<float> Checkpointer::CollectSlot(const Replica& replica, size_t slot
   std::vector<float> whole(static_cast<size_t>(size));
   auto from = parts.begin();
   for (int rank = 0; rank < communicator_.size(); ++rank) {
-    for (const auto& range : GradientSum::SharesOf(size, rank, communicator_.size())) {
+    for (const auto& range : SharesOf(size, rank)) {
       std::copy_n(from, range.size(), whole.begin() + range.begin);
       from += range.size();
     }
@@ -236,7 +240,7 @@ void Checkpointer::ShareSlots(const WholeSlots& whole, worker::Optimizer& optimi
     const auto part_of = [&](int rank) {
       const std::span<float> all = whole.views[slot];
       std::vector<float> part;
-      for (const auto& range : GradientSum::SharesOf(std::ssize(all), rank, communicator_.size())) {
+      for (const auto& range : SharesOf(std::ssize(all), rank)) {
         part.insert(part.end(), all.begin() + range.begin, all.begin() + range.end);
       }
       return part;

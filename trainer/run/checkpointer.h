@@ -107,6 +107,7 @@ class Checkpointer {
     std::vector<std::span<float>> views;
   };
   bool HasPart(const Replica& replica) const;
+  std::vector<worker::ParameterRange> SharesOf(int64_t size, int rank) const;
   std::vector<float> CollectSlot(const Replica& replica, size_t slot);
   void ShareSlots(const WholeSlots& whole, worker::Optimizer& optimizer);
   std::string Load(const std::string& resume, Replica& replica, WholeSlots& slots,

@@ -13,7 +13,8 @@ MemoryNeed NeedOf(const ModelSize& model, const worker::OptimizerOptions& optimi
   const bool sharded = job.form.result == SumResult::kShares;
   if (sharded) {
     updated = 0;
-    for (const auto& range : GradientSum::SharesOf(need.parameters, job.ranks - 1, job.ranks)) {
+    for (const auto& range :
+         GradientSum::SharesOf(need.parameters, job.ranks - 1, job.hosts, job.ranks)) {
       updated += range.size();
     }
   }

@@ -34,9 +34,10 @@ bool ParseQuantity(const std::string& text, const std::vector<Unit>& units, doub
 }
 
 /// What a host's network carries in each direction for each float of a piece, a rank's messages for
-/// a piece, and what is added behind the last one.
+/// a piece, and what is added behind the last one; and of the weights that are shared out.
 struct WireCosts {
   double floats = 0.0, messages = 0.0, last_seconds = 0.0;
+  double weights = 0.0, weights_messages = 0.0;
 };
 
 WireCosts CostsOf(const GradientSum::Way& way, const SumCosts& costs, const RankLayout& layout,
@@ -44,20 +45,29 @@ WireCosts CostsOf(const GradientSum::Way& way, const SumCosts& costs, const Rank
   const double ranks = layout.ranks(), of_host = layout.ranks_per_host;
   if (!way.through_hosts) {
     const double ways = costs.sharded() ? 1.0 : 2.0;
-    return {ways * of_host * (ranks - of_host) / ranks, ways * (ranks - 1.0),
-            2.0 * network.latency_seconds};
+    const double floats = of_host * (ranks - of_host) / ranks;
+    return {ways * floats, ways * (ranks - 1.0), 2.0 * network.latency_seconds, floats,
+            ranks - 1.0};
   }
+  const double hosts = layout.hosts, of_pairs = (hosts - 1.0) / hosts;
+  const double share_out_messages = of_host + hosts - 2.0;
   if (costs.form.wire == Wire::kBfloat16) {  // hosts in pairs
-    const double hosts = layout.hosts;
-    return {2.0 * (hosts - 1.0) / hosts, 2.0 * (of_host + hosts - 2.0),
-            2.0 * network.latency_seconds};
+    const double ways = costs.sharded() ? 1.0 : 2.0;
+    return {ways * of_pairs, ways * share_out_messages, 2.0 * network.latency_seconds, of_pairs,
+            share_out_messages};
   }
   // To the last host and back; hosts in the middle have neighbours on both sides.
-  const double hops = 2.0 * (layout.hosts - 1);
-  const double floats = layout.hosts == 2 ? 1.0 : 2.0;
+  // Of shares, from the last one at once, to each host its own part.
+  double hops = 2.0 * (hosts - 1.0), floats = layout.hosts == 2 ? 1.0 : 2.0, pieces = hops;
+  if (costs.sharded()) {
+    hops = hosts;
+    floats = layout.hosts == 2 ? 1.0 : 1.0 + 1.0 / hosts;
+    pieces = hosts - 1.0 + of_pairs;  // the last host has the parts of all others to send
+  }
   const double piece_seconds =
       costs.bytes_of_float() * static_cast<double>(way.piece_floats) / network.bytes_per_second;
-  return {floats, 2.0 * of_host, hops * network.latency_seconds + (hops - floats) * piece_seconds};
+  return {floats, 2.0 * of_host, hops * network.latency_seconds + (pieces - floats) * piece_seconds,
+          of_pairs, share_out_messages};
 }
 
 }  // namespace
@@ -97,7 +107,11 @@ double ExposedSeconds(const StepTimes& step, const SumCosts& costs, const RankLa
     const double floats = wire.floats * static_cast<double>(end - begin);
     wire_is_free = std::max(wire_is_free, ready) + messages +
                    costs.bytes_of_float() * floats / network.bytes_per_second;
-    if (costs.sharded()) weights += messages + sizeof(float) * floats / network.bytes_per_second;
+    if (costs.sharded()) {
+      const double weights_floats = wire.weights * static_cast<double>(end - begin);
+      weights += wire.weights_messages * kSecondsOfMessage +
+                 sizeof(float) * weights_floats / network.bytes_per_second;
+    }
   }
   // Ranks of a host that talk to every other rank talk less to each other the more there are
   // elsewhere.

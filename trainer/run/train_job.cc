@@ -327,7 +327,9 @@ ExitStatus Train(Communicator& communicator, const TrainArguments& arguments) {
     task->Allocate(worker::Pass::kForwardAndBackward);
     const int rank = communicator.rank(), ranks = communicator.size();
     std::optional<std::vector<worker::ParameterRange>> updated;
-    if (shards) updated = GradientSum::SharesOf(task->parameters().size(), rank, ranks);
+    if (shards)
+      updated =
+          GradientSum::SharesOf(task->parameters().size(), rank, communicator.host_sizes(), ranks);
     allocated.emplace(*task, optimizer, MakeSchedule(config.optimizer(), length.total_steps),
                       LanesOfRank(lanes, rank, ranks), averaging, std::move(updated));
   });

@@ -5,8 +5,10 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -117,10 +119,35 @@ TEST(GradientSumTest, ThroughHostsTakesNoMoreMemory) {
       }
       EXPECT_EQ(GradientSum::WayOf(sizes, hosts * ranks, {.wire = Wire::kBfloat16}).through_hosts,
                 way.through_hosts);
-      EXPECT_FALSE(
-          GradientSum::WayOf(sizes, hosts * ranks, {.result = SumResult::kShares}).through_hosts);
+      const SumForm shares = {.result = SumResult::kShares};
+      const auto own = GradientSum::WayOf(sizes, hosts * ranks, shares);
+      if (own.through_hosts) {
+        EXPECT_TRUE(way.through_hosts);
+        EXPECT_GE(own.under_way, hosts);
+        const int64_t share = own.piece_floats / ranks;
+        EXPECT_EQ(share % (hosts * worker::kNormBlock), 0);  // as much for each
+        EXPECT_GT(share, 0);
+        EXPECT_LE(own.under_way * share * (ranks + 1), 4 << 20);
+        EXPECT_EQ(GradientSum::Bytes(1 << 30, sizes, hosts * ranks, shares),
+                  own.under_way * share * (ranks + 1) * 4);
+      }
     }
   }
+  for (const auto& [hosts, ranks, through] : {std::tuple{2, 2, true},
+                                              {14, 4, true},
+                                              {15, 4, false},
+                                              {10, 8, true},
+                                              {11, 8, false},
+                                              {7, 16, true},
+                                              {8, 16, false},
+                                              {2, 1, false}}) {
+    const std::vector<int> sizes(hosts, ranks);
+    EXPECT_EQ(
+        GradientSum::WayOf(sizes, hosts * ranks, {.result = SumResult::kShares}).through_hosts,
+        through)
+        << hosts << " of " << ranks;
+  }
+  EXPECT_FALSE(GradientSum::WayOf({3, 2}, 5, {.result = SumResult::kShares}).through_hosts);
   for (const auto& [hosts, through] : {std::pair<std::vector<int>, bool>{{}, false},
                                        {{8}, false},
                                        {{7, 1}, false},
@@ -133,12 +160,19 @@ TEST(GradientSumTest, ThroughHostsTakesNoMoreMemory) {
 // Every float is one rank's, in whole blocks of the norm.
 TEST(GradientSumTest, SharesMakeUpTheWhole) {
   for (const int64_t size : {int64_t{0}, int64_t{3}, int64_t{10'007}, kSeveralPieces}) {
-    for (const int ranks : {1, 2, 3, 300}) {
+    for (const std::vector<int>& hosts : {std::vector<int>{1},
+                                          {2},
+                                          {1, 1, 1},
+                                          std::vector<int>(300, 1),
+                                          {2, 2, 2},
+                                          {4, 4},
+                                          {3, 2}}) {
+      const int ranks = std::accumulate(hosts.begin(), hosts.end(), 0);
       std::vector<int> owners(size);
       int64_t least = size, most = 0;
       for (int rank = 0; rank < ranks; ++rank) {
         int64_t own = 0, end_before = 0;
-        for (const auto& [begin, end] : GradientSum::SharesOf(size, rank, ranks)) {
+        for (const auto& [begin, end] : GradientSum::SharesOf(size, rank, hosts, ranks)) {
           EXPECT_EQ(begin % worker::kNormBlock, 0);
           EXPECT_TRUE(end % worker::kNormBlock == 0 || end == size);
           EXPECT_GE(begin, end_before);
@@ -157,12 +191,19 @@ TEST(GradientSumTest, SharesMakeUpTheWhole) {
 }
 
 // The sum of the own share alone; then what became of it goes to all.
-TEST(GradientSumTest, MayStayWithItsShares) {
+void ExpectStaysWithItsShares(const std::vector<int>& hosts) {
   for (const Wire wire : {Wire::kFloat32, Wire::kBfloat16}) {
+    SCOPED_TRACE(testing::PrintToString(hosts));
+    const bool through =
+        GradientSum::WayOf(hosts, world->size(), {.result = SumResult::kShares}).through_hosts;
+    // (What ranks of a host have to add is rounded where it does not go through hosts.)
+    if (wire == Wire::kBfloat16 && !through && hosts.size() > 1) continue;
     std::vector<float> x(kSeveralPieces), whole(kSeveralPieces), weights(kSeveralPieces);
-    GradientSum shares(*world, x, {wire, SumResult::kShares}), all(*world, whole, {wire});
-    const auto mine = GradientSum::SharesOf(kSeveralPieces, world->rank(), world->size());
+    GradientSum shares(*world, x, {wire, SumResult::kShares}, hosts);
+    GradientSum all(*world, whole, {wire}, hosts);
+    const auto mine = GradientSum::SharesOf(kSeveralPieces, world->rank(), hosts, world->size());
     for (int turn = 0; turn < 2; ++turn) {
+      if (world->rank() == turn) std::this_thread::sleep_for(std::chrono::milliseconds(3));
       Fill(x, 0, kSeveralPieces, turn);
       Fill(whole, 0, kSeveralPieces, turn);
       if (world->rank() != 1) shares.Ready(1 << 20);
@@ -181,17 +222,29 @@ TEST(GradientSumTest, MayStayWithItsShares) {
       shares.ShareOut(weights);
       for (int64_t i = 0; i < kSeveralPieces; ++i) sums += weights[i] == 2.0f * whole[i];
       EXPECT_EQ(sums, kSeveralPieces);
+      std::ranges::fill(weights, -1.0f);
     }
   }
 }
 
+TEST(GradientSumTest, MayStayWithItsShares) { ExpectStaysWithItsShares({}); }
+
+TEST(GradientSumTest, SharesGoThroughHosts) {
+  for (const auto& hosts : HostsOfThisWorld()) ExpectStaysWithItsShares(hosts);
+  if (world->size() == 6) {
+    ExpectStaysWithItsShares({3, 3});
+    EXPECT_TRUE(GradientSum::WayOf({3, 3}, 6, {.result = SumResult::kShares}).through_hosts);
+  }
+}
+
 // Of a table few rows travel, with the bits of all.
-TEST(GradientSumTest, RowsThatNobodyTouchesStay) {
+void ExpectRowsStay(const std::vector<int>& hosts) {
   constexpr int64_t kWidth = 50, kRows = 60'000;  // 3,000,000 of the floats, 2 whole pieces
   for (const Wire wire : {Wire::kFloat32, Wire::kBfloat16}) {
     for (const auto result : {SumResult::kWhole, SumResult::kShares}) {
       std::vector<float> x(kSeveralPieces), all(kSeveralPieces);
-      GradientSum rows(*world, x, {wire, result, {kRows, kWidth}}), plain(*world, all, {wire});
+      GradientSum rows(*world, x, {wire, result, {kRows, kWidth}}, hosts);
+      GradientSum plain(*world, all, {wire}, hosts);
       for (const int64_t every : {int64_t{400}, int64_t{1}, kRows}) {
         // Each rank some of its own.
         std::ranges::fill(x, 0.0f);
@@ -204,15 +257,18 @@ TEST(GradientSumTest, RowsThatNobodyTouchesStay) {
         rows.Finish();
         plain.Finish();
         int64_t wrong = 0;
-        const auto mine = result == SumResult::kWhole
-                              ? std::vector<worker::ParameterRange>{{0, kSeveralPieces}}
-                              : GradientSum::SharesOf(kSeveralPieces, world->rank(), world->size());
+        const auto mine =
+            result == SumResult::kWhole
+                ? std::vector<worker::ParameterRange>{{0, kSeveralPieces}}
+                : GradientSum::SharesOf(kSeveralPieces, world->rank(), hosts, world->size());
         for (const auto& [begin, end] : mine) {
           for (int64_t i = begin; i < end; ++i) wrong += x[i] != all[i];
         }
         EXPECT_EQ(wrong, 0) << every;
         if (world->size() == 1) continue;
-        const int64_t rest = kSeveralPieces - 2 * (1 << 20), touched = kRows / every;
+        const int64_t piece = GradientSum::WayOf(hosts, world->size(), {wire, result}).piece_floats;
+        const int64_t rest = kSeveralPieces - kRows * kWidth / piece * piece,
+                      touched = kRows / every;
         if (every == 1) {
           EXPECT_EQ(rows.summed_floats(), kSeveralPieces);
         } else {
@@ -223,6 +279,10 @@ TEST(GradientSumTest, RowsThatNobodyTouchesStay) {
     }
   }
 }
+
+TEST(GradientSumTest, RowsThatNobodyTouchesStay) { ExpectRowsStay({}); }
+
+TEST(GradientSumTest, RowsOfSharesThroughHosts) { ExpectRowsStay(HostsOfThisWorld().front()); }
 
 // What is not ready is still written, while what is behind it travels; ranks say so at times of
 // their own, and rank 1 only at the end.

@@ -93,12 +93,13 @@ TEST_F(ExposedSecondsTest, OneHostHasNoWire) {
 // twice what that of a host of one does, and half as much as before goes between its own.
 TEST_F(ExposedSecondsTest, ManyRanksOfAHostShareItsNetwork) {
   costs_.in_host_seconds = 0.125;
+  EXPECT_NEAR(Exposed({40, 2}), 2 * 2 * 3.5 * 78 / 80 + 0.5 + 0.125 / 40, 10 * kNear);
   costs_.form.result = SumResult::kShares;
-  EXPECT_NEAR(Exposed({2, 2}), 3.5 + 0.5 + 0.125 / 2 + 3.5, kNear);
+  EXPECT_NEAR(Exposed({40, 2}), 2 * 2 * 3.5 * 78 / 80 + 0.5 + 0.125 / 40, 10 * kNear);
   // Through hosts it carries what that of a host of one does; the last piece comes back.
   costs_.form.result = SumResult::kWhole;
   const auto pieces = [&](int hosts) {
-    const auto way = GradientSum::WayOf(std::vector<int>(hosts, 2), 2 * hosts, {});
+    const auto way = GradientSum::WayOf(std::vector<int>(hosts, 2), 2 * hosts, costs_.form);
     EXPECT_TRUE(way.through_hosts);
     return static_cast<double>(way.piece_floats) / static_cast<double>(piece_);
   };
@@ -108,6 +109,13 @@ TEST_F(ExposedSecondsTest, ManyRanksOfAHostShareItsNetwork) {
   costs_.form.wire = Wire::kBfloat16;
   EXPECT_NEAR(Exposed({2, 2}), 3.5 / 2 + 0.5 + 0.125, 2 * kNear);
   EXPECT_NEAR(Exposed({4, 2}), 2 * 0.75 * 3.5 / 2 + 0.5 + 0.125, 2 * kNear);
+  // Shares alone come back, and go out as weights, unrounded.
+  costs_.form.result = SumResult::kShares;
+  EXPECT_NEAR(Exposed({4, 2}), 0.75 * 3.5 / 2 + 0.5 + 0.125 + 0.75 * 3.5, 4 * kNear);
+  costs_.form.wire = Wire::kFloat32;
+  EXPECT_NEAR(Exposed({2, 2}), 3.5 + 2 * 0.25 + 0.5 * pieces(2) + 0.125 + 0.5 * 3.5, 4 * kNear);
+  EXPECT_NEAR(Exposed({4, 2}), 1.25 * 3.5 + 4 * 0.25 + 2.5 * pieces(4) + 0.125 + 0.75 * 3.5,
+              4 * kNear);
 }
 
 TEST_F(ExposedSecondsTest, ManyHostsSendAlmostTwiceTheGradient) {
