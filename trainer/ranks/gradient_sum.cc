@@ -25,6 +25,8 @@ namespace {
 // Of a piece, but for many ranks: then each rank's share of it is at least 16 KB.
 constexpr int64_t kPieceFloats = int64_t{1} << 20, kLeastShare = int64_t{1} << 12;
 constexpr int kMostUnderWay = 4;
+// What hosts send each other in pairs, of a share.
+constexpr int64_t kLeastPart = int64_t{1} << 10;
 // Through hosts pieces are smaller and more of them under way: the last one has to go to the last
 // host and back, and the network is busy only where two for each host are on that way. Together
 // they take no more memory than the others can.
@@ -59,13 +61,14 @@ struct GradientSum::Impl {
     for (int slot = 0; slot < std::min<int64_t>(way.under_way, pieces); ++slot) {
       if (way.through_hosts) {
         slots.push_back(
-            std::make_unique<HostsExchange>(slot, communicator.rank(), hosts, form.wire, most));
+            std::make_unique<HostsExchange>(slot, communicator.rank(), hosts, form, most));
       } else {
         slots.push_back(
             std::make_unique<PairsExchange>(slot, all, communicator.rank(), form.wire, most));
       }
     }
     staging.resize(row_pieces > 0 ? slots.size() : 0);
+    for (std::vector<float>& rows : staging) rows.reserve(piece_floats);
     if (communicator.threads_may_call()) thread = std::thread([this] { Run(); });
   }
 
@@ -299,13 +302,21 @@ GradientSum::Way GradientSum::WayOf(const std::vector<int>& hosts, int ranks, co
   const int owners = HostsExchange::Owners(hosts);
   const bool shares = form.result == SumResult::kShares;
   if (owners < 2 || std::ranges::max(hosts) > (shares ? 1 : 2) * owners) return pairs;
-  // A rank with a share receives those of its host and that of the host before.
-  const int64_t received = std::ranges::max(hosts) + 1;
-  // Each rank's own one is a part of that.
-  const int64_t unit = worker::kNormBlock * (shares ? count : 1);
+  // In kBfloat16 the whole goes between hosts in pairs, else along a chain of them. How shares that
+  // stay are cut does not depend on the wire.
+  const bool in_pairs = form.wire == Wire::kBfloat16 && !shares;
+  // What a rank with a share receives: those of its host, that of the host before, and the same
+  // again, rounded, where hosts talk in pairs.
+  const int64_t received = std::ranges::max(hosts) + (in_pairs || shares ? 2 : 1);
+  // Where a share is cut once more, each host has as much of it.
+  const int64_t unit = shares     ? worker::kNormBlock * count
+                       : in_pairs ? kLeastPart * count
+                                  : worker::kNormBlock;
   const int64_t most = std::min<int64_t>(kMostThroughHosts, kFloatsUnderWay / unit / received);
-  if ((shares ? 1 : 2) * count > most) return pairs;
-  const int64_t under_way = std::min(most, std::max<int64_t>(4 * count, kLeastThroughHosts));
+  if (most < (in_pairs ? kMostUnderWay : shares ? count : 2 * count)) return pairs;
+  const int64_t wanted =
+      in_pairs ? kLeastThroughHosts : std::max<int64_t>(4 * count, kLeastThroughHosts);
+  const int64_t under_way = std::min(most, wanted);
   const int64_t share = kFloatsUnderWay / under_way / received / unit * unit;
   return {true, static_cast<int>(under_way), share * owners};
 }
@@ -335,7 +346,7 @@ int64_t GradientSum::Bytes(int64_t size, const std::vector<int>& hosts, int rank
   const Way way = WayOf(hosts, ranks, form);
   const int64_t piece = std::min(way.piece_floats, size);
   const int64_t slots = std::min<int64_t>(way.under_way, (size + piece - 1) / piece);
-  return slots * (way.through_hosts ? HostsExchange::Bytes(hosts, form.wire, piece)
+  return slots * (way.through_hosts ? HostsExchange::Bytes(hosts, form, piece)
                                     : PairsExchange::Bytes(ranks, form.wire, piece));
 }
 

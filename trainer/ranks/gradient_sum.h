@@ -12,7 +12,7 @@
 namespace lockstep::trainer {
 
 /// What a number is on its way between ranks. Sums are taken in float32 whatever it is, and every
-/// rank has the same bits of them; kBfloat16 rounds what others have to add, and the sum.
+/// rank has the same bits of them; kBfloat16 rounds what each has to add, and the sum.
 enum class Wire { kFloat32, kBfloat16 };
 
 /// What of x is the sum when it is finished.
@@ -46,13 +46,13 @@ struct SumForm {
 /// (as launchers place them unless told otherwise), pieces go from host to host instead, and each
 /// host's network carries what one rank would send (HostsExchange of
 /// trainer/ranks/piece_exchange.h). The sums are the same, to the last bit; in kBfloat16 what ranks
-/// of a host add is not rounded among them. Not on more hosts than pieces can be under way for (32;
-/// 15 of 32 ranks each).
+/// of a host add is not rounded among them, so that other hosts give other bits. Not on more hosts
+/// than pieces can be under way for (32; 15 of 32 ranks each; twice as many in kBfloat16).
 ///
 /// Where each rank needs its own shares of the sum alone (to update them, and no others: ZeRO's
 /// first stage, Rajbhandari et al. 2020), nothing is sent to all; ShareOut then does that with what
 /// became of them. These, too, go through hosts, where all have the same number of ranks (and on
-/// up to 14 hosts of 4 ranks each, 10 of 8, 7 of 16): ShareOut sends each share to one rank of
+/// up to 13 hosts of 4 ranks each, 10 of 8, 7 of 16): ShareOut sends each share to one rank of
 /// every other host, which sends it on to those of its own.
 ///
 /// x may begin with a table, such as an embedding, of which batches touch some rows only. What it
@@ -103,8 +103,8 @@ class GradientSum {
   /// With hosts as Communicator::host_sizes() gives them.
   static Way WayOf(const std::vector<int>& hosts, int ranks, const SumForm& form);
 
-  /// What it takes beside an x of `size` floats; rows of a table that travel alone take 16 MB more
-  /// at most.
+  /// What it takes beside an x of `size` floats; where rows of a table travel alone, the floats of
+  /// pieces under way stand there once more.
   static int64_t Bytes(int64_t size, const std::vector<int>& hosts, int ranks, const SumForm& form);
 
  private:

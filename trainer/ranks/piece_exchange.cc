@@ -67,17 +67,15 @@ void AddInOrder(int64_t size, const float* start, int parts, const Part& part, f
 
 }  // namespace
 
-Range ShareOfPiece(int64_t size, int part, int parts) {
-  const int64_t blocks = (size + worker::kNormBlock - 1) / worker::kNormBlock;
-  const auto cut = [&](int64_t at) {
-    return std::min(size, blocks * at / parts * worker::kNormBlock);
-  };
+Range ShareOfPiece(int64_t size, int part, int parts, int64_t grain) {
+  const int64_t blocks = (size + grain - 1) / grain;
+  const auto cut = [&](int64_t at) { return std::min(size, blocks * at / parts * grain); };
   return {cut(part), cut(part + 1)};
 }
 
-int64_t LargestShare(int64_t size, int parts) {
-  const int64_t blocks = (size + worker::kNormBlock - 1) / worker::kNormBlock;
-  return std::min(size, (blocks + parts - 1) / parts * worker::kNormBlock);
+int64_t LargestShare(int64_t size, int parts, int64_t grain) {
+  const int64_t blocks = (size + grain - 1) / grain;
+  return std::min(size, (blocks + parts - 1) / parts * grain);
 }
 
 HostPlace PlaceOf(int rank, const std::vector<int>& hosts) {
@@ -92,13 +90,15 @@ HostPlace PlaceOf(int rank, const std::vector<int>& hosts) {
   return place;
 }
 
-PairsExchange::PairsExchange(int slot, std::vector<int> ranks, int own, Wire wire, int64_t most)
+PairsExchange::PairsExchange(int slot, std::vector<int> ranks, int own, Wire wire, int64_t most,
+                             int64_t grain)
     : tag_(kFirstTag + kTags * slot),
       ranks_(std::move(ranks)),
       own_(own),
       count_(static_cast<int>(ranks_.size())),
-      rounds_(wire == Wire::kBfloat16) {
-  const int64_t all = LargestShare(most, count_) * count_;
+      rounds_(wire == Wire::kBfloat16),
+      grain_(grain) {
+  const int64_t all = LargestShare(most, count_, grain_) * count_;
   if (rounds_) {
     rounded_.resize(most);
     received_rounded_.resize(all);
@@ -107,8 +107,8 @@ PairsExchange::PairsExchange(int slot, std::vector<int> ranks, int own, Wire wir
   }
 }
 
-int64_t PairsExchange::Bytes(int ranks, Wire wire, int64_t most) {
-  const int64_t all = LargestShare(most, ranks) * ranks;
+int64_t PairsExchange::Bytes(int ranks, Wire wire, int64_t most, int64_t grain) {
+  const int64_t all = LargestShare(most, ranks, grain) * ranks;
   return wire == Wire::kBfloat16 ? (most + all) * static_cast<int64_t>(sizeof(Bfloat16))
                                  : all * static_cast<int64_t>(sizeof(float));
 }
@@ -167,10 +167,11 @@ void PairsExchange::AddShares() {
   float* own = x_ + mine.begin;
   float widened[kBlock];
   const auto share = [&](int number, int64_t at, int64_t n) -> const float* {
-    if (number == own_) return own + at;
     const int64_t theirs = number * mine.size() + at;
-    if (!rounds_) return received_.data() + theirs;
-    const auto from = received_rounded_.begin() + theirs;
+    if (!rounds_) return number == own_ ? own + at : received_.data() + theirs;
+    // The own one is rounded as well: sums do not depend on who takes them.
+    const Bfloat16* from =
+        number == own_ ? rounded_.data() + mine.begin + at : received_rounded_.data() + theirs;
     std::transform(from, from + n, widened, Widened);
     return widened;
   };
@@ -188,30 +189,31 @@ void PairsExchange::TakeSums() {
   });
 }
 
-HostsExchange::HostsExchange(int slot, int rank, const std::vector<int>& hosts, Wire wire,
+HostsExchange::HostsExchange(int slot, int rank, const std::vector<int>& hosts, const SumForm& form,
                              int64_t most)
     : tag_(kFirstTag + kTags * slot),
       owners_(Owners(hosts)),
       hosts_(static_cast<int>(hosts.size())),
+      grain_(GrainOf(form.result)),
       place_(PlaceOf(rank, hosts)) {
   if (!is_owner()) return;
-  const int64_t share = LargestShare(most, owners_);
+  const int64_t share = LargestShare(most, owners_, grain_);
   received_.resize((place_.locals + 1) * share);
-  if (wire == Wire::kBfloat16) {
+  if (form.wire == Wire::kBfloat16) {
     std::vector<int> owners(hosts.size(), place_.local);
     for (size_t i = 1; i < hosts.size(); ++i) owners[i] = owners[i - 1] + hosts[i - 1];
-    between_ = std::make_unique<PairsExchange>(slot, owners, place_.host, wire, share);
+    between_ = std::make_unique<PairsExchange>(slot, owners, place_.host, form.wire, share, grain_);
     return;
   }
   if (place_.host > 0) before_ = place_.first - hosts[place_.host - 1] + place_.local;
   if (place_.host + 1 < hosts_) next_ = place_.first + place_.locals + place_.local;
 }
 
-int64_t HostsExchange::Bytes(const std::vector<int>& hosts, Wire wire, int64_t most) {
-  const int64_t share = LargestShare(most, Owners(hosts));
-  const int64_t between = wire == Wire::kBfloat16
-                              ? PairsExchange::Bytes(static_cast<int>(hosts.size()), wire, share)
-                              : 0;
+int64_t HostsExchange::Bytes(const std::vector<int>& hosts, const SumForm& form, int64_t most) {
+  const int64_t grain = GrainOf(form.result), share = LargestShare(most, Owners(hosts), grain);
+  const auto count = static_cast<int>(hosts.size());
+  const int64_t between =
+      form.wire == Wire::kBfloat16 ? PairsExchange::Bytes(count, form.wire, share, grain) : 0;
   return (std::ranges::max(hosts) + 1) * share * static_cast<int64_t>(sizeof(float)) + between;
 }
 
@@ -264,7 +266,11 @@ bool HostsExchange::Advance() {
       return true;
     case Stage::kResult:
       // Whoever has a sum sends it on before all others have come: they wait for it.
-      if (!HasSum()) return false;
+      if (between_ && between_->busy()) {
+        const bool moved = between_->Advance();
+        if (between_->busy()) return moved;
+      }
+      if (!AllDone(next_host_requests_)) return false;
       if (is_owner() && result_ == SumResult::kWhole) {
         const Range mine = ShareOf(place_.local);
         if (before_ >= 0)
@@ -281,13 +287,6 @@ bool HostsExchange::Advance() {
       return true;
   }
   return false;
-}
-
-// Whether x has that of this rank's share, if there is one.
-bool HostsExchange::HasSum() {
-  if (!between_) return AllDone(next_host_requests_);
-  between_->Advance();
-  return !between_->busy();
 }
 
 // The sum so far to the next host, or to x on the last one, which sends the others their parts

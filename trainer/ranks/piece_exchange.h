@@ -8,15 +8,23 @@
 #include <mpi.h>
 
 #include "trainer/ranks/gradient_sum.h"
+#include "worker/optimizers/clip.h"
 #include "worker/parameters.h"
 #include "worker/products/bfloat16.h"
 
 namespace lockstep::trainer {
 
-/// A part of an array of `size` floats, of `parts`: whole blocks of worker::kNormBlock floats.
-worker::ParameterRange ShareOfPiece(int64_t size, int part, int parts);
+/// A part of an array of `size` floats, of `parts`: whole blocks of `grain` floats.
+worker::ParameterRange ShareOfPiece(int64_t size, int part, int parts,
+                                    int64_t grain = worker::kNormBlock);
 /// The largest one's floats.
-int64_t LargestShare(int64_t size, int parts);
+int64_t LargestShare(int64_t size, int parts, int64_t grain = worker::kNormBlock);
+
+/// Of what goes through hosts, where parts of parts travel: what ranks have alone is whole blocks
+/// of the norm, what all get may be cut anywhere, so that all have as much to add and to send.
+constexpr int64_t GrainOf(SumResult result) {
+  return result == SumResult::kShares ? worker::kNormBlock : 64;
+}
 
 /// Where a rank is.
 struct HostPlace {
@@ -48,9 +56,10 @@ class PieceExchange {
 class PairsExchange : public PieceExchange {
  public:
   /// Of `ranks`, of which this one is number `own`, for arrays of at most `most` floats.
-  PairsExchange(int slot, std::vector<int> ranks, int own, Wire wire, int64_t most);
+  PairsExchange(int slot, std::vector<int> ranks, int own, Wire wire, int64_t most,
+                int64_t grain = worker::kNormBlock);
   /// What one of these takes.
-  static int64_t Bytes(int ranks, Wire wire, int64_t most);
+  static int64_t Bytes(int ranks, Wire wire, int64_t most, int64_t grain = worker::kNormBlock);
   bool busy() const override { return stage_ != Stage::kIdle; }
   void Start(float* x, int64_t size, SumResult result) override;
   bool Advance() override;
@@ -59,7 +68,9 @@ class PairsExchange : public PieceExchange {
   enum class Stage { kIdle, kShares, kSums };
 
   // Ranks are numbered here as in `ranks_`.
-  worker::ParameterRange ShareOf(int number) const { return ShareOfPiece(size_, number, count_); }
+  worker::ParameterRange ShareOf(int number) const {
+    return ShareOfPiece(size_, number, count_, grain_);
+  }
   void SendPart(int to, int tag, worker::ParameterRange what);
   void ReceivePart(int from, int tag, worker::ParameterRange where, float* place);
   void AddShares();
@@ -69,6 +80,7 @@ class PairsExchange : public PieceExchange {
   const std::vector<int> ranks_;
   const int own_, count_;
   const bool rounds_;
+  const int64_t grain_;
   SumResult result_ = SumResult::kWhole;
   Stage stage_ = Stage::kIdle;
   float* x_ = nullptr;
@@ -92,13 +104,14 @@ class PairsExchange : public PieceExchange {
 class HostsExchange : public PieceExchange {
  public:
   /// `hosts`: the numbers of their ranks, in the order of the ranks.
-  HostsExchange(int slot, int rank, const std::vector<int>& hosts, Wire wire, int64_t most);
+  HostsExchange(int slot, int rank, const std::vector<int>& hosts, const SumForm& form,
+                int64_t most);
   bool busy() const override { return stage_ != Stage::kIdle; }
   void Start(float* x, int64_t size, SumResult result) override;
   bool Advance() override;
 
   /// What one of these takes on the rank that takes most.
-  static int64_t Bytes(const std::vector<int>& hosts, Wire wire, int64_t most);
+  static int64_t Bytes(const std::vector<int>& hosts, const SumForm& form, int64_t most);
   /// How many ranks of each host have a share.
   static int Owners(const std::vector<int>& hosts);
   /// Of a piece, what a rank has alone: of the share of its number on its host (of `locals`) the
@@ -110,7 +123,9 @@ class HostsExchange : public PieceExchange {
   enum class Stage { kIdle, kContributions, kResult, kOthers };
   enum Tag { kContribution, kUp, kDown, kSum };
 
-  worker::ParameterRange ShareOf(int owner) const { return ShareOfPiece(size_, owner, owners_); }
+  worker::ParameterRange ShareOf(int owner) const {
+    return ShareOfPiece(size_, owner, owners_, grain_);
+  }
   bool is_owner() const { return place_.local < owners_; }
   /// Of a host, in the share of this rank's number, where ranks need theirs alone.
   worker::ParameterRange PartOf(int host) const {
@@ -118,9 +133,9 @@ class HostsExchange : public PieceExchange {
   }
   void AddContributions(float* to);
   void PassOn();
-  bool HasSum();
 
   const int tag_, owners_, hosts_;
+  const int64_t grain_;
   const HostPlace place_;
   int before_ = -1, next_ = -1;             // who has the same share there, in float32
   std::unique_ptr<PairsExchange> between_;  // of those, else

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <memory>
 #include <random>
+#include <stdexcept>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <unicode/brkiter.h>
@@ -225,6 +227,32 @@ TEST(TextSegmenterTest, AnEndlessWordIsCutAtTheBound) {
   expected.emplace_back(100000 - 3 * 32768, 'x');
   for (const size_t part_units : {1000, 100000}) {
     EXPECT_TRUE(Segment(TokenKind::kWord, text, part_units).words == expected);
+  }
+}
+
+/// Refuses the first words.
+class RefusesOnce : public TokenSink {
+ public:
+  void TakeUnits(std::span<const uint32_t>) override {}
+  void TakeWords(std::span<const std::string_view> words) override {
+    if (std::exchange(refuses_, false)) throw std::runtime_error("refused");
+    taken.insert(taken.end(), words.begin(), words.end());
+  }
+  std::vector<std::string> taken;
+
+ private:
+  bool refuses_ = true;
+};
+
+TEST(TextSegmenterTest, WhatASinkRefusedDoesNotComeTwice) {
+  for (const TokenKind kind : {TokenKind::kWord, TokenKind::kWhitespace}) {
+    RefusesOnce sink;
+    TextSegmenter segmenter(kind, "none", false, &sink);
+    segmenter.Feed(u"some words");
+    EXPECT_THROW(segmenter.Finish(), std::runtime_error);
+    segmenter.Feed(u" others");  // the piece is still there
+    segmenter.Finish();
+    EXPECT_THAT(sink.taken, ElementsAre("some", "words", "others"));
   }
 }
 

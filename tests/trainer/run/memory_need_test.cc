@@ -26,10 +26,10 @@ TEST(MemoryNeedTest, IsThatOfTheModelAndTheOptimizer) {
               kParameters * 4 * (2 + std::ssize(optimizer.slots())) + 4 * (4 * kPiece));
     EXPECT_EQ(NeedOf(large, rule, {12, {3}, 3}).fixed_bytes,
               whole.fixed_bytes + 4 * 4 * (3 * 86 * kBlock - kPiece));
-    // Through hosts, of which one of these parameters has the contributions of its three ranks
-    // and what the host before has sent.
+    // Through hosts, a rank has its share of three as each of them and the host before sends it; of
+    // 16 blocks of 64 at most 6.
     EXPECT_EQ(NeedOf({1000, 77, 0, 0}, rule, {12, {3, 3}, 6}).fixed_bytes,
-              need.fixed_bytes + 4 * 4000);
+              need.fixed_bytes + 4 * (4 * 6 * 64));
     // A quarter of the optimizer, all of which rank 0 puts together at a checkpoint.
     const MemoryNeed sharded = NeedOf(large, rule, {12, {4}, 4, {.result = SumResult::kShares}});
     EXPECT_EQ(sharded.fixed_bytes,
