@@ -113,9 +113,7 @@ class PartSource {
     const bool at_end = bytes.size() < block_.size();
     unclaimed_bytes_ += bytes.size();
     if (takes_bytes_) {
-      for (size_t at = 0; at < bytes.size(); at += part_units_) {
-        Add().raw = bytes.substr(at, part_units_);
-      }
+      Add().raw = bytes;
     } else if (cuts_bytes_) {
       bytes_ += bytes;
       CutBytes(at_end);

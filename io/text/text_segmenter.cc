@@ -130,7 +130,7 @@ PieceCutter::SafeBefore TextSegmenter::SafeToCut(TokenKind kind) {
 void TextSegmenter::Feed(std::u16string_view text) { normalizer_.Feed(text); }
 
 void TextSegmenter::FeedBytes(std::string_view bytes) {
-  constexpr size_t kSome = 4096;  // stay in the first cache level
+  constexpr size_t kSome = 16384;  // stay near
   for (size_t at = 0; at < bytes.size(); at += kSome) {
     const std::string_view some = bytes.substr(at, kSome);
     units_.resize(some.size());
