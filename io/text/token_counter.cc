@@ -59,7 +59,7 @@ void TokenCounter::Add(TokenCounter* other) {
     number &= kCodeMask;
   });
   other->rest_.ForEach([&](std::string_view token, uint64_t count) { add({token, count}); });
-  other->rest_.Clear();
+  other->rest_ = {};
 }
 
 void TokenCounter::Drain(const std::function<void(TokenCount)>& visit) {
@@ -76,7 +76,7 @@ void TokenCounter::Drain(const std::function<void(TokenCount)>& visit) {
     runs_.Merge(visit);
     runs_.Clear();
   }
-  rest_.Clear();
+  rest_ = {};  // its memory, too: the codes are still needed
 }
 
 std::vector<std::string_view> TokenCounter::Coded() {
